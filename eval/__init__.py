@@ -1,0 +1,1 @@
+"""Scores of tokenizers and priors, and the tables of papers."""

@@ -1,0 +1,1 @@
+"""Metrics: extractors aside, streamed statistics and closed formulas."""

@@ -1,0 +1,1 @@
+"""Latent generative models: tokenizer, prior, sampler."""

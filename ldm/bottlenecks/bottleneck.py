@@ -1,0 +1,81 @@
+"""What stands between an encoder and a decoder, and what it hands on."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ldm.randomness import Generators
+from ldm.spaces import Space
+
+__all__ = ["Bottleneck", "DiscreteBottleneck", "Encoded"]
+
+
+class Encoded(NamedTuple):
+    """A batch after the bottleneck.
+
+    Attributes:
+        latent: what the decoder reads, `(batch, channels, *grid)`; gradients reach the encoder.
+        raw: what a latent cache stores, enough to draw the latent again: posterior parameters or codes.
+        codes: indices in the codebook `(batch, *grid, codes per token)`, None when continuous.
+        losses: scalars to be added to the training loss, unweighted.
+        stats: detached scalars to be logged.
+    """
+
+    latent: Float[Tensor, "batch channels *grid"]
+    raw: Tensor
+    codes: Int[Tensor, "batch *grid group"] | None
+    losses: dict[str, Tensor]
+    stats: dict[str, Tensor]
+
+
+class Bottleneck(nn.Module, ABC):
+    """Turns encoder features into latents of one space.
+
+    A regulariser or a quantiser is a file with one subclass of this.
+    """
+
+    space: Space
+    """Where the latents live."""
+
+    in_channels: int
+    """Feature channels asked of the encoder: twice the latent's for a Gaussian posterior."""
+
+    @abstractmethod
+    def forward(
+        self, h: Float[Tensor, "batch features *grid"], generator: Generators = None
+    ) -> Encoded:
+        """Encoder features to latents; noise, where there is any, comes from `generator`."""
+
+    @abstractmethod
+    def latent(
+        self, raw: Tensor, generator: Generators = None
+    ) -> Float[Tensor, "batch channels *grid"]:
+        """The latent of stored `raw` values: a fresh draw where the posterior has width."""
+
+    def mode(self, raw: Tensor) -> Float[Tensor, "batch channels *grid"]:
+        """The latent of stored `raw` values without noise, for scoring reconstructions."""
+        return self.latent(raw)
+
+    def decodable(
+        self, latent: Float[Tensor, "batch channels *grid"]
+    ) -> Float[Tensor, "batch channels *grid"]:
+        """What the decoder reads of a generated latent; a quantiser may snap it to its codebook."""
+        return latent
+
+
+class DiscreteBottleneck(Bottleneck):
+    """A bottleneck whose latents are rows of a codebook."""
+
+    vocabulary: int
+    """How many codes a codebook has."""
+
+    groups: int
+    """How many codes stand for one token."""
+
+    @abstractmethod
+    def codes_to_latent(
+        self, codes: Int[Tensor, "batch *grid group"]
+    ) -> Float[Tensor, "batch channels *grid"]:
+        """Codebook rows of the codes, as the decoder reads them."""

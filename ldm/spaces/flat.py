@@ -1,0 +1,67 @@
+"""Grids of real numbers: the latents of images and videos."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.randomness import Generators, normal
+from ldm.spaces.space import Space
+
+__all__ = ["Flat"]
+
+
+class Flat(Space):
+    """Euclidean space of any shape; its reference measure is the standard normal.
+
+    Args:
+        shape: of one point, channels first: `(channels, height, width)` for an image latent.
+
+    Example:
+        >>> Flat([4, 32, 32]).random(2).shape
+        torch.Size([2, 4, 32, 32])
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self.shape = tuple(shape)
+
+    def random(
+        self,
+        n: int,
+        generator: Generators = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Float[Tensor, "n ..."]:
+        return normal((n, *self.shape), generator, device, dtype)
+
+    def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        return x
+
+    def tangent(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        return v
+
+    def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        return x + v
+
+    def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        return y - x
+
+    def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        return (y - x).flatten(1).norm(dim=1)
+
+    def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Of the standard normal."""
+        flat = x.flatten(1)
+        return -0.5 * flat.square().sum(1) - 0.5 * flat.shape[1] * math.log(2 * math.pi)
+
+    def moments(
+        self, mean: Float[Tensor, "..."], std: Float[Tensor, "..."]
+    ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
+        return mean, std
+
+    def __repr__(self) -> str:
+        return f"Flat({', '.join(map(str, self.shape))})"
