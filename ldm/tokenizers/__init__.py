@@ -1,0 +1,5 @@
+"""Tokenizers: data to latent to data."""
+
+from ldm.tokenizers.tokenizer import Batch, Tokenizer
+
+__all__ = ["Batch", "Tokenizer"]

@@ -1,0 +1,91 @@
+"""Regression on a linear combination of the clean latent and the noise.
+
+With `x_t = alpha x_0 + sigma eps`, a network may be asked for any `a x_0 + b eps`: eps is (0, 1),
+x0 is (1, 0), v is (-sigma, alpha) (Salimans and Ho 2022), the velocity of a flow is the time
+derivative of (alpha, sigma) (Lipman et al. 2023). One 2-by-2 system leads back from all of them.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.objectives.objective import Denoised, Objective
+from ldm.processes import GaussianProcess
+from ldm.processes.process import like
+from ldm.randomness import Generators, normal
+
+__all__ = ["Regression"]
+
+
+def _eps(process, t, alpha, sigma):
+    return torch.zeros_like(alpha), torch.ones_like(alpha)
+
+
+def _x0(process, t, alpha, sigma):
+    return torch.ones_like(alpha), torch.zeros_like(alpha)
+
+
+def _v(process, t, alpha, sigma):
+    return -sigma, alpha
+
+
+def _velocity(process, t, alpha, sigma):
+    return process.alpha_sigma_rate(t)
+
+
+TARGETS = {"eps": _eps, "x0": _x0, "v": _v, "velocity": _velocity}
+
+
+class Regression(Objective):
+    """Mean squared error on `eps`, `x0`, `v` or `velocity`, averaged over a latent's elements.
+
+    A backbone with more output channels than the latent has (DiT predicts variances, too) is fitted
+    on the first ones; the rest are left free, as SiT does.
+
+    Args:
+        target: what the network predicts.
+
+    Raises:
+        ValueError: no target has that name.
+
+    Example:
+        >>> Regression("v").target
+        'v'
+    """
+
+    def __init__(self, target: str = "eps") -> None:
+        if target not in TARGETS:
+            raise ValueError(f"no target {target!r}: choose one of {', '.join(TARGETS)}")
+        self.target = target
+
+    def loss(
+        self,
+        predict: Callable[..., Tensor],
+        process: GaussianProcess,
+        latent: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        generator: Generators = None,
+    ) -> Float[Tensor, " n"]:
+        t = process.random_times(len(latent), generator, latent.device)
+        eps = normal(latent.shape, generator, latent.device, latent.dtype)
+        output = predict(process.mix(latent, eps, t), t, **condition)
+        a, b = (like(scale, latent) for scale in self._mixture(process, t)[2:])
+        error = output[:, : latent.shape[1]].float() - (a * latent + b * eps)
+        return error.square().flatten(1).mean(1)
+
+    def denoised(
+        self, output: Tensor, process: GaussianProcess, noisy: Float[Tensor, "n ..."], t: Tensor
+    ) -> Denoised:
+        output = output[:, : noisy.shape[1]].to(noisy.dtype)
+        alpha, sigma, a, b = (like(scale, noisy) for scale in self._mixture(process, t))
+        determinant = alpha * b - sigma * a
+        return Denoised(
+            x0=(b * noisy - sigma * output) / determinant,
+            eps=(alpha * output - a * noisy) / determinant,
+        )
+
+    def _mixture(self, process, t):
+        alpha, sigma = process.alpha_sigma(t)
+        return alpha, sigma, *TARGETS[self.target](process, t, alpha, sigma)

@@ -1,0 +1,58 @@
+"""How a latent is noised."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.randomness import Generators, normal
+from ldm.spaces import Space
+
+__all__ = ["GaussianProcess", "Process"]
+
+
+class Process(ABC):
+    """A family of laws on one space, from the data's to one that is easy to draw from.
+
+    Args:
+        space: where the latents live; it must be the tokenizer's.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    @abstractmethod
+    def random_times(self, n: int, generator: Generators, device) -> Tensor:
+        """Times `(n,)` to train at, in the unit that the backbone reads."""
+
+    @abstractmethod
+    def noise(
+        self, latent: Float[Tensor, "n ..."], t: Tensor, generator: Generators = None
+    ) -> Float[Tensor, "n ..."]:
+        """Draw from the forward transition of each latent to its time."""
+
+
+class GaussianProcess(Process):
+    """Processes with `x_t = alpha_t x_0 + sigma_t eps` and `eps` standard normal."""
+
+    @abstractmethod
+    def alpha_sigma(self, t: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Signal and noise scale at each time."""
+
+    def mix(
+        self, latent: Float[Tensor, "n ..."], eps: Float[Tensor, "n ..."], t: Tensor
+    ) -> Float[Tensor, "n ..."]:
+        """`alpha_t latent + sigma_t eps`."""
+        alpha, sigma = (like(scale, latent) for scale in self.alpha_sigma(t))
+        return alpha * latent + sigma * eps
+
+    def noise(
+        self, latent: Float[Tensor, "n ..."], t: Tensor, generator: Generators = None
+    ) -> Float[Tensor, "n ..."]:
+        eps = normal(latent.shape, generator, latent.device, latent.dtype)
+        return self.mix(latent, eps, t)
+
+
+def like(scale: Float[Tensor, " n"], x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+    """One number a sample, shaped to multiply `x`, in its dtype."""
+    return scale.to(x.dtype).view(-1, *[1] * (x.ndim - 1))
