@@ -1,0 +1,7 @@
+"""Priors: distributions over latents."""
+
+from ldm.priors.conditioning import LabelDropout
+from ldm.priors.denoiser import Denoiser
+from ldm.priors.prior import Prior
+
+__all__ = ["Denoiser", "LabelDropout", "Prior"]

@@ -1,5 +1,7 @@
 """Data to latent to data."""
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,9 +19,9 @@ Batch = dict[str, Tensor]
 class Tokenizer(nn.Module):
     """An encoder, a bottleneck and a decoder, and the maps between raw and normalised latents.
 
-    `encode` gives raw latents, which is what a cache stores. `normalize` draws latents from them and
-    brings each channel to mean 0 and deviation 1: what a prior learns. `denormalize` goes back and
-    `decode` ends in data. The mean and deviation are measured once (`measure`), after training, and
+    `encode` gives raw latents, which is what a cache stores. `normalize` draws latents from them
+    and brings each channel to mean 0 and deviation 1: what a prior learns. `denormalize` goes back
+    and `decode` ends in data. The mean and deviation are measured once (`measure`), after training, and
     saved with the weights.
 
     Args:
@@ -65,7 +67,7 @@ class Tokenizer(nn.Module):
     def reconstruct(self, batch: Batch) -> tuple[Batch, Encoded]:
         """As `forward`, from the mode of the posterior: how reconstructions are scored."""
         encoded = self.encode(batch)
-        return {"x": self.decoder(self.bottleneck.mode(encoded.raw))}, encoded
+        return self.decode(self.bottleneck.mode(encoded.raw)), encoded
 
     def normalize(self, raw: Tensor, generator: Generators = None) -> Float[Tensor, "b c *grid"]:
         """Normalised latents of raw ones; posterior noise is drawn afresh."""
@@ -78,18 +80,19 @@ class Tokenizer(nn.Module):
         mean, std = self._moments(latent)
         return latent * std + mean
 
-    def measure(self, raws) -> None:
+    def measure(self, raws: Iterable[Tensor], generator: Generators = None) -> None:
         """Set the mean and deviation from batches of raw latents, in float64.
 
         Args:
-            raws: iterable of raw latents as `encode` gives them.
+            raws: batches of raw latents as `encode` gives them.
+            generator: of the posterior noise.
 
         Raises:
             ValueError: a latent is not finite, or a channel never varies.
         """
         count, total, square = 0, 0.0, 0.0
         for raw in raws:
-            latent = self.bottleneck.latent(raw).double().transpose(0, 1).flatten(1)
+            latent = self.bottleneck.latent(raw, generator).double().transpose(0, 1).flatten(1)
             count += latent.shape[1]
             total, square = total + latent.sum(1), square + latent.square().sum(1)
         mean = total / count

@@ -1,0 +1,86 @@
+"""Diffusion and flow priors: a backbone, a process and an objective."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ldm.objectives import Denoised, Objective
+from ldm.priors.conditioning import LabelDropout
+from ldm.priors.prior import Prior
+from ldm.processes import Process
+from ldm.randomness import Generators
+from ldm.samplers import Guidance, Sampler
+from ldm.spaces import Space
+
+__all__ = ["Denoiser"]
+
+
+class Denoiser(Prior):
+    """Learns to undo a process with whatever network is given.
+
+    Args:
+        backbone: `backbone(noisy, t, **condition)`, its output shaped like the latent; further
+            channels are allowed where the objective knows what they are.
+        process: how latents are noised.
+        objective: what the backbone predicts, and its loss.
+        conditioning: which conditions are used and dropped; None for an unconditional prior.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        process: Process,
+        objective: Objective,
+        conditioning: LabelDropout | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.process, self.objective, self.conditioning = process, objective, conditioning
+
+    @property
+    def space(self) -> Space:
+        """The process's: where the latents live."""
+        return self.process.space
+
+    def loss(
+        self,
+        latent: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        generator: Generators = None,
+    ) -> dict[str, Float[Tensor, " n"]]:
+        condition = self._keep(condition)
+        if self.conditioning is not None:
+            condition = self.conditioning.drop(condition, generator)
+        loss = self.objective.loss(self.backbone, self.process, latent, condition, generator)
+        return {"loss": loss}
+
+    def denoise(
+        self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]
+    ) -> Denoised:
+        """Clean latent and noise that the backbone sees in noisy latents at times `t`."""
+        output = self.backbone(noisy, t, **condition)
+        return self.objective.denoised(output, self.process, noisy, t)
+
+    def sample(
+        self,
+        n: int,
+        condition: dict[str, Tensor],
+        sampler: Sampler,
+        generator: Generators = None,
+        guidance: Guidance | None = None,
+    ) -> Float[Tensor, "n ..."]:
+        """Draw `n` normalised latents.
+
+        Raises:
+            ValueError: guidance is asked of a prior without conditions.
+        """
+        denoise = self.denoise
+        if guidance is not None and guidance.active:
+            if self.conditioning is None:
+                raise ValueError("this prior has no conditions to guide by: set guidance.scale=1")
+            denoise = guidance(denoise, self.conditioning.null, self.process)
+        device = next(self.parameters()).device
+        condition = self._keep(condition)
+        return sampler(denoise, self.process, self.space, n, condition, generator, device)
+
+    def _keep(self, condition):
+        return {} if self.conditioning is None else self.conditioning.keep(condition)

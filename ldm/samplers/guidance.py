@@ -1,0 +1,61 @@
+"""Classifier-free guidance on all channels, within an interval of noise levels.
+
+Sources: Ho and Salimans 2022; Kynkäänniemi et al. 2024 (the interval).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ldm.objectives import Denoised
+from ldm.processes import GaussianProcess
+from ldm.processes.process import like
+from ldm.samplers.sampler import Denoise
+
+__all__ = ["Guidance"]
+
+
+class Guidance:
+    """Extrapolates from the unconditional to the conditional prediction.
+
+    Args:
+        scale: 1 is the conditional model, 0 the unconditional one, above 1 exaggerates.
+        interval: noise levels sigma/alpha between which guidance acts; elsewhere the model is the
+            conditional one.
+
+    Raises:
+        ValueError: the interval is empty.
+    """
+
+    def __init__(self, scale: float = 1.0, interval: Sequence[float] = (0.0, math.inf)) -> None:
+        self.scale, (self.low, self.high) = scale, interval
+        if not 0 <= self.low < self.high:
+            raise ValueError(f"guidance.interval must be 0 <= low < high, got {list(interval)}")
+
+    @property
+    def active(self) -> bool:
+        """Whether it changes the model at all."""
+        return self.scale != 1
+
+    def __call__(
+        self,
+        denoise: Denoise,
+        null: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+        process: GaussianProcess,
+    ) -> Denoise:
+        """A guided `denoise`; both predictions come from one pass over a doubled batch."""
+
+        def guided(noisy: Tensor, t: Tensor, condition: dict[str, Tensor]) -> Denoised:
+            alpha, sigma = process.alpha_sigma(t)
+            inside = (sigma > self.low * alpha) & (sigma <= self.high * alpha)
+            if not inside.any():
+                return denoise(noisy, t, condition)
+            empty = null(condition)
+            both = {key: torch.cat([condition[key], empty[key]]) for key in condition}
+            x0, eps = denoise(torch.cat([noisy, noisy]), torch.cat([t, t]), both)
+            scale = like(torch.where(inside, self.scale, 1.0), noisy)
+            return Denoised(*(torch.lerp(u, c, scale) for c, u in (x0.chunk(2), eps.chunk(2))))
+
+        return guided
