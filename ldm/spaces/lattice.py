@@ -1,0 +1,81 @@
+"""Finite grids of integers: the latents of scalar quantisers, quantised graphs among them."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.randomness import Generators, uniform
+from ldm.spaces.space import Space
+
+__all__ = ["Lattice"]
+
+
+class Lattice(Space):
+    """Arrays of integers, each one of `levels` successive ones; the reference measure is uniform.
+
+    Points are held as floats. The geometry is that of the Euclidean space around them: distances
+    are Euclidean, every ambient vector is tangent, and a step ends on the nearest point. A sampler
+    may thus walk in the reals between points and `project` once at the end.
+
+    Args:
+        shape: of one point, channels first.
+        levels: how many integers each coordinate may be.
+        lowest: the least of them.
+
+    Raises:
+        ValueError: `levels` is less than 1.
+
+    Example: six channels of {-2, ..., 2} for each of 38 nodes, as GLAD's (Nguyen et al. 2024).
+        >>> lattice = Lattice([6, 38], levels=5, lowest=-2)
+        >>> lattice.project(torch.full((1, 6, 38), 7.3)).max()
+        tensor(2.)
+    """
+
+    def __init__(self, shape: Sequence[int], levels: int, lowest: int = 0) -> None:
+        if levels < 1:
+            raise ValueError(f"a lattice needs 1 level or more, got {levels}")
+        self.shape = tuple(shape)
+        self.levels, self.lowest = levels, lowest
+
+    def random(
+        self,
+        n: int,
+        generator: Generators = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Float[Tensor, "n ..."]:
+        # Half precision has too few uniform numbers to share out evenly among the levels.
+        fine = torch.promote_types(dtype, torch.float32)
+        level = (uniform((n, *self.shape), generator, device, fine) * self.levels).floor()
+        return self.project(level + self.lowest).to(dtype)  # the product may round up to `levels`
+
+    def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Round (halves to even) and clamp; no gradient passes."""
+        return x.round().clamp(self.lowest, self.lowest + self.levels - 1)
+
+    def tangent(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        """`v` itself: a lattice has no directions of its own, so all are allowed."""
+        return v
+
+    def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """The lattice point nearest to `x + v`."""
+        return self.project(x + v)
+
+    def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        return y - x
+
+    def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        return (y - x).flatten(1).norm(dim=1)
+
+    def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Log probability of the uniform law, minus `log levels` for each coordinate."""
+        return x.new_full(x.shape[:1], -math.prod(self.shape) * math.log(self.levels))
+
+    def __repr__(self) -> str:
+        sides = "".join(f"{side}, " for side in self.shape)
+        return f"Lattice({sides}levels={self.levels}, lowest={self.lowest})"

@@ -1,0 +1,107 @@
+"""Unit spheres: the latents of spherical quantisers, directions, points on the earth."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from ldm.randomness import Generators, normal
+from ldm.spaces.space import Space
+
+__all__ = ["Sphere"]
+
+
+class Sphere(Space):
+    """The unit sphere S^d in R^(d+1); its reference measure is uniform.
+
+    Distances are angles in radians. They come from arctangents of chords, which keep their digits
+    where arccosines lose half of them: near zero and near pi (Kahan 2006, "How futile are mindless
+    assessments of roundoff in floating-point computation?").
+
+    Args:
+        dim: d, of the sphere itself: 1 for the circle, 2 for the surface of a ball.
+
+    Raises:
+        ValueError: `dim` is less than 1; S^0 is two points, without directions to move in.
+
+    Example:
+        >>> sphere = Sphere(2)
+        >>> north, east = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[1.0, 0.0, 0.0]])
+        >>> sphere.distance(north, east), sphere.log(north, east)
+        (tensor([1.5708]), tensor([[1.5708, 0.0000, 0.0000]]))
+    """
+
+    def __init__(self, dim: int) -> None:
+        if dim < 1:
+            raise ValueError(f"a sphere needs a dimension of 1 or more, got {dim}")
+        self.dim = dim
+        self.shape = (dim + 1,)
+
+    @property
+    def log_volume(self) -> float:
+        """Log of the surface's measure, nats: that of 4 pi for `Sphere(2)`."""
+        half = (self.dim + 1) / 2
+        return math.log(2) + half * math.log(math.pi) - math.lgamma(half)
+
+    def random(
+        self,
+        n: int,
+        generator: Generators = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Float[Tensor, "n ..."]:
+        return self.project(normal((n, *self.shape), generator, device, dtype))
+
+    def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """The direction of each point; the origin, equally near to all, goes to the first axis."""
+        norm = vector_norm(x, dim=-1, keepdim=True)
+        return torch.where(norm > 0, x / _positive(norm), self._axis(x, 0))
+
+    def tangent(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        # Over |x|^2, though that is one: so the field stays tangent off the sphere too, without
+        # which its divergence in ambient coordinates is not the sphere's.
+        return v - x * (_dot(x, v) / _positive(_dot(x, x)))
+
+    def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        angle = vector_norm(v, dim=-1, keepdim=True)
+        y = torch.cos(angle) * x + torch.sinc(angle / math.pi) * v
+        return self.project(y)  # else a long walk drifts off by rounding
+
+    def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """The shortest velocity from `x` to `y`; to the antipode, one of the many of length pi."""
+        v = self.tangent(x, y - x)
+        # Nothing is left of the direction at the antipode, so any will do.
+        opposite = _dot(x, y) < 0
+        lost = vector_norm(v, dim=-1, keepdim=True) < 8 * torch.finfo(v.dtype).eps
+        v = torch.where(opposite & lost, self._axis(x, x.abs().argmin(dim=-1, keepdim=True)), v)
+        v = self.tangent(x, v)  # again: cancellation leaves a part along x
+        norm = vector_norm(v, dim=-1, keepdim=True)
+        angle = self.distance(x, y).unsqueeze(-1)
+        return v * torch.where(norm > 0, angle / _positive(norm), 1.0)
+
+    def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        return 2 * torch.atan2(vector_norm(x - y, dim=-1), vector_norm(x + y, dim=-1))
+
+    def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Of the uniform law: minus the log volume everywhere."""
+        return x.new_full(x.shape[:1], -self.log_volume)
+
+    def _axis(self, x: Tensor, index: int | Tensor) -> Tensor:
+        """The unit vector of one coordinate, or of one for each row, shaped like `x`."""
+        return (torch.arange(x.shape[-1], device=x.device) == index).to(x.dtype)
+
+    def __repr__(self) -> str:
+        return f"Sphere({self.dim})"
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    return (x * y).sum(-1, keepdim=True)
+
+
+def _positive(x: Tensor) -> Tensor:
+    # Keeps quotients, and gradients of those a `where` discards, finite at zero.
+    return x.clamp(min=torch.finfo(x.dtype).tiny)

@@ -1,0 +1,176 @@
+"""Laws that every space obeys, for all points, in float64."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from ldm.randomness import sample_generators
+from ldm.spaces import Flat, Lattice, Power, Product, Space, Sphere
+
+SMOOTH = [
+    Sphere(1),
+    Sphere(2),
+    Sphere(7),
+    Flat([2, 3]),
+    Product([Sphere(2), Flat([3])]),
+    Product([Flat([2, 2]), Sphere(1), Power(Sphere(1), 2, [2])]),
+    Power(Sphere(2), groups=4, grid=[2, 3]),
+    Power(Flat([2, 2]), groups=2, grid=[3]),
+    Power(Product([Sphere(2), Flat([2])]), groups=2, grid=[3]),
+]
+SPACES = [*SMOOTH, Lattice([2, 3], levels=5, lowest=-2), Power(Lattice([2], 3), 2, [2])]
+
+every = pytest.mark.parametrize("space", SPACES, ids=repr)
+smooth = pytest.mark.parametrize("space", SMOOTH, ids=repr)
+seeds = st.integers(0, 2**31)
+law = settings(max_examples=20, deadline=None)
+
+
+def points(space: Space, seed: int, n: int = 3) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [space.random(4, generator, dtype=torch.float64) for _ in range(n)]
+
+
+def ambient(space: Space, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed + 1)
+    return torch.randn(4, *space.shape, generator=generator, dtype=torch.float64)
+
+
+def close(a: torch.Tensor, b: torch.Tensor, atol: float = 1e-11) -> None:
+    assert_close(a, b, atol=atol, rtol=1e-11)
+
+
+@every
+@law
+@given(seed=seeds)
+def test_log_leads_from_one_point_to_another(space, seed):
+    x, y, _ = points(space, seed)
+    close(space.exp(x, space.log(x, y)), y)
+
+
+@smooth
+@law
+@given(seed=seeds, length=st.floats(0, 3.1))
+def test_log_undoes_exp_within_the_injectivity_radius(space, seed, length):
+    x, _, _ = points(space, seed)
+    v = space.tangent(x, ambient(space, seed))
+    v = v * (length / v.flatten(1).norm(dim=1)).view(-1, *[1] * len(space.shape))
+    close(space.log(x, space.exp(x, v)), v)
+
+
+@every
+@law
+@given(seed=seeds)
+def test_distance_is_a_metric_and_the_length_of_log(space, seed):
+    x, y, z = points(space, seed)
+    close(space.distance(x, y), space.log(x, y).flatten(1).norm(dim=1))
+    close(space.distance(x, y), space.distance(y, x))
+    close(space.distance(x, x), torch.zeros(4, dtype=torch.float64))
+    assert (space.distance(x, z) <= space.distance(x, y) + space.distance(y, z) + 1e-12).all()
+
+
+@smooth
+@law
+@given(seed=seeds, t=st.floats(0, 1))
+def test_geodesics_run_at_constant_speed(space, seed, t):
+    x, y, _ = points(space, seed)
+    between = space.exp(x, t * space.log(x, y))
+    close(space.distance(x, between), t * space.distance(x, y))
+    close(space.distance(between, y), (1 - t) * space.distance(x, y))
+
+
+@every
+@law
+@given(seed=seeds)
+def test_tangent_is_an_orthogonal_projection(space, seed):
+    x, _, _ = points(space, seed)
+    u, v = ambient(space, seed), ambient(space, seed + 1)
+    tangent_u, tangent_v = space.tangent(x, u), space.tangent(x, v)
+    close(space.tangent(x, tangent_u), tangent_u)
+    # Idempotent and symmetric: orthogonal.
+    close((tangent_u * v).flatten(1).sum(1), (u * tangent_v).flatten(1).sum(1))
+
+
+@every
+@law
+@given(seed=seeds)
+def test_logs_are_tangent(space, seed):
+    x, y, _ = points(space, seed)
+    log = space.log(x, y)
+    close(space.tangent(x, log), log)
+
+
+@every
+@law
+@given(seed=seeds)
+def test_project_is_idempotent_and_random_points_and_steps_are_fixed_by_it(space, seed):
+    x, _, _ = points(space, seed)
+    projected = space.project(ambient(space, seed))
+    close(space.project(projected), projected)
+    close(space.project(x), x)
+    step = space.exp(x, space.tangent(x, ambient(space, seed)))
+    close(space.project(step), step)
+
+
+@every
+@law
+@given(seed=seeds)
+def test_project_finds_the_nearest_point(space, seed):
+    x, _, _ = points(space, seed)
+    far = ambient(space, seed)
+    nearest = (space.project(far) - far).flatten(1).norm(dim=1)
+    assert (nearest <= (x - far).flatten(1).norm(dim=1) + 1e-12).all()
+
+
+@every
+def test_a_sample_of_its_own_generator_does_not_depend_on_the_batch(space):
+    together = space.random(5, sample_generators(0, range(5)))
+    alone = [space.random(1, sample_generators(0, [index])) for index in range(5)]
+    assert torch.equal(together, torch.cat(alone))
+    assert len(torch.unique(together, dim=0)) > 1
+
+
+@every
+def test_a_wrong_count_of_generators_is_refused(space):
+    with pytest.raises(ValueError, match="3 samples need as many generators, got 2"):
+        space.random(3, sample_generators(0, range(2)))
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+def test_laws_keep_shape_and_dtype(space, dtype):
+    x, y = space.random(2, dtype=dtype), space.random(2, dtype=dtype)
+    for z in (x, space.project(x), space.log(x, y), space.exp(x, y), space.tangent(x, y)):
+        assert (z.shape, z.dtype) == ((2, *space.shape), dtype)
+    for scalar in (space.distance(x, y), space.log_density(x)):
+        assert (scalar.shape, scalar.dtype) == ((2,), dtype)
+
+
+@every
+def test_laws_need_no_data_to_be_traced(space):
+    with torch.device("meta"):
+        x, y = space.random(2), space.random(2)
+        assert space.exp(x, space.log(x, space.project(y))).shape == x.shape
+        assert space.log_density(x).shape == space.distance(x, y).shape
+
+
+@smooth
+def test_gradients_are_finite_where_two_points_meet(space):
+    x, _, _ = points(space, 0)
+    y = x.clone().requires_grad_()
+    (space.log(x, y).sum() + space.distance(x, y).sum()).backward()
+    assert y.grad.isfinite().all()
+    v = torch.zeros_like(x, requires_grad=True)
+    space.exp(x, v).sum().backward()
+    # The differential of exp at zero is the identity on the tangent space.
+    close(v.grad, space.tangent(x, torch.ones_like(x)))
+
+
+def test_spaces_are_told_apart_by_their_numbers():
+    assert len({repr(space) for space in SPACES}) == len(SPACES)
+    assert Power(Sphere(1), 2, [3]) == Power(Sphere(1), 2, (3,))
+    assert Power(Sphere(1), 2, [3]) != Power(Sphere(1), 3, [2])
+    assert Lattice([2], 3) != Lattice([2], 3, lowest=1)
+    assert len({Sphere(2), Sphere(2), Sphere(3)}) == 2
