@@ -29,7 +29,7 @@ class LabelDropout:
         """The part of a condition that the backbone reads.
 
         Raises:
-            ValueError: labels are absent, or are none of the classes.
+            ValueError: labels are absent.
         """
         if "label" not in condition:
             raise ValueError(

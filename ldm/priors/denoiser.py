@@ -1,5 +1,6 @@
 """Diffusion and flow priors: a backbone, a process and an objective."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -60,6 +61,7 @@ class Denoiser(Prior):
         output = self.backbone(noisy, t, **condition)
         return self.objective.denoised(output, self.process, noisy, t)
 
+    @torch.no_grad()
     def sample(
         self,
         n: int,

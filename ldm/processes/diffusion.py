@@ -38,8 +38,9 @@ class GaussianDiffusion(GaussianProcess):
         if schedule not in SCHEDULES:
             raise ValueError(f"no schedule {schedule!r}: choose one of {', '.join(SCHEDULES)}")
         self.steps = steps
-        self.betas = SCHEDULES[schedule](steps, **numbers)
-        self.alpha_bar = torch.cumprod(1 - self.betas, 0)
+        with torch.device("cpu"):  # no checkpoint fills these in where a model is built on meta
+            self.betas = SCHEDULES[schedule](steps, **numbers)
+            self.alpha_bar = torch.cumprod(1 - self.betas, 0)
 
     def random_times(self, n: int, generator: Generators, device) -> Int[Tensor, " n"]:
         """Uniform over the steps."""

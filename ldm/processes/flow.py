@@ -31,5 +31,4 @@ class LinearFlow(GaussianProcess):
         return t, 1 - t
 
     def alpha_sigma_rate(self, t: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        """Time derivatives of `alpha_sigma`."""
         return torch.ones_like(t), -torch.ones_like(t)

@@ -39,6 +39,17 @@ class GaussianProcess(Process):
     def alpha_sigma(self, t: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         """Signal and noise scale at each time."""
 
+    def alpha_sigma_rate(self, t: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Time derivatives of `alpha_sigma`, of a flow.
+
+        Raises:
+            ValueError: the process runs in discrete steps and has none.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no velocity: predict eps, x0 or v and sample with a "
+            f"Scheduler, or set the process to a flow"
+        )
+
     def mix(
         self, latent: Float[Tensor, "n ..."], eps: Float[Tensor, "n ..."], t: Tensor
     ) -> Float[Tensor, "n ..."]:

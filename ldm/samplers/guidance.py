@@ -49,7 +49,8 @@ class Guidance:
 
         def guided(noisy: Tensor, t: Tensor, condition: dict[str, Tensor]) -> Denoised:
             alpha, sigma = process.alpha_sigma(t)
-            inside = (sigma > self.low * alpha) & (sigma <= self.high * alpha)
+            level = sigma / alpha  # infinite where a flow begins
+            inside = (level > self.low) & (level <= self.high)
             if not inside.any():
                 return denoise(noisy, t, condition)
             empty = null(condition)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.processes import LinearFlow
+from ldm.processes import GaussianProcess
 from ldm.processes.process import like
 from ldm.randomness import Generators
 from ldm.samplers.sampler import Denoise, Sampler
@@ -26,7 +26,7 @@ class EulerODE(Sampler):
     def __call__(
         self,
         denoise: Denoise,
-        process: LinearFlow,
+        process: GaussianProcess,
         space: Space,
         n: int,
         condition: dict[str, Tensor],

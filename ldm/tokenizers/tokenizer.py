@@ -21,8 +21,8 @@ class Tokenizer(nn.Module):
 
     `encode` gives raw latents, which is what a cache stores. `normalize` draws latents from them
     and brings each channel to mean 0 and deviation 1: what a prior learns. `denormalize` goes back
-    and `decode` ends in data. The mean and deviation are measured once (`measure`), after training, and
-    saved with the weights.
+    and `decode` ends in data. The mean and deviation are measured once (`measure`), after training,
+    and saved with the weights.
 
     Args:
         encoder: data `(b, c, ...)` to features `(b, bottleneck.in_channels, *grid)`.
@@ -80,6 +80,7 @@ class Tokenizer(nn.Module):
         mean, std = self._moments(latent)
         return latent * std + mean
 
+    @torch.no_grad()
     def measure(self, raws: Iterable[Tensor], generator: Generators = None) -> None:
         """Set the mean and deviation from batches of raw latents, in float64.
 
@@ -88,22 +89,26 @@ class Tokenizer(nn.Module):
             generator: of the posterior noise.
 
         Raises:
-            ValueError: a latent is not finite, or a channel never varies.
+            ValueError: there are no latents, one is not finite, or a channel never varies.
         """
         count, total, square = 0, 0.0, 0.0
         for raw in raws:
             latent = self.bottleneck.latent(raw, generator).double().transpose(0, 1).flatten(1)
             count += latent.shape[1]
             total, square = total + latent.sum(1), square + latent.square().sum(1)
+        if count == 0:
+            raise ValueError("no latents to measure: the batches are none, or were used up before")
         mean = total / count
         std = (square / count - mean.square()).clamp(min=0).sqrt()
-        if not (torch.isfinite(mean).all() and torch.isfinite(std).all() and (std > 0).all()):
+        # Rounding gives a constant channel some deviation, too; NaN and infinity fail as well.
+        if not (std > 1e-6 * mean.abs()).all():
             raise ValueError(
                 f"latents cannot be normalised: channel means {mean.tolist()}, deviations "
                 f"{std.tolist()}; train the tokenizer further or look for NaN in its weights"
             )
         mean, std = self.space.moments(mean, std)
-        self.mean.copy_(mean), self.std.copy_(std)
+        self.mean.copy_(mean)
+        self.std.copy_(std)
 
     def _moments(self, latent):
         shape = (1, -1, *[1] * (latent.ndim - 2))
