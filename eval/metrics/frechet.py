@@ -1,0 +1,186 @@
+"""Fréchet distance between two sets of features, from sums that stream and merge.
+
+Source: Heusel et al., "GANs trained by a two time-scale update rule", 2017, equation 6; Dowson and
+Landau, "The Fréchet distance between multivariate normal distributions", 1982. The score is FID
+when the features are Inception's.
+"""
+
+from os import PathLike
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torchmetrics import Metric
+
+__all__ = ["FrechetDistance", "FrechetStatistics", "Moments", "frechet_distance"]
+
+
+class Moments(NamedTuple):
+    """Mean and covariance of a set of features, float64.
+
+    Attributes:
+        mu: `(dim,)`.
+        sigma: `(dim, dim)`, unbiased (divided by `n - 1`).
+        n: how many features were seen; None where a file does not say.
+    """
+
+    mu: Float[Tensor, " dim"]
+    sigma: Float[Tensor, "dim dim"]
+    n: int | None
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the field's usual `.npz` with keys `mu` and `sigma`, and `n` beside them."""
+        arrays = {"mu": self.mu.cpu().numpy(), "sigma": self.sigma.cpu().numpy()}
+        if self.n is not None:
+            arrays["n"] = np.asarray(self.n)
+        with open(path, "wb") as file:
+            np.savez(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], mu: str = "mu", sigma: str = "sigma") -> "Moments":
+        """Read such a file; `mu="mu_s", sigma="sigma_s"` reads the spatial half of ADM's.
+
+        Raises:
+            ValueError: the file lacks one of the keys.
+        """
+        with np.load(path, allow_pickle=False) as arrays:
+            if missing := {mu, sigma} - set(arrays.files):
+                raise ValueError(f"{path} lacks {sorted(missing)}: it holds {arrays.files}")
+            mean, covariance = (torch.from_numpy(arrays[key]).double() for key in (mu, sigma))
+            return cls(mean, covariance, int(arrays["n"]) if "n" in arrays.files else None)
+
+
+def frechet_distance(
+    mu1: Float[Tensor, " dim"],
+    sigma1: Float[Tensor, "dim dim"],
+    mu2: Float[Tensor, " dim"],
+    sigma2: Float[Tensor, "dim dim"],
+) -> Float[Tensor, ""]:
+    """`|mu1 - mu2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2))`, in float64, never negative.
+
+    With any root `S1 = L L'`, the eigenvalues of `S1 S2` are those of the symmetric `L' S2 L`: real
+    whatever the rank, and no matrix square root is taken.
+
+    Raises:
+        ValueError: a number is not finite.
+
+    Example:
+        >>> eye = torch.eye(4)
+        >>> frechet_distance(torch.zeros(4), eye, torch.full((4,), 0.5), 4 * eye).item()
+        5.0
+    """
+    mu1, sigma1, mu2, sigma2 = (x.double() for x in (mu1, sigma1, mu2, sigma2))
+    for name, x in {"mu1": mu1, "sigma1": sigma1, "mu2": mu2, "sigma2": sigma2}.items():
+        if not x.isfinite().all():
+            raise ValueError(
+                f"{name} holds {int((~x.isfinite()).sum())} numbers that are not finite"
+            )
+    root = _root(sigma1)
+    product = root.T @ sigma2 @ root
+    cross = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
+    distance = (mu1 - mu2).square().sum() + sigma1.trace() + sigma2.trace() - 2 * cross
+    return distance.clamp(min=0)
+
+
+def _root(sigma: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
+    """A matrix `L` with `sigma = L L'`."""
+    # Cholesky is several times faster than eigenvectors, but refuses a rank-deficient matrix.
+    root, failed = torch.linalg.cholesky_ex(sigma)
+    if not failed:
+        return root
+    values, vectors = torch.linalg.eigh(sigma)
+    return vectors * values.clamp(min=0).sqrt()
+
+
+class FrechetStatistics(Metric):
+    """Count, sum and sum of outer products of features, in float64, summed over ranks.
+
+    Two of them merge with `a.merge_state(b)`, as if one had seen all features.
+
+    Args:
+        size: of a feature.
+
+    Example:
+        >>> statistics = FrechetStatistics(2)
+        >>> statistics.update(torch.tensor([[0.0, 0.0], [2.0, 4.0]]))
+        >>> statistics.compute().mu.tolist()
+        [1.0, 2.0]
+    """
+
+    full_state_update = False
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        _declare(self, "", size)
+
+    def update(self, features: Float[Tensor, "batch dim"]) -> None:
+        """Add features; raises ValueError where one is not finite or has another size."""
+        _add(self, "", features)
+
+    def compute(self) -> Moments:
+        """Raises ValueError below two features: they have no covariance."""
+        return _moments(self, "")
+
+
+class FrechetDistance(Metric):
+    """`frechet_distance` of all generated from all real features seen, on every rank.
+
+    Args:
+        size: of a feature.
+        reference: of the real features, where they were measured before; then only generated ones
+            are to be given.
+    """
+
+    higher_is_better = False
+    full_state_update = False
+
+    def __init__(self, size: int, reference: Moments | None = None) -> None:
+        super().__init__()
+        if reference is not None and len(reference.mu) != size:
+            raise ValueError(f"expected a reference of size {size}, got {len(reference.mu)}")
+        self.reference = reference
+        _declare(self, "real_", size)
+        _declare(self, "fake_", size)
+
+    def update(self, features: Float[Tensor, "batch dim"], *, real: bool) -> None:
+        if real and self.reference is not None:
+            raise ValueError("real features were given to a metric that was built on a reference")
+        _add(self, "real_" if real else "fake_", features)
+
+    def compute(self) -> Float[Tensor, ""]:
+        real = _moments(self, "real_") if self.reference is None else self.reference
+        fake = _moments(self, "fake_")
+        mu, sigma = real.mu.to(fake.mu.device), real.sigma.to(fake.mu.device)
+        return frechet_distance(mu, sigma, fake.mu, fake.sigma)
+
+
+def _declare(metric: Metric, prefix: str, size: int) -> None:
+    zeros = torch.zeros(size, size, dtype=torch.float64)
+    metric.add_state(f"{prefix}n", default=torch.tensor(0), dist_reduce_fx="sum")
+    metric.add_state(f"{prefix}total", default=zeros[0], dist_reduce_fx="sum")
+    metric.add_state(f"{prefix}outer", default=zeros, dist_reduce_fx="sum")
+
+
+def _add(metric: Metric, prefix: str, features: Float[Tensor, "batch dim"]) -> None:
+    total = getattr(metric, f"{prefix}total")
+    if features.shape[1] != len(total):
+        raise ValueError(f"expected features of size {len(total)}, got size {features.shape[1]}")
+    if not features.isfinite().all():
+        bad = int((~features.isfinite()).any(dim=1).sum())
+        raise ValueError(f"{bad} of {len(features)} features are not finite: look for NaN images")
+    features = features.double()  # sums of float32 lose the small covariances
+    setattr(metric, f"{prefix}n", getattr(metric, f"{prefix}n") + len(features))
+    setattr(metric, f"{prefix}total", total + features.sum(0))
+    setattr(metric, f"{prefix}outer", getattr(metric, f"{prefix}outer") + features.T @ features)
+
+
+def _moments(metric: Metric, prefix: str) -> Moments:
+    n = int(getattr(metric, f"{prefix}n"))
+    if n < 2:
+        side = {"real_": "real ", "fake_": "generated "}.get(prefix, "")
+        raise ValueError(f"a covariance needs two {side}features or more, got {n}")
+    mu = getattr(metric, f"{prefix}total") / n
+    sigma = (getattr(metric, f"{prefix}outer") - n * mu.outer(mu)) / (n - 1)
+    return Moments(mu, sigma, n)

@@ -1,0 +1,134 @@
+"""Scores of reconstructions against their originals: PSNR, SSIM and an injected perceptual one.
+
+Source of SSIM: Wang et al., "Image quality assessment: from error visibility to structural
+similarity", 2004.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from eval.metrics.pixels import from_uint8
+
+__all__ = ["PairScores", "psnr", "ssim"]
+
+SSIM_WINDOW = 11
+"""Pixels on a side of the Gaussian window; a smaller picture has no SSIM."""
+
+
+def psnr(
+    x: UInt8[Tensor, "batch channel height width"], y: UInt8[Tensor, "batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """Peak signal-to-noise ratio of each pair, dB with a peak of 255; infinite for equal pictures.
+
+    Example:
+        >>> grey = torch.full((1, 3, 4, 4), 100, dtype=torch.uint8)
+        >>> round(psnr(grey, grey + 1).item(), 4)
+        48.1308
+    """
+    return _decibels(_squared_error(x, y))
+
+
+def _squared_error(x: Tensor, y: Tensor) -> Float[Tensor, " batch"]:
+    if x.shape != y.shape:
+        raise ValueError(f"pairs need one shape, got {tuple(x.shape)} and {tuple(y.shape)}")
+    return (x.double() - y.double()).square().flatten(1).mean(dim=1)
+
+
+def _decibels(squared_error: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    return 10 * (255**2 / squared_error).log10()
+
+
+def ssim(
+    x: UInt8[Tensor, "batch channel height width"], y: UInt8[Tensor, "batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """Structural similarity of each pair: 1 for equal pictures.
+
+    Gaussian window of 11 pixels and deviation 1.5, constants 0.01 and 0.03, range 255, over
+    windows that lie inside the picture, mean over channels: the paper's, on each colour.
+    TorchMetrics 1.9 also averages the windows that it pads at the border.
+
+    Raises:
+        ValueError: a side is shorter than the window.
+    """
+    if min(x.shape[-2:]) < SSIM_WINDOW:
+        raise ValueError(
+            f"SSIM needs {SSIM_WINDOW} pixels or more a side, got {tuple(x.shape[-2:])}"
+        )
+    x, y = x.double(), y.double()  # float64 also keeps autocast from blurring the variances
+    mean_x, mean_y = _blur(x), _blur(y)
+    var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+    covariance = _blur(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (var_x + var_y + c2)
+    return (luminance * structure).flatten(1).mean(dim=1)
+
+
+def _blur(x: Float[Tensor, "batch channel height width"]) -> Tensor:
+    offset = torch.arange(SSIM_WINDOW, dtype=x.dtype, device=x.device) - SSIM_WINDOW // 2
+    window = (-offset.square() / (2 * 1.5**2)).exp()
+    window = window / window.sum()
+    planes = x.flatten(0, 1)[:, None]
+    rows = F.conv2d(planes, window.view(1, 1, 1, -1))
+    return F.conv2d(rows, window.view(1, 1, -1, 1)).unflatten(0, x.shape[:2])[:, :, 0]
+
+
+class PairScores(Metric):
+    """PSNR, SSIM and a perceptual distance over all pairs seen, on every rank.
+
+    `compute` returns `psnr`, the mean over pictures, infinite once a pair is equal; `psnr_pooled`,
+    of the squared error of all pictures, never above the mean; `ssim`, left out where pictures are
+    smaller than its window; and `lpips`, where a distance was given.
+
+    Args:
+        distance: two batches of pictures in [-1, 1] to one number a pair, such as LPIPS.
+
+    Example:
+        >>> metric = PairScores()
+        >>> x = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+        >>> metric.update(x, x + 1)
+        >>> sorted(metric.compute())
+        ['psnr', 'psnr_pooled', 'ssim']
+    """
+
+    full_state_update = False
+
+    def __init__(self, distance: nn.Module | None = None) -> None:
+        super().__init__()
+        self.distance = distance
+        for name in ("n", "squared_error", "psnr", "ssim", "lpips"):
+            zero = torch.tensor(0.0, dtype=torch.float64)
+            self.add_state(name, default=zero, dist_reduce_fx="sum")
+
+    def update(
+        self,
+        x: UInt8[Tensor, "batch channel height width"],
+        y: UInt8[Tensor, "batch channel height width"],
+    ) -> None:
+        """Add pairs of pictures, 0..255: `x` reconstructed, `y` original."""
+        squared_error = _squared_error(x, y)
+        self.n += len(x)
+        self.squared_error += squared_error.sum()
+        self.psnr += _decibels(squared_error).sum()
+        fits = min(x.shape[-2:]) >= SSIM_WINDOW
+        self.ssim += ssim(x, y).sum() if fits else torch.nan
+        if self.distance is not None:
+            with torch.no_grad():
+                self.lpips += self.distance(from_uint8(x), from_uint8(y)).double().sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        """Raises ValueError before the first pair."""
+        if not self.n:
+            raise ValueError("no pairs were given")
+        scores = {
+            "psnr": self.psnr / self.n,
+            "psnr_pooled": _decibels(self.squared_error / self.n),
+        }
+        if not self.ssim.isnan():
+            scores["ssim"] = self.ssim / self.n
+        if self.distance is not None:
+            scores["lpips"] = self.lpips / self.n
+        return scores

@@ -1,0 +1,32 @@
+"""The one map between pictures in [-1, 1] and the bytes that metrics score."""
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+__all__ = ["from_uint8", "to_uint8"]
+
+
+def to_uint8(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """Pixels in [-1, 1] to the nearest of 256 grey levels, as a picture file would store them.
+
+    The convention is EDM's: `127.5 x + 128`, clamped to [0, 255], its fraction dropped. That is
+    rounding to nearest, so bytes that went through `from_uint8` come back unchanged; dropping the
+    fraction of `127.5 (x + 1)`, as some evaluators do, darkens by half a level.
+
+    Raises:
+        ValueError: a pixel is not a number; casting it would give an arbitrary byte.
+
+    Example:
+        >>> to_uint8(torch.tensor([-1.5, -1.0, 0.0, 1.0])).tolist()
+        [0, 0, 128, 255]
+    """
+    if x.isnan().any():
+        raise ValueError(f"{int(x.isnan().sum())} of {x.numel()} pixels are not numbers (NaN)")
+    # In float32 at least: half precision cannot tell neighbouring levels apart before rounding.
+    return (x.to(torch.promote_types(x.dtype, torch.float32)) * 127.5 + 128).clamp(0, 255).byte()
+
+
+def from_uint8(x: UInt8[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Grey levels 0..255 to float32 pixels in [-1, 1]."""
+    return x.float() / 127.5 - 1

@@ -1,0 +1,99 @@
+"""PSNR, SSIM and the rounding of pixels against closed forms and scikit-image."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from eval.metrics.pairs import PairScores, psnr, ssim
+from eval.metrics.pixels import from_uint8, to_uint8
+
+
+def images(n: int, size: int = 24, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=generator)
+
+
+def noisy(x: torch.Tensor, width: int) -> torch.Tensor:
+    noise = torch.randint(-width, width + 1, x.shape, generator=torch.Generator().manual_seed(1))
+    return (x.int() + noise).clamp(0, 255).byte()
+
+
+def test_scores_agree_with_scikit_image():
+    x = images(3)
+    y = noisy(x, 40)
+    for a, b, got_psnr, got_ssim in zip(x, y, psnr(x, y), ssim(x, y), strict=True):
+        a, b = a.numpy(), b.numpy()
+        expected = structural_similarity(
+            a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255,
+            channel_axis=0,
+        )  # fmt: skip
+        assert got_ssim.item() == pytest.approx(expected, abs=1e-7)
+        assert got_psnr.item() == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255))
+
+
+def test_constant_pictures_match_the_closed_forms():
+    a, b = (
+        torch.full((1, 1, 16, 16), 100, dtype=torch.uint8),
+        torch.full((1, 1, 16, 16), 120).byte(),
+    )
+    c = (0.01 * 255) ** 2
+    assert ssim(a, b).item() == pytest.approx((2 * 100 * 120 + c) / (100**2 + 120**2 + c), rel=1e-9)
+    assert psnr(a, a + 1).item() == pytest.approx(48.1308, abs=1e-4)
+    assert psnr(a, a).item() == torch.inf
+
+
+def test_the_mean_over_pictures_is_never_below_the_pooled_one():
+    x = images(2)
+    y = torch.stack([noisy(x[0], 5), noisy(x[1], 60)])
+    metric, other = PairScores(), PairScores()
+    metric.update(y[:1], x[:1])
+    other.update(y[1:], x[1:])
+    metric.merge_state(other)
+    scores = metric.compute()
+    error = (x.double() - y.double()).square().mean()
+    assert scores["psnr"].item() == pytest.approx(psnr(x, y).mean().item())
+    assert scores["psnr_pooled"].item() == pytest.approx((10 * (255**2 / error).log10()).item())
+    assert scores["psnr"] > scores["psnr_pooled"]
+    assert scores["ssim"].item() == pytest.approx(ssim(x, y).mean().item())
+
+
+def test_a_perceptual_distance_gets_pixels_of_minus_one_to_one():
+    class Distance(torch.nn.Module):
+        def forward(self, x, y):
+            assert x.min() == -1
+            assert y.max() == 1
+            return (x - y).abs().flatten(1).amax(1)
+
+    x, y = torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.full((4, 3, 8, 8), 255).byte()
+    metric = PairScores(Distance())
+    metric.update(x, y)
+    scores = metric.compute()
+    assert scores["lpips"] == 2
+    assert "ssim" not in scores  # 8 pixels do not hold its window
+
+
+def test_bad_pairs_are_refused_with_what_was_found():
+    with pytest.raises(ValueError, match=r"11 pixels or more a side, got \(8, 9\)"):
+        ssim(images(1, 9)[..., :8, :], images(1, 9)[..., :8, :])
+    with pytest.raises(ValueError, match="no pairs"), pytest.warns(UserWarning, match="before"):
+        PairScores().compute()
+
+
+def test_bytes_survive_the_way_to_floats_and_back():
+    levels = torch.arange(256, dtype=torch.uint8)
+    torch.testing.assert_close(to_uint8(from_uint8(levels)), levels)
+    torch.testing.assert_close(to_uint8(from_uint8(levels).double()), levels)
+
+
+@given(st.floats(-2, 2))
+def test_rounding_is_to_the_nearest_level(x):
+    level = to_uint8(torch.tensor(x, dtype=torch.float64)).item()
+    exact = min(max((x + 1) * 127.5, 0), 255)
+    assert abs(level - exact) <= 0.5 + 1e-9
+
+
+def test_a_pixel_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="1 of 3 pixels"):
+        to_uint8(torch.tensor([0.0, torch.nan, 1.0]))
