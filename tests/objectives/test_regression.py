@@ -1,0 +1,197 @@
+"""The algebra of targets, and losses known in closed form for Gaussian data."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ldm.objectives import Regression
+from ldm.processes import GaussianDiffusion, LinearFlow
+from ldm.processes.process import like
+from ldm.randomness import sample_generators
+from ldm.spaces import Flat
+
+SPACE = Flat([4, 5])
+FLOW, DIFFUSION = LinearFlow(SPACE), GaussianDiffusion(SPACE, "cosine")
+MEAN, STD = 0.5, 0.3  # of the Gaussian data
+
+
+def pair(n: int = 2) -> torch.Tensor:
+    """Clean latents and noise."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, n, *SPACE.shape, generator=generator, dtype=torch.float64)
+
+
+def gaussian(n: int) -> torch.Tensor:
+    return MEAN + STD * torch.randn(n, *SPACE.shape, generator=torch.Generator().manual_seed(1))
+
+
+def scales(process, target, t, x):
+    """alpha, sigma and the target's a, b, written out from the papers."""
+    alpha, sigma = process.alpha_sigma(t)
+    one, zero = torch.ones_like(alpha), torch.zeros_like(alpha)
+    a, b = {
+        "eps": (zero, one),
+        "x0": (one, zero),
+        "v": (-sigma, alpha),
+        "velocity": (one, -one),
+    }[target]
+    return [like(scale, x) for scale in (alpha, sigma, a, b)]
+
+
+def optimal(process, target):
+    """The network that knows the data: both conditional expectations are linear in the input."""
+
+    def predict(noisy, t):
+        alpha, sigma, a, b = scales(process, target, t, noisy)
+        surprise = (noisy - alpha * MEAN) / (alpha**2 * STD**2 + sigma**2)
+        return a * (MEAN + alpha * STD**2 * surprise) + b * sigma * surprise
+
+    return predict
+
+
+@given(t=st.floats(1e-3, 1 - 1e-3), target=st.sampled_from(["eps", "x0", "v", "velocity"]))
+def test_every_target_leads_back_to_latent_and_noise_of_a_flow(t, target):
+    x0, eps = pair()
+    times = torch.full((2,), t, dtype=torch.float64)
+    _, _, a, b = scales(FLOW, target, times, x0)
+    found = Regression(target).denoised(a * x0 + b * eps, FLOW, FLOW.mix(x0, eps, times), times)
+    torch.testing.assert_close(found, (x0, eps), rtol=1e-9, atol=1e-9)
+
+
+@given(t=st.integers(0, 999), target=st.sampled_from(["eps", "x0", "v"]))
+def test_every_target_leads_back_to_latent_and_noise_of_a_diffusion(t, target):
+    x0, eps = pair()
+    times = torch.tensor([t, t])
+    alpha, sigma, a, b = scales(DIFFUSION, target, times, x0)
+    noisy = DIFFUSION.mix(x0, eps, times)
+    found = Regression(target).denoised(a * x0 + b * eps, DIFFUSION, noisy, times)
+    # Float64 loses as many digits as alpha or sigma is small: 5e-5 is the least here.
+    worst = 1e-14 / min(alpha.min().item(), sigma.min().item())
+    torch.testing.assert_close(found, (x0, eps), rtol=worst, atol=worst)
+
+
+@given(t=st.floats(0, 1))
+def test_v_and_velocity_are_well_conditioned_to_the_very_ends(t):
+    x0, eps = pair()
+    times = torch.full((2,), t, dtype=torch.float64)
+    noisy = FLOW.mix(x0, eps, times)
+    for target in ("v", "velocity"):
+        _, _, a, b = scales(FLOW, target, times, x0)
+        found = Regression(target).denoised(a * x0 + b * eps, FLOW, noisy, times)
+        torch.testing.assert_close(found, (x0, eps), rtol=1e-12, atol=1e-12)
+
+
+@given(t=st.floats(1e-2, 1 - 1e-2))
+def test_velocity_and_score_of_gaussian_data_are_sits(t):
+    # SiT with data N(0, s^2): v* = (t s^2 - (1 - t)) x / c and score = -x / c, where
+    # c = t^2 s^2 + (1 - t)^2; and the score is (t v - x) / (1 - t).
+    x, _ = pair()
+    times = torch.full((2,), t, dtype=torch.float64)
+    c = t**2 * STD**2 + (1 - t) ** 2
+    v = (t * STD**2 - (1 - t)) / c * x
+    x0, eps = Regression("velocity").denoised(v, FLOW, x, times)
+    torch.testing.assert_close(x0, t * STD**2 / c * x)
+    score = -eps / (1 - t)
+    torch.testing.assert_close(score, -x / c)
+    torch.testing.assert_close(score, (t * v - x) / (1 - t))
+
+
+def test_the_best_velocity_network_loses_pi_s_over_2():
+    # Var(v | x_t) = s^2 / (t^2 s^2 + (1 - t)^2), whose integral over t is an arctangent.
+    loss = Regression("velocity").loss(
+        optimal(FLOW, "velocity"), FLOW, gaussian(40_000), {}, torch.Generator().manual_seed(2)
+    )
+    error = loss.std().item() / 200
+    assert loss.mean().item() == pytest.approx(math.pi * STD / 2, abs=4 * error)
+    assert error < 0.01
+
+
+@pytest.mark.parametrize("target", ["eps", "x0", "v"])
+def test_the_best_diffusion_network_loses_the_conditional_variance(target):
+    # Var(a x0 + b eps | alpha x0 + sigma eps) = (alpha b - sigma a)^2 s^2 / (alpha^2 s^2 + sigma^2)
+    process = GaussianDiffusion(SPACE, "linear", steps=100, end=0.2)
+    t = torch.arange(100)
+    alpha, sigma, a, b = scales(process, target, t, torch.zeros(100, dtype=torch.float64))
+    expected = ((alpha * b - sigma * a) ** 2 * STD**2 / (alpha**2 * STD**2 + sigma**2)).mean()
+    loss = Regression(target).loss(
+        optimal(process, target), process, gaussian(40_000), {}, torch.Generator().manual_seed(3)
+    )
+    error = loss.std().item() / 200
+    assert loss.mean().item() == pytest.approx(expected.item(), abs=4 * error)
+    assert error < 0.02 * expected
+
+
+@pytest.mark.parametrize(
+    ("process", "target", "expected"),
+    [
+        (DIFFUSION, "eps", 1.0),  # LDM and DiT at their zero initialisation
+        (FLOW, "velocity", STD**2 + MEAN**2 + 1),  # SiT: E x1^2 + 1, 2 on normalised latents
+        (FLOW, "x0", STD**2 + MEAN**2),
+    ],
+)
+def test_a_network_that_says_zero_loses_the_targets_second_moment(process, target, expected):
+    loss = Regression(target).loss(
+        lambda noisy, t: torch.zeros_like(noisy),
+        process,
+        gaussian(20_000),
+        {},
+        torch.Generator().manual_seed(4),
+    )
+    assert loss.mean().item() == pytest.approx(expected, abs=4 * loss.std().item() / 20_000**0.5)
+
+
+def test_channels_beyond_the_latents_change_nothing():
+    objective, latent = Regression("eps"), gaussian(6)
+
+    def loss(extra):
+        return objective.loss(
+            lambda noisy, t: torch.cat([noisy, extra.expand_as(noisy)], 1),
+            DIFFUSION,
+            latent,
+            {},
+            torch.Generator().manual_seed(5),
+        )
+
+    torch.testing.assert_close(loss(torch.tensor(1e9)), loss(torch.tensor(0.0)), rtol=0, atol=0)
+    t = torch.arange(6)
+    torch.testing.assert_close(
+        objective.denoised(torch.cat([latent, 1e9 + latent], 1), DIFFUSION, latent, t),
+        objective.denoised(latent, DIFFUSION, latent, t),
+    )
+
+
+def test_a_loss_is_a_samples_own():
+    objective, latent = Regression("v"), gaussian(4)
+
+    def loss(part):
+        return objective.loss(
+            lambda noisy, t: noisy, DIFFUSION, latent[part], {}, sample_generators(0, part)
+        )
+
+    parts = torch.cat([loss([0]), loss([1, 2, 3])])
+    torch.testing.assert_close(loss([0, 1, 2, 3]), parts)
+
+
+def test_the_network_reads_the_condition():
+    seen = {}
+
+    def predict(noisy, t, **condition):
+        seen.update(condition)
+        return noisy
+
+    label = torch.tensor([3, 4])
+    Regression("eps").loss(predict, DIFFUSION, gaussian(2), {"label": label})
+    assert seen == {"label": label}
+
+
+def test_an_unknown_target_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="'score': choose one of eps, x0, v, velocity"):
+        Regression("score")
+
+
+def test_a_diffusion_has_no_velocity_to_learn():
+    with pytest.raises(ValueError, match="GaussianDiffusion has no velocity: predict eps, x0 or v"):
+        Regression("velocity").loss(lambda noisy, t: noisy, DIFFUSION, gaussian(2), {})
