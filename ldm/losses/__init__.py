@@ -1,0 +1,6 @@
+"""What tokenizers are trained to minimise, and their discriminators."""
+
+from ldm.losses.adversarial import Adversarial
+from ldm.losses.reconstruction import ReconstructionLoss
+
+__all__ = ["Adversarial", "ReconstructionLoss"]

@@ -1,0 +1,201 @@
+"""Adversarial losses, and their weight against a reconstruction loss.
+
+Sources: Lim and Ye 2017 (hinge), Goodfellow et al. 2014 (vanilla), Esser et al. 2021 (VQGAN) and
+Wang et al. 2024 (GSQ) for the adaptive weights and for logits averaged before the loss.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import relu, softplus
+
+__all__ = ["ADAPTIVE_RATIOS", "DISCRIMINATOR_LOSSES", "GENERATOR_LOSSES", "Adversarial"]
+
+Logits = Float[Tensor, "batch ..."]
+Scalar = Float[Tensor, ""]
+
+
+def hinge_generator(fake: Logits) -> Scalar:
+    """`-mean fake`."""
+    return -fake.mean()
+
+
+def vanilla_generator(fake: Logits) -> Scalar:
+    """`-log sigmoid`, averaged over all logits."""
+    return softplus(-fake).mean()
+
+
+def non_saturating_generator(fake: Logits) -> Scalar:
+    """`-log sigmoid` of each sample's mean logit: one verdict a sample, not one a patch."""
+    return softplus(-_per_sample(fake)).mean()
+
+
+def hinge_discriminator(real: Logits, fake: Logits) -> Scalar:
+    """Half of `relu(1 - real) + relu(1 + fake)`: zero once all are beyond their margins."""
+    return (relu(1 - real).mean() + relu(1 + fake).mean()) / 2
+
+
+def vanilla_discriminator(real: Logits, fake: Logits) -> Scalar:
+    """Half of the two cross entropies, averaged over all logits."""
+    return (softplus(-real).mean() + softplus(fake).mean()) / 2
+
+
+def non_saturating_discriminator(real: Logits, fake: Logits) -> Scalar:
+    """Half of the two cross entropies of each sample's mean logit."""
+    return vanilla_discriminator(_per_sample(real), _per_sample(fake))
+
+
+def vqgan_ratio(reconstruction: Scalar, adversarial: Scalar) -> Scalar:
+    """Of two gradient norms, at most 10,000; the guard is the released models', 1e-4."""
+    return (reconstruction / (adversarial + 1e-4)).clamp(max=1e4)
+
+
+def gsq_ratio(reconstruction: Scalar, adversarial: Scalar) -> Scalar:
+    """Of two gradient norms, at most 1,000; the divisor at least 1e-3; NaN gives 1."""
+    return (reconstruction / adversarial.clamp(min=1e-3)).nan_to_num(nan=1.0).clamp(max=1e3)
+
+
+GENERATOR_LOSSES = {
+    "hinge": hinge_generator,
+    "vanilla": vanilla_generator,
+    "non_saturating": non_saturating_generator,
+}
+DISCRIMINATOR_LOSSES = {
+    "hinge": hinge_discriminator,
+    "vanilla": vanilla_discriminator,
+    "non_saturating": non_saturating_discriminator,
+}
+ADAPTIVE_RATIOS = {"vqgan": vqgan_ratio, "gsq": gsq_ratio}
+
+
+class Adversarial(nn.Module):
+    """A discriminator, what it learns from, and what a tokenizer learns from it.
+
+    Args:
+        discriminator: data `(batch, ...)` to logits `(batch, ...)`, one or many a sample.
+        generator: name of the tokenizer's loss, see `GENERATOR_LOSSES`.
+        discriminator_loss: name of the discriminator's, see `DISCRIMINATOR_LOSSES`.
+        weight: of the tokenizer's loss.
+        start: samples seen before either is trained; until then the discriminator is not called.
+        adaptive: "vqgan" or "gsq" to multiply the weight by the ratio of the gradients' norms of
+            the reconstruction and the adversarial loss at the decoder's last layer; None for 1.
+
+    Raises:
+        ValueError: a name is not among those known.
+
+    Example: GSQ's choice, non-saturating against hinge.
+        >>> discriminator = nn.Conv2d(3, 1, 4, 4)
+        >>> adversarial = Adversarial(discriminator, "non_saturating", "hinge", weight=0.1)
+        >>> real, fake = torch.zeros(2, 3, 8, 8), torch.ones(2, 3, 8, 8)
+        >>> loss, stats = adversarial.discriminator_loss(real, fake, samples=0)
+        >>> sorted(stats)
+        ['discriminator', 'logits_fake', 'logits_real']
+    """
+
+    def __init__(
+        self,
+        discriminator: nn.Module,
+        generator: str,
+        discriminator_loss: str,
+        weight: float,
+        start: int = 0,
+        adaptive: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+        self._generator = _named(GENERATOR_LOSSES, generator, "generator loss")
+        self._loss = _named(DISCRIMINATOR_LOSSES, discriminator_loss, "discriminator loss")
+        self._ratio = adaptive and _named(ADAPTIVE_RATIOS, adaptive, "adaptive weight")
+        self.weight, self.start = weight, start
+
+    def generator_loss(
+        self,
+        reconstruction: Float[Tensor, "batch ..."],
+        nll: Float[Tensor, ""],
+        last_layer: Tensor | None,
+        samples: int,
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """What the tokenizer's loss grows by, weighted; the discriminator gets no gradient.
+
+        Args:
+            reconstruction: what the decoder made, with its graph.
+            nll: the reconstruction loss, which the adaptive weight balances this one with.
+            last_layer: weight of the decoder's last layer; read by adaptive weights only. Compiling
+                the decoder with `torch.compile` makes each of the two gradients cost a whole
+                backward pass; leave its last layer out and they cost that layer's.
+            samples: seen so far in training.
+
+        Raises:
+            ValueError: an adaptive weight has no last layer to look at, or one that the
+                reconstruction does not depend on.
+        """
+        if samples < self.start:
+            return reconstruction.new_zeros((), requires_grad=True), {}
+        with _frozen(self.discriminator):
+            loss = self._generator(_wide(self.discriminator(reconstruction)))
+        weight = loss.new_tensor(self.weight)
+        if self._ratio is not None:
+            weight = weight * self._ratio(*(_gradient_norm(x, last_layer) for x in (nll, loss)))
+        return weight * loss, {"generator": loss.detach(), "adversarial_weight": weight}
+
+    def discriminator_loss(
+        self,
+        real: Float[Tensor, "batch ..."],
+        fake: Float[Tensor, "batch ..."],
+        samples: int,
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """What the discriminator minimises; the tokenizer that made `fake` gets no gradient."""
+        if samples < self.start:
+            return real.new_zeros((), requires_grad=True), {}
+        logits_real = _wide(self.discriminator(real))
+        logits_fake = _wide(self.discriminator(fake.detach()))
+        loss = self._loss(logits_real, logits_fake)
+        return loss, {
+            "discriminator": loss.detach(),
+            "logits_real": logits_real.detach().mean(),
+            "logits_fake": logits_fake.detach().mean(),
+        }
+
+
+def _gradient_norm(loss: Scalar, last_layer: Tensor | None) -> Scalar:
+    if last_layer is None:
+        raise ValueError("an adaptive weight needs the weight of the decoder's last layer")
+    # The graph is kept: the training step's own backward pass is still to come.
+    (gradient,) = torch.autograd.grad(loss, last_layer, retain_graph=True, allow_unused=True)
+    if gradient is None:
+        raise ValueError(
+            "the reconstruction does not depend on the last layer given for the adaptive weight: "
+            "pass the weight of the decoder that made it"
+        )
+    return _wide(gradient).norm()
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """Graphs built inside lead through the module, not to its parameters."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def _named(registry: dict, name: str, what: str):
+    if name not in registry:
+        raise ValueError(f"no {what} {name!r}: choose one of {', '.join(registry)}")
+    return registry[name]
+
+
+def _per_sample(logits: Logits) -> Float[Tensor, " batch"]:
+    return logits.flatten(1).mean(1)
+
+
+def _wide(x: Tensor) -> Tensor:
+    # Half precision comes out of autocast; means and norms need more.
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,0 +1,218 @@
+"""Closed forms of the losses, invariances of the weight, and who gets which gradient."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.testing import assert_close
+
+from ldm.losses import Adversarial
+from ldm.losses.adversarial import ADAPTIVE_RATIOS, DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
+
+law = settings(max_examples=20, deadline=None)
+
+
+def logits(seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 3 * torch.randn(4, 1, 5, 6, generator=generator, dtype=torch.float64)
+
+
+class Decoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(2, 6, 3, padding=1), nn.SiLU())
+        self.last = nn.Conv2d(6, 3, 3, padding=1)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.last(self.body(z))
+
+
+class Setting:
+    """A small autoencoder's decoder, a discriminator, and one batch."""
+
+    def __init__(self, **options) -> None:
+        torch.manual_seed(0)
+        self.decoder = Decoder()
+        discriminator = nn.Sequential(nn.Conv2d(3, 4, 4, 2, 1), nn.SiLU(), nn.Conv2d(4, 1, 4, 2, 1))
+        options = {"generator": "hinge", "discriminator_loss": "hinge", "weight": 0.5, **options}
+        self.adversarial = Adversarial(discriminator, **options)
+        self.x, self.z = torch.randn(2, 3, 16, 16), torch.randn(2, 2, 16, 16)
+
+    def generator_loss(self, samples: int = 0, scale: float = 1.0):
+        y = self.decoder(self.z)
+        nll = scale * (y - self.x).abs().mean()
+        return self.adversarial.generator_loss(y, nll, self.decoder.last.weight, samples)
+
+    def gradients(self, module: nn.Module) -> list[torch.Tensor | None]:
+        return [p.grad for p in module.parameters()]
+
+
+def test_published_values_at_zero_logits():
+    zero = torch.zeros(2, 1, 3, 3)
+    assert GENERATOR_LOSSES["hinge"](zero) == 0
+    assert GENERATOR_LOSSES["vanilla"](zero).item() == pytest.approx(math.log(2))
+    assert GENERATOR_LOSSES["non_saturating"](zero).item() == pytest.approx(math.log(2))
+    assert DISCRIMINATOR_LOSSES["hinge"](zero, zero) == 1
+    assert DISCRIMINATOR_LOSSES["vanilla"](zero, zero).item() == pytest.approx(math.log(2))
+    assert DISCRIMINATOR_LOSSES["non_saturating"](zero, zero).item() == pytest.approx(math.log(2))
+
+
+@law
+@given(seed=st.integers(0, 2**31))
+def test_hinge_rests_beyond_its_margins(seed):
+    beyond = 1 + logits(seed).abs()
+    assert DISCRIMINATOR_LOSSES["hinge"](beyond, -beyond) == 0
+    assert DISCRIMINATOR_LOSSES["hinge"](-beyond, beyond) == (1 + beyond).mean()
+
+
+@law
+@given(seed=st.integers(0, 2**31))
+def test_vanilla_is_binary_cross_entropy(seed):
+    real, fake = logits(seed), logits(seed + 1)
+    bce, one, zero = binary_cross_entropy_with_logits, torch.ones_like(real), torch.zeros_like(real)
+    expected = (bce(real, one) + bce(fake, zero)) / 2
+    assert_close(DISCRIMINATOR_LOSSES["vanilla"](real, fake), expected)
+    assert_close(GENERATOR_LOSSES["vanilla"](fake), bce(fake, one))
+
+
+@law
+@given(seed=st.integers(0, 2**31))
+def test_non_saturating_judges_the_mean_logit_of_each_sample(seed):
+    real, fake = logits(seed), logits(seed + 1)
+    generator, discriminator = GENERATOR_LOSSES["vanilla"], DISCRIMINATOR_LOSSES["vanilla"]
+    means = [x.mean((1, 2, 3)).view(-1, 1) for x in (real, fake)]
+    assert_close(GENERATOR_LOSSES["non_saturating"](fake), generator(means[1]))
+    assert_close(DISCRIMINATOR_LOSSES["non_saturating"](real, fake), discriminator(*means))
+    # By Jensen it is below the mean over patches, strictly as they differ.
+    assert GENERATOR_LOSSES["non_saturating"](fake) < generator(fake)
+
+
+@pytest.mark.parametrize("name", GENERATOR_LOSSES)
+def test_generators_climb_the_logits(name):
+    fake = logits(0).requires_grad_()
+    GENERATOR_LOSSES[name](fake).backward()
+    assert (fake.grad < 0).all()
+
+
+@pytest.mark.parametrize("form", ADAPTIVE_RATIOS)
+@law
+@given(nll=st.floats(1, 10), g=st.floats(1, 10), factor=st.floats(0.5, 10))
+def test_ratios_are_linear_in_the_reconstruction_and_ignore_the_scale_of_both(form, nll, g, factor):
+    ratio = ADAPTIVE_RATIOS[form]
+    nll, g = torch.tensor(nll), torch.tensor(g)
+    assert_close(ratio(factor * nll, g), factor * ratio(nll, g))
+    assert_close(ratio(factor * nll, factor * g), ratio(nll, g), rtol=3e-4, atol=0)
+
+
+def test_ratios_at_their_bounds():
+    zero, one, nan = torch.tensor(0.0), torch.tensor(1.0), torch.tensor(torch.nan)
+    vqgan, gsq = ADAPTIVE_RATIOS["vqgan"], ADAPTIVE_RATIOS["gsq"]
+    assert vqgan(one, one).item() == pytest.approx(1 / 1.0001)
+    assert vqgan(zero, one) == 0
+    assert vqgan(one, zero).item() == pytest.approx(1e4)
+    assert vqgan(100 * one, zero) == 1e4
+    assert gsq(one, one) == 1
+    assert gsq(one, zero).item() == pytest.approx(1e3)
+    assert gsq(100 * one, zero) == 1e3
+    assert gsq(nan, one) == 1
+
+
+def test_the_adaptive_weight_balances_the_gradients_at_the_last_layer():
+    setting = Setting(adaptive="gsq", weight=0.25)
+    last = setting.decoder.last.weight
+    y = setting.decoder(setting.z)
+    nll = (y - setting.x).abs().mean()
+    loss, stats = setting.adversarial.generator_loss(y, nll, last, 0)
+    (of_nll,) = torch.autograd.grad(nll, last, retain_graph=True)
+    (of_loss,) = torch.autograd.grad(loss, last)
+    assert_close(of_loss.norm(), 0.25 * of_nll.norm())
+    assert_close(loss.detach(), stats["adversarial_weight"] * stats["generator"])
+
+
+def test_the_weight_doubles_with_the_reconstruction_loss():
+    setting = Setting(adaptive="vqgan")
+    once, twice = (setting.generator_loss(scale=s)[1]["adversarial_weight"] for s in (1, 2))
+    assert_close(twice, 2 * once)
+
+
+def test_without_adaptation_the_loss_is_just_weighted():
+    loss, stats = Setting(weight=0.1).generator_loss()
+    assert_close(loss.detach(), 0.1 * stats["generator"])
+    assert stats["adversarial_weight"].item() == pytest.approx(0.1)
+
+
+def test_the_generator_step_moves_only_the_decoder():
+    setting = Setting(adaptive="vqgan")
+    loss, stats = setting.generator_loss()
+    loss.backward()
+    assert all(g.abs().sum() > 0 for g in setting.gradients(setting.decoder))
+    assert setting.gradients(setting.adversarial) == [None] * 4
+    assert not any(value.requires_grad for value in stats.values())
+
+
+def test_the_discriminator_step_moves_only_the_discriminator():
+    setting = Setting(discriminator_loss="vanilla")  # hinge's pulls on the last bias cancel
+    setting.adversarial.discriminator[0].weight.requires_grad_(False)  # a frozen backbone, say
+    setting.generator_loss()
+    fake = setting.decoder(setting.z)
+    loss, stats = setting.adversarial.discriminator_loss(setting.x, fake, 0)
+    loss.backward()
+    frozen, *trained = setting.gradients(setting.adversarial)
+    assert frozen is None
+    assert all(g.abs().sum() > 0 for g in trained)
+    assert setting.gradients(setting.decoder) == [None] * 4
+    assert not any(value.requires_grad for value in stats.values())
+
+
+@pytest.mark.parametrize("adaptive", [None, "vqgan", "gsq"])
+def test_before_the_start_nothing_is_called_or_moved(adaptive):
+    setting = Setting(start=1000, adaptive=adaptive)
+    calls = []
+    setting.adversarial.discriminator.register_forward_hook(lambda *_: calls.append(1))
+    loss, _ = setting.generator_loss(samples=999)
+    loss.backward()
+    other, _ = setting.adversarial.discriminator_loss(setting.x, setting.x, 999)
+    other.backward()
+    assert (loss.item(), other.item(), calls) == (0, 0, [])
+    assert setting.gradients(setting.decoder) == [None] * 4
+    assert setting.gradients(setting.adversarial) == [None] * 4
+    assert setting.generator_loss(samples=1000)[0] != 0
+
+
+def test_compiled_networks_under_autocast_give_the_same_step():
+    runs = [Setting(adaptive="vqgan", generator="vanilla") for _ in range(2)]
+    runs[1].decoder.compile(backend="aot_eager")
+    runs[1].adversarial.discriminator.compile(backend="aot_eager")
+    losses = []
+    for setting in runs:
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, _ = setting.generator_loss()
+        assert loss.dtype == torch.float32
+        loss.backward()
+        losses.append(loss)
+    assert_close(losses[1], losses[0], rtol=1e-2, atol=0)
+    for eager, compiled in zip(*(s.gradients(s.decoder) for s in runs), strict=True):
+        assert_close(compiled, eager, rtol=0.02, atol=1e-3 * eager.abs().max().item())
+
+
+def test_unknown_names_are_refused():
+    for option, match in [
+        ({"generator": "wgan"}, "no generator loss 'wgan': choose one of hinge, vanilla"),
+        ({"discriminator_loss": "wgan"}, "no discriminator loss 'wgan'"),
+        ({"adaptive": "wgan"}, "no adaptive weight 'wgan': choose one of vqgan, gsq"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            Setting(**option)
+
+
+def test_a_last_layer_that_is_missing_or_another_model_s_is_refused():
+    setting = Setting(adaptive="gsq")
+    y = setting.decoder(setting.z)
+    with pytest.raises(ValueError, match="needs the weight of the decoder's last layer"):
+        setting.adversarial.generator_loss(y, y.mean(), None, 0)
+    with pytest.raises(ValueError, match="does not depend on the last layer"):
+        setting.adversarial.generator_loss(y, y.mean(), Decoder().last.weight, 0)

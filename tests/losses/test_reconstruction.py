@@ -1,0 +1,96 @@
+"""The two published conventions, written out, and the law that ties them."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.testing import assert_close
+
+from ldm.losses import ReconstructionLoss
+
+
+class Distance(nn.Module):
+    """In place of a perceptual network: the largest squared difference in each sample."""
+
+    def forward(self, x, y):
+        return (x - y).square().flatten(1).amax(1)
+
+
+def pair(seed: int = 0, shape=(4, 3, 8, 6)) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x, y = torch.rand(2, *shape, generator=generator, dtype=torch.float64) * 2 - 1
+    return x, y
+
+
+def total(loss: ReconstructionLoss, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return sum(loss(x, y).values())
+
+
+def test_sum_is_the_likelihood_of_kl_autoencoders():
+    x, y = pair()
+    # |x - y| of each element plus the image's distance at each element; summed, over the batch.
+    each = (x - y).abs() + Distance()(x, y).view(-1, 1, 1, 1)
+    loss = ReconstructionLoss("l1", Distance(), reduction="sum")
+    assert_close(total(loss, x, y), each.sum() / 4)
+
+
+def test_mean_is_that_of_vqgan():
+    x, y = pair()
+    each = (x - y).abs() + Distance()(x, y).view(-1, 1, 1, 1)
+    assert_close(total(ReconstructionLoss("l1", Distance()), x, y), each.mean())
+
+
+def test_mean_of_squares_is_that_of_gsq():
+    x, y = pair()
+    loss = ReconstructionLoss("l2", Distance(), perceptual_weight=0.1)
+    expected = nn.functional.mse_loss(y, x) + 0.1 * Distance()(x, y).mean()
+    assert_close(total(loss, x, y), expected)
+
+
+@pytest.mark.parametrize("pixel", ["l1", "l2"])
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    shape=st.lists(st.integers(1, 5), min_size=2, max_size=5),
+    weight=st.floats(0, 10),
+)
+def test_sum_is_mean_times_the_elements_of_a_sample(pixel, seed, shape, weight):
+    x, y = pair(seed, shape)
+    mean = ReconstructionLoss(pixel, Distance(), weight)(x, y)
+    summed = ReconstructionLoss(pixel, Distance(), weight, "sum")(x, y)
+    for name in ("pixel", "perceptual"):
+        assert_close(summed[name], x[0].numel() * mean[name])
+
+
+@settings(max_examples=20, deadline=None)
+@given(offset=st.floats(-2, 2))
+def test_a_constant_offset_has_closed_forms(offset):
+    x, _ = pair()
+    assert_close(total(ReconstructionLoss("l1"), x, x + offset).item(), abs(offset))
+    assert_close(total(ReconstructionLoss("l2"), x, x + offset).item(), offset**2)
+
+
+def test_the_gradient_pulls_the_reconstruction_to_its_data():
+    x, y = pair()
+    y.requires_grad_()
+    total(ReconstructionLoss("l2", reduction="sum"), x, y).backward()
+    assert_close(y.grad, 2 * (y - x).detach() / 4)
+
+
+def test_half_precision_reconstructions_are_compared_in_the_precision_of_the_data():
+    x, y = torch.full((1, 1, 64, 64), 1e-3), torch.zeros(1, 1, 64, 64, dtype=torch.bfloat16)
+    loss = ReconstructionLoss("l1", reduction="sum")(x, y)["pixel"]
+    assert_close(loss, torch.tensor(4.096))
+
+
+def test_wrong_names_and_shapes_are_refused():
+    with pytest.raises(ValueError, match="'huber': choose one of l1, l2"):
+        ReconstructionLoss("huber")
+    with pytest.raises(ValueError, match="'none': choose one of mean, sum"):
+        ReconstructionLoss("l1", reduction="none")
+
+
+def test_a_reconstruction_that_would_broadcast_is_refused():
+    with pytest.raises(ValueError, match=r"\(2, 3, 4, 4\), got \(2, 1, 4, 4\)"):
+        ReconstructionLoss("l1")(torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 4, 4))
