@@ -1,7 +1,6 @@
 """From a picture of any size to a square, as papers do it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -34,7 +33,7 @@ class Crop:
 
     size: int
     short_side: int | None = None
-    resize: Literal["adm", "bilinear"] = "adm"
+    resize: str = "adm"
     random: bool = False
 
     def __post_init__(self) -> None:

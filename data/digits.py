@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from data.images import MemoryImages
-from data.module import DataModule, Split
+from data.module import DataModule
 
 __all__ = ["Digits"]
 
@@ -37,7 +37,7 @@ class Digits(DataModule):
         super().__init__(seed, workers)
         self.flip = flip
 
-    def load(self, split: Split) -> MemoryImages:
+    def load(self, split: str) -> MemoryImages:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 

@@ -4,7 +4,6 @@ import gzip
 import math
 import zlib
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch.nn.functional import pad
 from data.download import download
 from data.errors import DataError
 from data.images import MemoryImages
-from data.module import DataModule, Split
+from data.module import DataModule
 from data.roots import download_folder, find, looked_for
 
 __all__ = ["MNIST", "read_idx"]
@@ -54,7 +53,7 @@ class MNIST(DataModule):
         self,
         seed: int = 0,
         workers: int = 0,
-        size: Literal[28, 32] = 28,
+        size: int = 28,
         flip: bool = False,
         root: str | None = None,
     ) -> None:
@@ -70,7 +69,7 @@ class MNIST(DataModule):
                 path = download_folder(self.root) / FOLDERS[0] / f"{name}.gz"
                 download(path, sha256, *(f"{mirror}{name}.gz" for mirror in MIRRORS))
 
-    def load(self, split: Split) -> MemoryImages:
+    def load(self, split: str) -> MemoryImages:
         images = self._read(f"{PREFIXES[split]}-images-idx3-ubyte")
         labels = self._read(f"{PREFIXES[split]}-labels-idx1-ubyte")
         if images.shape != (len(labels), 28, 28):

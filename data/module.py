@@ -4,7 +4,6 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Literal
 
 import pytorch_lightning as pl
 import torch
@@ -14,9 +13,7 @@ from data.batch import Batch, check_batch
 from data.errors import DataError
 from data.order import SampleOrder, check_share
 
-__all__ = ["DataModule", "Split"]
-
-Split = Literal["train", "test"]
+__all__ = ["DataModule"]
 
 
 class DataModule(pl.LightningDataModule, ABC):
@@ -48,7 +45,7 @@ class DataModule(pl.LightningDataModule, ABC):
         self.seed, self.workers = seed, workers
 
     @abstractmethod
-    def load(self, split: Split) -> Dataset:
+    def load(self, split: str) -> Dataset:
         """The dataset of a split; augmented only where it is the train one.
 
         Raises:
@@ -116,7 +113,7 @@ class DataModule(pl.LightningDataModule, ABC):
 
     def ordered_batches(
         self,
-        split: Split,
+        split: str,
         batch_size: int,
         rank: int = 0,
         world: int = 1,
@@ -141,7 +138,7 @@ class DataModule(pl.LightningDataModule, ABC):
         order = BatchSampler(mine, batch_size // world, drop_last=False)
         return self._loader(dataset, order, _mirrored if flipped else _as_it_is)
 
-    def _dataset(self, split: Split) -> Dataset:
+    def _dataset(self, split: str) -> Dataset:
         if split not in ("train", "test"):
             raise DataError(f"a split is 'train' or 'test', got {split!r}")
         return self.train_dataset if split == "train" else self.test_dataset
