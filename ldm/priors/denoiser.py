@@ -58,6 +58,7 @@ class Denoiser(Prior):
         self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]
     ) -> Denoised:
         """Clean latent and noise that the backbone sees in noisy latents at times `t`."""
+        self.network_calls += 1
         output = self.backbone(noisy, t, **condition)
         return self.objective.denoised(output, self.process, noisy, t)
 
@@ -75,6 +76,7 @@ class Denoiser(Prior):
         Raises:
             ValueError: guidance is asked of a prior without conditions.
         """
+        self.network_calls = 0
         denoise = self.denoise
         if guidance is not None and guidance.active:
             if self.conditioning is None:

@@ -18,6 +18,9 @@ class Prior(nn.Module, ABC):
     space: Space
     """Where the latents live; it must equal the tokenizer's."""
 
+    network_calls: int = 0
+    """How often the last `sample` called the network; a guided call on a doubled batch is one."""
+
     @abstractmethod
     def loss(
         self,

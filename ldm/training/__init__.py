@@ -1,0 +1,17 @@
+"""LightningModules that train tokenizers and priors, and what they need around them."""
+
+from ldm.training.fit import TrainerOptions
+from ldm.training.prior_training import PriorTraining
+from ldm.training.schedules import Constant, Cosine
+from ldm.training.tokenizer_training import TokenizerTraining
+from ldm.training.training import Diverged, Training
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Diverged",
+    "PriorTraining",
+    "TokenizerTraining",
+    "TrainerOptions",
+    "Training",
+]

@@ -1,0 +1,35 @@
+# `make demo` and `make test` set up what they need; `make help` lists all.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: help demo test bench lint
+help:
+	@echo "make demo    train, sample and score the demo (runs/demo/digits)"
+	@echo "make test    run the tests"
+	@echo "make bench   print speed ratios against named baselines"
+	@echo "make lint    check style and layering"
+
+demo: $(INSTALLED)
+	$(BIN)/python train.py experiment=demo/digits
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+# The environment is that of the lock: a changed lock is installed anew.
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo "install your system's python3-venv package"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet -r requirements.lock
+	touch $@

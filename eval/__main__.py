@@ -1,0 +1,21 @@
+"""Score a trained run again: python -m eval run=runs/demo/digits [eval.samples=5000] [...]."""
+
+import sys
+
+from eval.evaluate import evaluate
+from ldm.commands import command, take
+from ldm.config import ConfigError
+from ldm.experiment import load_run
+
+
+@command
+def main(arguments: list[str]) -> None:
+    """Load, score, print."""
+    own, overrides = take(arguments, run=str)
+    if "run" not in own:
+        raise ConfigError("name a run folder: run=runs/demo/digits")
+    evaluate(load_run(own["run"], overrides))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,61 @@
+"""Two sets of pictures compared through one extractor: every score of the field in one pass."""
+
+from torch import Tensor, nn
+
+from eval.extractors import Extractor
+from eval.metrics import FrechetDistance, InceptionScore, KernelDistance, ManifoldScores
+
+__all__ = ["DistributionScores"]
+
+PUBLISHED_NAMES = {"fd": "fid", "kd": "kid", "is": "inception_score"}
+
+
+class DistributionScores(nn.Module):
+    """Fréchet and kernel distance, inception score, precision, recall, density and coverage.
+
+    Scores on FID's Inception have their published names; those on another extractor end in its
+    name, for they are not comparable: `fd_classifier`.
+
+    Args:
+        extractor: what sees the pictures.
+        seed: of subsets and shuffles.
+        full: also the scores that need all features in memory, not the Fréchet distance alone.
+    """
+
+    def __init__(self, extractor: Extractor, seed: int = 0, full: bool = True) -> None:
+        super().__init__()
+        self.extractor = extractor
+        self.frechet = FrechetDistance(extractor.feature_size)
+        self.full = full
+        self.kernel = KernelDistance(seed=seed)
+        self.manifold = ManifoldScores()
+        self.inception = InceptionScore(seed=seed)
+
+    def update(self, images: Tensor, *, real: bool) -> Tensor | None:
+        """Add pictures `(b, c, h, w)`, bytes; returns the extractor's logits."""
+        features = self.extractor(images)
+        self.frechet.update(features.pooled, real=real)
+        if self.full:
+            self.kernel.update(features.pooled, real=real)
+            self.manifold.update(features.pooled, real=real)
+            if not real and features.logits is not None:
+                self.inception.update(features.logits)
+        return features.logits
+
+    def compute(self) -> dict[str, Tensor]:
+        """Scores by name; on every rank the same."""
+        scores = {"fd": self.frechet.compute()}
+        if self.full:
+            kernel, inception = self.kernel.compute(), self.inception.compute()
+            scores |= {"kd": kernel["mean"], "kd_std": kernel["std"]}
+            scores |= {"is": inception["mean"], "is_std": inception["std"]}
+            scores |= self.manifold.compute()
+        return {self.named(name): value for name, value in scores.items()}
+
+    def named(self, name: str) -> str:
+        """The name that a score on this extractor is reported by."""
+        if self.extractor.name != "inception":
+            return f"{name}_{self.extractor.name}"
+        base, _, rest = name.partition("_")
+        published = PUBLISHED_NAMES.get(base, base)
+        return f"{published}_{rest}" if rest else published

@@ -1,0 +1,55 @@
+"""How a run is scored: the `eval` group of the configuration."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch.utils.data import DataLoader
+
+from data import DataModule
+from eval.extractors import Classifier, Extractor, Inception
+from eval.extractors.weights import cache_folder
+from ldm import distributed
+
+__all__ = ["Evaluation"]
+
+
+@dataclass
+class Evaluation:
+    """How a run is scored.
+
+    Attributes:
+        extractor: `inception` for FID and its kin; `classifier` for a small network trained on the
+            spot on labelled data, which needs no download and whose numbers carry its name.
+        samples: how many are drawn from the prior.
+        batch_size: of encoding, drawing and extraction.
+        reference: split that samples are compared with.
+        resize: of Inception's input.
+        lpips: also score reconstructions by LPIPS, whose weights are then needed.
+        seed: of the samples and of KID's subsets.
+    """
+
+    extractor: Literal["inception", "classifier"] = "classifier"
+    samples: int = 1000
+    batch_size: int = 250
+    reference: Literal["train", "test"] = "test"
+    resize: str = "tf1"
+    lpips: bool = False
+    seed: int = 0
+
+    def build_extractor(self, data: DataModule) -> Extractor:
+        """The network, its weights found, fetched or trained.
+
+        Raises:
+            FileNotFoundError: weights are needed that are not there and cannot be fetched.
+            ValueError: a classifier is asked for, and the data has no labels.
+        """
+        if self.extractor == "inception":
+            return Inception(self.resize)
+        if not data.classes:
+            raise ValueError(f"{data.name} has no labels to train a classifier on: eval=inception")
+        return Classifier.trained(data, cache_folder() / "classifiers")
+
+    def batches(self, data: DataModule, split: Literal["train", "test"]) -> DataLoader:
+        """This rank's share of a split, in order."""
+        rank, world = distributed.rank(), distributed.world()
+        return data.ordered_batches(split, self.batch_size * world, rank, world)

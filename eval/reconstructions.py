@@ -1,0 +1,48 @@
+"""Scores of a tokenizer: pairs of pictures, their distributions, and its codebook."""
+
+import torch
+
+from eval.distribution import DistributionScores
+from eval.evaluation import Evaluation
+from eval.extractors import Extractor
+from eval.metrics import CodebookUsage, PairScores, to_uint8
+from eval.scores import Scores
+from ldm import distributed
+from ldm.bottlenecks import DiscreteBottleneck
+from ldm.build import Parts
+from ldm.losses import LPIPS
+from ldm.run import Run
+from ldm.training.pictures import save_grid
+
+__all__ = ["score_reconstructions"]
+
+
+@torch.no_grad()
+def score_reconstructions(
+    parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores
+) -> None:
+    """Reconstruct the test split from the posterior's mode; writes `reconstructions.png`."""
+    data, tokenizer, device = parts.data, parts.tokenizer, distributed.device()
+    pairs = PairScores(LPIPS("alex") if evaluation.lpips else None).to(device)
+    distance = DistributionScores(extractor, full=False).to(device)
+    usage = None
+    if isinstance(bottleneck := tokenizer.bottleneck, DiscreteBottleneck):
+        usage = CodebookUsage(bottleneck.vocabulary, bottleneck.groups).to(device)
+    for number, batch in enumerate(evaluation.batches(data, "test")):
+        x = batch["x"].to(device)
+        reconstruction, encoded = tokenizer.reconstruct({"x": x})
+        y = reconstruction["x"].float().clamp(-1, 1)
+        pairs.update(to_uint8(y), to_uint8(x))
+        distance.update(to_uint8(x), real=True)
+        distance.update(to_uint8(y), real=False)
+        if usage is not None:
+            usage.update(encoded.codes)
+        if number == 0 and distributed.rank() == 0:
+            shown = torch.stack([x[:32], y[:32]], 1).flatten(0, 1)  # each beside its original
+            save_grid(Run(parts.config.run).folder / "reconstructions.png", shown, columns=8)
+    protocol = {"split": "test", "n": len(data.test_dataset), "posterior": "mode", "pixels": 256}
+    scores.add(pairs.compute(), **protocol)
+    named = {f"r{name}": value for name, value in distance.compute().items()}
+    scores.add(named, **protocol, **extractor.protocol)
+    if usage is not None:
+        scores.add({f"codebook_{k}": v for k, v in usage.compute().items()}, **protocol)

@@ -1,0 +1,89 @@
+"""Scores of a prior: its samples against held-out data, and whether they are of the asked class."""
+
+from collections.abc import Iterator
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from eval.distribution import DistributionScores
+from eval.evaluation import Evaluation
+from eval.extractors import Extractor
+from eval.metrics import to_uint8
+from eval.scores import Scores
+from ldm import distributed
+from ldm.build import Parts, generate
+from ldm.run import Run
+from ldm.training.pictures import save_grid
+from ldm.training.progress import progress_bar
+
+__all__ = ["score_samples"]
+
+
+@torch.no_grad()
+def score_samples(
+    parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores
+) -> None:
+    """Draw samples, classes in turn; writes `samples.png`.
+
+    `floor` is the Fréchet distance of training from test data: what a perfect model of the training
+    set would score.
+    """
+    data, device = parts.data, distributed.device()
+    distance = DistributionScores(extractor, evaluation.seed).to(device)
+    for batch in evaluation.batches(data, evaluation.reference):
+        distance.update(to_uint8(batch["x"].to(device)), real=True)
+    asked = MeanMetric().to(device)
+    judged = data.classes and extractor.protocol.get("classes") == data.classes
+    for number, (indices, label) in enumerate(_draws(parts, evaluation)):
+        x = generate(parts, indices, label, evaluation.seed).float()
+        logits = distance.update(to_uint8(x), real=False)
+        if judged:
+            asked.update((logits.argmax(1) == label.to(device)).float())
+        if number == 0 and distributed.rank() == 0:
+            save_grid(Run(parts.config.run).folder / "samples.png", x[:100], columns=10)
+    protocol = _protocol(parts, evaluation) | extractor.protocol
+    scores.add(distance.compute(), **protocol)
+    if judged:
+        scores.add({"label_accuracy": asked.compute()}, **protocol)
+    _score_floor(parts, evaluation, extractor, scores)
+
+
+def _score_floor(
+    parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores
+) -> None:
+    data, device = parts.data, distributed.device()
+    floor = DistributionScores(extractor, full=False).to(device)
+    for split in ("test", "train"):
+        for batch in evaluation.batches(data, split):
+            floor.update(to_uint8(batch["x"].to(device)), real=split == "test")
+    named = {f"{name}_floor": value for name, value in floor.compute().items()}
+    sizes = {"n": len(data.train_dataset), "n_reference": len(data.test_dataset)}
+    scores.add(named, split="train", reference="test", **sizes, **extractor.protocol)
+
+
+def _draws(parts: Parts, evaluation: Evaluation) -> Iterator[tuple[list[int], Tensor | None]]:
+    """This rank's share of sample numbers, in batches, with labels in turn."""
+    classes = parts.data.classes
+    mine = torch.arange(evaluation.samples)[distributed.rank() :: distributed.world()]
+    with progress_bar() as bar:
+        task = bar.add_task("samples", total=len(mine), remarks="")
+        for indices in mine.split(evaluation.batch_size):
+            yield indices.tolist(), indices % classes if classes else None
+            bar.update(task, advance=len(indices))
+
+
+def _protocol(parts: Parts, evaluation: Evaluation) -> dict:
+    config, data = parts.config, parts.data
+    return {
+        "n": evaluation.samples,
+        "reference": evaluation.reference,
+        "n_reference": len(getattr(data, f"{evaluation.reference}_dataset")),
+        "labels": "in turn" if data.classes else "none",
+        "sampler": OmegaConf.to_container(config.sampler),
+        "network_calls": parts.prior.network_calls,
+        "guidance": OmegaConf.to_container(config.guidance),
+        "seed": evaluation.seed,
+        "pixels": 256,
+    }

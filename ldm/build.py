@@ -1,0 +1,163 @@
+"""From a checked configuration to the parts it names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from jaxtyping import Float, Int
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from data import DataModule
+from ldm.config import STAGE_KEYS, ConfigError
+from ldm.hub import weights
+from ldm.priors import Prior
+from ldm.randomness import sample_generators
+from ldm.samplers import Guidance, Sampler
+from ldm.tokenizers import Tokenizer
+
+__all__ = [
+    "Parts",
+    "build_data",
+    "build_guidance",
+    "build_prior",
+    "build_sampler",
+    "build_tokenizer",
+    "generate",
+    "load_prior",
+    "load_tokenizer",
+]
+
+
+@dataclass
+class Parts:
+    """What an experiment built; `prior` and `sampler` are None where it has only a tokenizer."""
+
+    config: DictConfig
+    data: DataModule
+    tokenizer: Tokenizer
+    prior: Prior | None = None
+    sampler: Sampler | None = None
+    guidance: Guidance | None = None
+
+
+def build_data(config: DictConfig) -> DataModule:
+    """The data module; nothing is read or downloaded yet."""
+    return instantiate(config.data)
+
+
+def build_tokenizer(config: DictConfig, device: str = "cpu") -> Tokenizer:
+    """An untrained tokenizer, checked against the shape of the data.
+
+    Raises:
+        ConfigError: encoder, bottleneck, decoder and data do not fit one another.
+    """
+    with torch.device(device):
+        tokenizer = _model(config.tokenizer)
+    with torch.device("meta"):
+        twin = tokenizer if device == "meta" else _model(config.tokenizer)
+    data = build_data(config)
+    x = torch.zeros(1, *data.shape, device="meta")
+    fits = f"data of shape {tuple(data.shape)} and a latent space {tokenizer.space}"
+    try:
+        latent = twin.eval().encode({"x": x}).latent
+        back = twin.decode(latent)["x"]
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"the tokenizer does not fit {fits}: {error}") from error
+    if latent.shape[1:] != tokenizer.space.shape or back.shape != x.shape:
+        raise ConfigError(
+            f"the tokenizer does not fit {fits}: it makes latents {tuple(latent.shape[1:])} and "
+            f"reconstructions {tuple(back.shape[1:])}; change tokenizer.bottleneck.shape, the "
+            f"multipliers, or the size of the data"
+        )
+    return tokenizer
+
+
+def build_prior(config: DictConfig, tokenizer: Tokenizer, device: str = "cpu") -> Prior:
+    """An untrained prior on the tokenizer's space, checked against it.
+
+    Raises:
+        ConfigError: the backbone reads latents of another shape.
+    """
+
+    def model() -> Prior:
+        return _model(config.prior, process={"space": tokenizer.space})
+
+    with torch.device(device):
+        prior = model()
+    with torch.device("meta"):
+        twin = prior if device == "meta" else model()
+    latent = torch.zeros(2, *tokenizer.space.shape, device="meta")
+    label = torch.zeros(2, dtype=torch.long, device="meta")
+    try:
+        twin.loss(latent, {"label": label})
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"the prior does not fit the tokenizer's latent space {tokenizer.space}: {error}; set "
+            f"the backbone's channels and size to it"
+        ) from error
+    return prior
+
+
+def build_sampler(config: DictConfig) -> Sampler:
+    """How latents are drawn."""
+    return instantiate(config.sampler)
+
+
+def build_guidance(config: DictConfig) -> Guidance:
+    """How conditions are exaggerated."""
+    return instantiate(config.guidance)
+
+
+def load_tokenizer(config: DictConfig, path: Path) -> Tokenizer:
+    """A trained tokenizer for this configuration, its weights from `path`.
+
+    Raises:
+        BadCheckpoint: unreadable, or its latents live in another space.
+    """
+    tokenizer = build_tokenizer(config)
+    space = weights.read_facts(path).get("space")
+    if space != repr(tokenizer.space):
+        raise weights.BadCheckpoint(
+            f"{path} is a tokenizer of the latent space {space}, the configuration wants "
+            f"{tokenizer.space}: choose the tokenizer group that it was trained with"
+        )
+    weights.load(path, tokenizer)
+    return tokenizer.eval().requires_grad_(False)
+
+
+def load_prior(config: DictConfig, tokenizer: Tokenizer, path: Path) -> Prior:
+    """A trained prior, its weights from `path`."""
+    prior = build_prior(config, tokenizer)
+    weights.load(path, prior)
+    return prior.eval().requires_grad_(False)
+
+
+def generate(
+    parts: Parts, indices: list[int], label: Int[Tensor, " n"] | None, seed: int
+) -> Float[Tensor, "n c h w"]:
+    """Images in [-1, 1] with these numbers in their set, whatever is generated beside them.
+
+    Args:
+        parts: with a prior.
+        indices: numbers of the samples in the whole set.
+        label: class of each, None for an unconditional prior.
+        seed: of the whole set.
+    """
+    device = next(parts.prior.parameters()).device
+    condition = {} if label is None else {"label": label.to(device)}
+    generators = sample_generators(seed, indices)
+    latent = parts.prior.sample(len(indices), condition, parts.sampler, generators, parts.guidance)
+    return parts.tokenizer.decode(parts.tokenizer.denormalize(latent))["x"].clamp(-1, 1)
+
+
+def model_config(node: DictConfig) -> dict[str, Any]:
+    """What builds a stage's model, without how it is trained."""
+    plain = OmegaConf.to_container(node, resolve=True)
+    return {key: value for key, value in plain.items() if key not in STAGE_KEYS}
+
+
+def _model(node: DictConfig, **parts: Any) -> Any:
+    return instantiate(OmegaConf.create(model_config(node)), **parts)

@@ -1,0 +1,61 @@
+"""What the commands have in common: how they read `key=value` and how they fail."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from data import DataError
+from ldm.config import ConfigError
+from ldm.hub.files import StorageFull
+from ldm.hub.weights import BadCheckpoint
+from ldm.training import Diverged
+
+__all__ = ["command", "take"]
+
+WRONG_INPUT = 2
+WRONG_INPUTS = (ConfigError, DataError, BadCheckpoint, StorageFull, FileNotFoundError)
+STOPPED = 143  # what a shell reports of a process that SIGTERM ended
+
+
+def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+    """Turn errors a user can mend into one message on stderr; 2 when the input was wrong."""
+
+    @functools.wraps(main)
+    def run(arguments: list[str]) -> None:
+        try:
+            main(arguments)
+        except WRONG_INPUTS as error:
+            _fail(str(error), WRONG_INPUT)
+        except Diverged as error:
+            _fail(str(error), 1)
+        except SIGTERMException:
+            _fail("stopped by SIGTERM, state saved: the same command goes on from there", STOPPED)
+
+    return run
+
+
+def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str, Any], list[str]]:
+    """A command's own `key=value` arguments by kind, and the rest, which are for the config.
+
+    Raises:
+        ConfigError: a value is not of its kind.
+    """
+    own, rest = {}, []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and key in kinds:
+            try:
+                own[key] = kinds[key](value)
+            except ValueError:
+                raise ConfigError(f"{key} must be {kinds[key].__name__}, got {value!r}") from None
+        else:
+            rest.append(argument)
+    return own, rest
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,50 @@
+"""This process among the others: alone, started by torchrun, or by Lightning."""
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+__all__ = ["barrier", "device", "interleave", "join", "rank", "world"]
+
+
+def rank() -> int:
+    """Number of this process."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def barrier() -> None:
+    """Wait for all processes."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def join() -> None:
+    """Join the processes that torchrun started, if it did and nothing else has joined them."""
+    if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def device() -> torch.device:
+    """This process's accelerator, or the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
+def interleave(part: Tensor, total: int) -> Tensor:
+    """The whole of which rank `r` of `w` has rows `r`, `r + w`, ...; every rank gets it."""
+    if world() == 1:
+        return part
+    rows = -(-total // world())
+    padded = torch.cat([part, part.new_zeros(rows - len(part), *part.shape[1:])])
+    home = padded.to(device()) if dist.get_backend() == "nccl" else padded
+    parts = [torch.empty_like(home) for _ in range(world())]
+    dist.all_gather(parts, home.contiguous())
+    return torch.stack(parts, 1).flatten(0, 1)[:total].to(part.device)

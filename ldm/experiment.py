@@ -1,0 +1,86 @@
+"""An experiment: its run folder, and its stages, run in order, skipped or resumed."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from data import DataModule
+from ldm.build import (
+    Parts,
+    build_data,
+    build_guidance,
+    build_prior,
+    build_sampler,
+    build_tokenizer,
+    load_prior,
+    load_tokenizer,
+)
+from ldm.config import ConfigError, overridden
+from ldm.hub.weights import check_resumable, read_facts
+from ldm.run import Run
+from ldm.stages import STAGES
+
+__all__ = ["Parts", "Run", "load_run", "train_stages"]
+
+
+def train_stages(config: DictConfig) -> Parts:
+    """Run the stages that are not finished, in order; the parts have their averaged weights.
+
+    Raises:
+        ConfigError, DataError, BadCheckpoint: before any training.
+    """
+    run = Run(config.run)
+    stages = list(config.stages) if config.stage is None else [config.stage]
+    if unknown := set(stages) - STAGES.keys():
+        raise ConfigError(f"no stage {', '.join(unknown)}: choose from {', '.join(STAGES)}")
+    data = build_data(config)
+    data.prepare_data()
+    data.setup()
+    _check_before_training(config, run, stages)
+    for name in stages:
+        run.keep_config(name, config)
+        if not run.model(name).is_file():
+            STAGES[name](config, run, data)
+    return load_parts(config, run, data)
+
+
+def load_run(folder: str | Path, overrides: list[str]) -> Parts:
+    """The trained parts of a run folder, some of its configuration overridden.
+
+    Raises:
+        ConfigError: no such run, or its configuration is not to be trusted.
+        BadCheckpoint: a stage is not finished, or its file is damaged.
+    """
+    run = Run(folder)
+    found = sorted(run.folder.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise ConfigError(f"no run at {run.folder}: train one with train.py experiment=...")
+    config = overridden(OmegaConf.load(found[-1]), overrides)
+    config.run = str(run.folder)
+    return load_parts(config, run, build_data(config))
+
+
+def load_parts(config: DictConfig, run: Run, data: DataModule) -> Parts:
+    """Finished stages of a run, ready for use."""
+    parts = Parts(config, data, load_tokenizer(config, run.tokenizer(config)))
+    if "prior" in config.stages and run.model("prior").is_file():
+        parts.prior = load_prior(config, parts.tokenizer, run.model("prior"))
+        parts.sampler, parts.guidance = build_sampler(config), build_guidance(config)
+    return parts
+
+
+def _check_before_training(config: DictConfig, run: Run, stages: list[str]) -> None:
+    """Everything that can be found wrong without training, found in seconds on the meta device."""
+    tokenizer = build_tokenizer(config, "meta")
+    if "prior" in stages:
+        build_prior(config, tokenizer, "meta")
+        build_sampler(config), build_guidance(config)
+    for name in stages:
+        run.check_config(name, config)
+        last = run.checkpoint(name)
+        if last.is_file():
+            check_resumable(last)
+        if run.model(name).is_file():
+            read_facts(run.model(name))
+    if config.tokenizer.checkpoint is not None:
+        load_tokenizer(config, Path(config.tokenizer.checkpoint))

@@ -1,0 +1,138 @@
+"""The stages of an experiment: what each trains, and what it leaves behind."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
+from torch import Tensor, nn
+
+from data import DataModule, SampleOrder
+from ldm import distributed
+from ldm.build import (
+    Parts,
+    build_guidance,
+    build_prior,
+    build_sampler,
+    build_tokenizer,
+    generate,
+    load_tokenizer,
+    model_config,
+)
+from ldm.hub import weights
+from ldm.randomness import fold, step_generator
+from ldm.run import Run
+from ldm.tokenizers import Batch, Tokenizer
+from ldm.training import Training
+from ldm.training.fit import fit
+from ldm.training.latent_cache import LatentCache
+from ldm.training.progress import progress_bar
+
+__all__ = ["STAGES"]
+
+MEASURED = 10_000  # training samples that the latents' mean and deviation are measured on
+SHOWN = 8  # pictures in a row of a grid
+
+
+def train_tokenizer(config: DictConfig, run: Run, data: DataModule) -> None:
+    """Train the tokenizer, then measure the mean and deviation of its latents."""
+    tokenizer = _seeded(config, lambda: build_tokenizer(config))
+    make = instantiate(config.tokenizer.training, _partial_=True)
+    training = make(model=tokenizer, seed=config.seed)
+    training.batches = lambda t: data.train_batches(
+        t.samples_seen, t.samples, t.global_rank, t.trainer.world_size, t.batch_size
+    )
+    shown = data.test_dataset.__getitems__(list(range(min(SHOWN, len(data.test_dataset)))))["x"]
+
+    def draw(t: Training) -> Tensor:
+        back = t.ema.model.reconstruct({"x": shown.to(t.device)})[0]["x"]
+        return torch.cat([shown, back.float().cpu()])
+
+    _fit(config, run, "tokenizer", training, draw, columns=len(shown))
+    if distributed.rank() == 0:
+        weights.load_averaged(run.checkpoint("tokenizer"), tokenizer)
+        device = distributed.device()
+        tokenizer.to(device).eval()
+        generator = step_generator(config.seed, 0, training.samples, device)
+        tokenizer.measure(_raws(tokenizer, data, device), generator)
+        _export(config, run, "tokenizer", tokenizer, space=repr(tokenizer.space))
+    distributed.barrier()
+
+
+def train_prior(config: DictConfig, run: Run, data: DataModule) -> None:
+    """Train the prior on the latents of the run's tokenizer."""
+    tokenizer = load_tokenizer(config, run.tokenizer(config))
+    prior = _seeded(config, lambda: build_prior(config, tokenizer))
+    make = instantiate(config.prior.training, _partial_=True)
+    training = make(model=prior, tokenizer=tokenizer, seed=config.seed)
+    training.batches = lambda t: _latent_batches(config, run, data, t)
+    sampler, guidance = build_sampler(config), build_guidance(config)
+    label = torch.arange(SHOWN**2) % data.classes if data.classes else None
+
+    def draw(t: Training) -> Tensor:
+        parts = Parts(config, data, tokenizer, t.ema.model, sampler, guidance)
+        return generate(parts, list(range(SHOWN**2)), label, config.seed).float().cpu()
+
+    _fit(config, run, "prior", training, draw, columns=SHOWN)
+    if distributed.rank() == 0:
+        weights.load_averaged(run.checkpoint("prior"), prior)
+        _export(config, run, "prior", prior, space=repr(prior.space))
+    distributed.barrier()
+
+
+STAGES = {"tokenizer": train_tokenizer, "prior": train_prior}
+
+
+def _seeded(config: DictConfig, build: Callable[[], nn.Module]) -> nn.Module:
+    torch.manual_seed(fold(config.seed))  # of the initial weights
+    return build()
+
+
+@torch.no_grad()
+def _raws(tokenizer: Tokenizer, data: DataModule, device: torch.device) -> Iterator[Tensor]:
+    samples = min(MEASURED, len(data.train_dataset))
+    for batch in data.train_batches(0, samples, rank=0, world=1, batch_size=min(samples, 128)):
+        yield tokenizer.encode({"x": batch["x"].to(device)}).raw
+
+
+def _latent_batches(
+    config: DictConfig, run: Run, data: DataModule, training: Training
+) -> Iterable[Batch]:
+    rank, world = training.global_rank, training.trainer.world_size
+    start, stop, size = training.samples_seen, training.samples, training.batch_size
+    if not config.trainer.cache_latents:
+        return data.train_batches(start, stop, rank, world, size)
+    cache = LatentCache(run.latents, training.tokenizer, data)
+    with progress_bar() as bar:
+        total = len(data.train_dataset) * len(cache.sides) // world
+        task = bar.add_task("latents", total=total, remarks="")
+        for done in cache.fill(training.device, rank, world):
+            bar.update(task, advance=done)
+    distributed.barrier()
+    length = len(data.train_dataset)
+    order = SampleOrder(length, size, data.seed, start=start, stop=stop, rank=rank, world=world)
+    return cache.batches(order, data.workers)
+
+
+def _fit(
+    config: DictConfig,
+    run: Run,
+    stage: str,
+    training: Training,
+    draw: Callable[[Training], Tensor],
+    columns: int,
+) -> None:
+    def loggers() -> list[Logger]:
+        name, plain = f"{run.folder.name}-{stage}", OmegaConf.to_container(config, resolve=True)
+        given = {"folder": run.stage(stage), "name": name, "config": plain}
+        return [instantiate(node, **given) for node in (config.logger or {}).values()]
+
+    options = instantiate(config.trainer)
+    fit(training, run.stage(stage), options, draw, columns, loggers)
+
+
+def _export(config: DictConfig, run: Run, stage: str, model: nn.Module, **facts: Any) -> None:
+    facts |= {"model": model_config(config[stage]), "samples": config[stage].training.samples}
+    weights.save(run.model(stage), model, facts)

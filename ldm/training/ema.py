@@ -1,0 +1,44 @@
+"""Exponential moving average of weights, for evaluation."""
+
+import copy
+
+import torch
+from torch import nn
+
+__all__ = ["EMA"]
+
+
+class EMA(nn.Module):
+    """A copy of a model that trails it; a submodule, so its state is in every checkpoint.
+
+    Args:
+        model: to be copied as it is now.
+        decay: what the copy keeps of itself at each update; 0 makes it equal to the model.
+
+    Example:
+        >>> model = nn.Linear(1, 1)
+        >>> EMA(model, 0.999).model.weight.requires_grad
+        False
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"an EMA decay must be in [0, 1), got {decay}")
+        self.decay = decay
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move towards `model`; its buffers, running statistics and codebooks, are copied."""
+        torch._foreach_lerp_(
+            list(self.model.parameters()),
+            [p.detach() for p in model.parameters()],
+            1 - self.decay,
+        )
+        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def train(self, mode: bool = True) -> "EMA":
+        """Stay in evaluation mode, whatever the trainer says."""
+        return super().train(False)

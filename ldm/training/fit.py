@@ -1,0 +1,116 @@
+"""One stage of an experiment under Lightning's Trainer, from where it stopped to its end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger
+from torch import Tensor, nn
+
+from ldm.hub.weights import check_resumable
+from ldm.training.checkpoints import SaveCheckpoint
+from ldm.training.pictures import SavePictures
+from ldm.training.progress import ShowProgress
+from ldm.training.records import CSV, LogMetrics
+from ldm.training.training import Training
+
+__all__ = ["TrainerOptions", "fit"]
+
+
+@dataclass
+class TrainerOptions:
+    """How training runs on a machine; nothing here changes what is trained, but by rounding.
+
+    Attributes:
+        accelerator, devices, nodes, strategy, precision: Lightning's.
+        compile: compile the repeated blocks of the model.
+        checkpointing: recompute activations in the backward pass, where the network can.
+        accumulate: parts that a rank's batch is cut into; the gradient is that of the whole.
+        cache_latents: encode the training set once, before a prior is trained.
+        checkpoints, pictures, records: how many of each a stage writes, evenly spaced.
+    """
+
+    accelerator: str = "auto"
+    devices: int | str = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    compile: bool = False
+    checkpointing: bool = False
+    accumulate: int = 1
+    cache_latents: bool = True
+    checkpoints: int = 20
+    pictures: int = 5
+    records: int = 100
+
+
+def fit(
+    training: Training,
+    folder: Path,
+    options: TrainerOptions,
+    draw: Callable[[Training], Tensor],
+    columns: int,
+    loggers: Callable[[], list[Logger]] = list,
+) -> None:
+    """Train until `training.samples` have been seen, resuming from the folder's last checkpoint.
+
+    Args:
+        training: with its `batches` set.
+        folder: of the stage; its name is what progress is called.
+        options: see `TrainerOptions`.
+        draw: pictures of the averaged model.
+        columns: of their grid.
+        loggers: makes those beside metrics.csv.
+    """
+    last = folder / "checkpoints" / "last.ckpt"
+    resume_at = 0
+    if last.is_file():
+        check_resumable(last)
+        resume_at = torch.load(last, map_location="meta", weights_only=True)["samples_seen"]
+    prepare(training, options)
+    training.accumulate = options.accumulate
+
+    def every(count: int) -> int:
+        return max(1, training.samples // count) if count else training.samples
+
+    adversarial = getattr(training, "adversarial", None) is not None
+    trainer = pl.Trainer(
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.nodes,
+        # Each of the two optimizers leaves the other's parameters without a gradient.
+        strategy="ddp_find_unused_parameters_true"
+        if adversarial and options.strategy == "ddp"
+        else options.strategy,
+        precision=options.precision,
+        max_epochs=1,
+        logger=[CSV(folder / "metrics.csv", resume_at), *loggers()],
+        callbacks=[
+            # Pictures and records first: what a checkpoint holds has been written down.
+            LogMetrics(every(options.records)),
+            SavePictures(folder / "samples", every(options.pictures), draw, columns),
+            ShowProgress(folder.name, every(20)),
+            SaveCheckpoint(last, every(options.checkpoints)),
+        ],
+        default_root_dir=folder,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+    )
+    trainer.fit(training, ckpt_path=last if last.is_file() else None, weights_only=True)
+
+
+def prepare(training: Training, options: TrainerOptions) -> None:
+    """Compile the model's repeated blocks and turn on activation checkpointing, as asked."""
+    for module in training.model.modules():
+        if options.checkpointing and hasattr(module, "checkpointing"):
+            module.checkpointing = True
+        blocks = getattr(module, "blocks", None)
+        if options.compile and isinstance(blocks, nn.ModuleList):
+            for block in blocks:
+                block.compile()

@@ -1,0 +1,70 @@
+"""Training a prior on a frozen tokenizer's latents."""
+
+import torch
+from torch import Tensor
+
+from ldm.priors import Prior
+from ldm.tokenizers import Tokenizer
+from ldm.training.training import Batch, Training
+
+__all__ = ["PriorTraining"]
+
+NOT_CONDITIONS = {"x", "raw", "index"}
+
+
+class PriorTraining(Training):
+    """Minimises the prior's loss on normalised latents, cached (`raw` in the batch) or encoded.
+
+    Args:
+        model: the prior.
+        tokenizer: trained; kept in evaluation mode and out of checkpoints.
+        **common: see `Training`.
+
+    Raises:
+        ValueError: prior and tokenizer live in different spaces, or normalised latents are not of
+            unit deviation, found at the first step.
+    """
+
+    def __init__(self, model: Prior, tokenizer: Tokenizer, **common) -> None:
+        super().__init__(model, **common)
+        if model.space != tokenizer.space:
+            raise ValueError(f"the prior is of {model.space}, the tokenizer of {tokenizer.space}")
+        self.frozen.append(tokenizer)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Maps between data and latents."""
+        return self.frozen[0]
+
+    def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
+        def loss(part: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+            latent = self.latent(part, generator)
+            condition = {k: v for k, v in part.items() if k not in NOT_CONDITIONS}
+            losses = {
+                name: value.mean()
+                for name, value in self.model.loss(latent, condition, generator).items()
+            }
+            total = sum(losses.values())
+            return total, {"loss": total.detach(), **losses, "latent_std": latent.std()}
+
+        optimizer = self.optimizers()
+        first = self.samples_seen == 0
+        logs = self.minimize(optimizer, list(self.model.parameters()), loss, parts)
+        if first:
+            self._refuse_scale(logs["latent_std"].item())
+        return logs
+
+    @torch.no_grad()
+    def latent(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
+        """Normalised latents of a batch."""
+        raw = batch["raw"] if "raw" in batch else self.tokenizer.encode(batch, generator).raw
+        return self.tokenizer.normalize(raw, generator).float()
+
+    def _refuse_scale(self, std: float) -> None:
+        expected = self.model.space.random(256).std().item()
+        if not 0.5 < std / expected < 2:
+            raise ValueError(
+                f"normalised latents deviate by {std:.3g} where the prior's noise deviates by "
+                f"{expected:.3g}: the tokenizer's mean and std are not those of this data; measure "
+                f"them again by finishing its training on it"
+            )

@@ -1,0 +1,95 @@
+"""One line that says how far training is and where its time goes."""
+
+import resource
+import sys
+import time
+
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ldm.training.training import Training
+
+__all__ = ["ShowProgress", "progress_bar"]
+
+
+def progress_bar(**options) -> Progress:
+    """The look of every bar: done, rate, remarks, time gone and time left."""
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TextColumn("{task.fields[remarks]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        **options,
+    )
+
+
+class ShowProgress(pl.Callback):
+    """A bar on a terminal, a line now and then in a file: samples, ETA, loss, speed, memory.
+
+    `outside` is the share of time in which no step was running: loading, logging, pictures.
+
+    Args:
+        name: of the stage.
+        every: samples between two lines where the output is no terminal.
+    """
+
+    def __init__(self, name: str, every: int) -> None:
+        self.name, self.every = name, every
+
+    def on_train_start(self, trainer, module: Training) -> None:
+        self.start, self.first = time.perf_counter(), module.samples_seen
+        self.inside = 0.0
+        self.bar = progress_bar(refresh_per_second=4)
+        self.task = self.bar.add_task(
+            self.name, total=module.samples, completed=module.samples_seen, remarks=""
+        )
+        if trainer.is_global_zero:
+            self.bar.start()
+
+    def on_train_batch_start(self, *_) -> None:
+        self.begun = time.perf_counter()
+
+    def on_train_batch_end(self, trainer, module: Training, *_) -> None:
+        self.inside += time.perf_counter() - self.begun
+        if not trainer.is_global_zero:
+            return
+        seen, before = module.samples_seen, module.samples_seen - module.batch_size
+        if self.bar.disable:
+            if seen // self.every > before // self.every or seen >= module.samples:
+                print(f"{self.name}: {seen:,}/{module.samples:,} samples, {self.remarks(module)}")
+        else:
+            # Asking a GPU for the loss would make it wait for each step.
+            step = module.samples_seen // module.batch_size
+            text = {"remarks": self.remarks(module)} if step % 20 == 0 else {}
+            self.bar.update(self.task, completed=min(seen, module.samples), **text)
+
+    def on_train_end(self, *_) -> None:
+        self.bar.stop()
+
+    def on_exception(self, *_) -> None:
+        if hasattr(self, "bar"):
+            self.bar.stop()
+
+    def remarks(self, module: Training) -> str:
+        """Loss, samples a second, share of time outside the step, peak memory."""
+        gone = time.perf_counter() - self.start
+        rate = (module.samples_seen - self.first) / gone
+        outside = 1 - self.inside / gone
+        left = (module.samples - module.samples_seen) / rate
+        return (
+            f"loss {module.logs['loss'].item():.4g}, {rate:,.0f} samples/s, {left:,.0f} s left, "
+            f"outside {outside:.0%}, {_peak_memory(module.device)}"
+        )
+
+
+def _peak_memory(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB on the GPU"
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"

@@ -1,0 +1,39 @@
+"""Learning-rate factors as functions of the samples seen: nothing to save, nothing to restore."""
+
+import math
+
+__all__ = ["Constant", "Cosine"]
+
+
+class Constant:
+    """Linear warm-up, then the full rate.
+
+    Args:
+        warmup: samples until the full rate is reached.
+    """
+
+    def __init__(self, warmup: int = 0) -> None:
+        self.warmup = warmup
+
+    def __call__(self, seen: int, total: int) -> float:
+        """Factor of the learning rate after `seen` of `total` samples."""
+        return min(1.0, seen / self.warmup) if self.warmup else 1.0
+
+
+class Cosine(Constant):
+    """Linear warm-up, then half a cosine down to a share of the full rate.
+
+    Args:
+        warmup: samples until the full rate is reached.
+        final: factor at the end.
+    """
+
+    def __init__(self, warmup: int = 0, final: float = 0.0) -> None:
+        super().__init__(warmup)
+        self.final = final
+
+    def __call__(self, seen: int, total: int) -> float:
+        if seen < self.warmup:
+            return super().__call__(seen, total)
+        progress = min(1.0, (seen - self.warmup) / max(1, total - self.warmup))
+        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))

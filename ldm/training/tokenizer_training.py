@@ -1,0 +1,89 @@
+"""Training a tokenizer: reconstruction, bottleneck and adversarial losses."""
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ldm.losses import Adversarial
+from ldm.tokenizers import Tokenizer
+from ldm.training.training import Batch, Training
+
+__all__ = ["TokenizerTraining"]
+
+
+class TokenizerTraining(Training):
+    """Minimises `sum of reconstruction terms + sum of weighted bottleneck losses + adversarial`.
+
+    The discriminator is trained on the reconstructions of the same step, after the tokenizer.
+
+    Args:
+        model: the tokenizer.
+        loss: `loss(x, reconstruction)` gives named terms, weighted and ready to be summed.
+        bottleneck_weights: weight of each of the bottleneck's losses, by name.
+        adversarial: discriminator and its losses, None to train without.
+        **common: see `Training`.
+
+    Raises:
+        ValueError: a bottleneck weight names no loss of the bottleneck, found at the first step.
+    """
+
+    def __init__(
+        self,
+        model: Tokenizer,
+        loss: nn.Module,
+        bottleneck_weights: dict[str, float],
+        adversarial: Adversarial | None = None,
+        **common,
+    ) -> None:
+        super().__init__(model, **common)
+        self.frozen.append(loss)  # a perceptual network is large, public and never trained
+        self.bottleneck_weights = dict(bottleneck_weights)
+        self.adversarial = adversarial
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        optimizers = super().configure_optimizers()
+        if self.adversarial is not None:
+            optimizers.append(self.make_optimizer(list(self.adversarial.parameters())))
+        return optimizers
+
+    def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
+        pairs: list[Batch] = []
+
+        def tokenizer_loss(part: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+            reconstruction, encoded = self.model(part, generator)
+            y = reconstruction["x"].float()
+            pairs.append({"real": part["x"], "fake": y.detach()})
+            return self._tokenizer_loss(part["x"], y, encoded)
+
+        def discriminator_loss(pair: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+            return self.adversarial.discriminator_loss(
+                pair["real"], pair["fake"], self.samples_seen
+            )
+
+        optimizers = self.optimizers(use_pl_optimizer=True)
+        first, *rest = optimizers if isinstance(optimizers, list) else [optimizers]
+        logs = self.minimize(first, list(self.model.parameters()), tokenizer_loss, parts)
+        for optimizer in rest:
+            parameters = list(self.adversarial.parameters())
+            logs |= self.minimize(optimizer, parameters, discriminator_loss, pairs)
+        return logs
+
+    def _tokenizer_loss(self, x, y, encoded):
+        terms = self.frozen[0](x, y)
+        unknown = self.bottleneck_weights.keys() - encoded.losses.keys()
+        if unknown:
+            raise ValueError(
+                f"bottleneck_weights names {', '.join(unknown)}, but the bottleneck has the losses "
+                f"{', '.join(encoded.losses) or 'none'}"
+            )
+        reconstruction = sum(terms.values())
+        bottleneck = [w * encoded.losses[name] for name, w in self.bottleneck_weights.items()]
+        total = reconstruction + sum(bottleneck)
+        stats = {**terms, **encoded.losses, **encoded.stats}
+        if self.adversarial is not None:
+            last = self.model.decoder.last_layer
+            extra, more = self.adversarial.generator_loss(
+                y, reconstruction, last, self.samples_seen
+            )
+            total, stats = total + extra, {**stats, **more}
+        return total, {"loss": total.detach(), **stats}

@@ -1,0 +1,147 @@
+"""What training a tokenizer and training a prior have in common."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ldm.randomness import fold, step_generator
+from ldm.training.ema import EMA
+from ldm.training.schedules import Constant
+
+__all__ = ["Diverged", "Training"]
+
+Batch = dict[str, Tensor]
+Loss = Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
+
+
+class Diverged(RuntimeError):
+    """A loss is no longer finite."""
+
+
+class Training(pl.LightningModule):
+    """Trains one model, counting in samples.
+
+    One step reads one batch of `batch_size` samples over all ranks, in `accumulate` parts, and
+    draws all its randomness from (seed, rank, samples seen). So a checkpoint between two steps is
+    enough to go on exactly, and there is no other kind.
+
+    Args:
+        model: what is trained.
+        optimizer: maker of an optimizer from parameters.
+        samples: how many to train on, repeats counted.
+        batch_size: samples of one optimizer step, over all ranks.
+        seed: of data order and noise.
+        ema: decay of the averaged weights at each step.
+        clip: largest gradient norm, None for no limit.
+        schedule: factor of the learning rate, as a function of samples seen and in all.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        samples: int,
+        batch_size: int,
+        seed: int,
+        ema: float = 0.999,
+        clip: float | None = None,
+        schedule: Callable[[int, int], float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.ema = EMA(model, ema)
+        self.make_optimizer = optimizer
+        self.samples, self.batch_size, self.seed, self.clip = samples, batch_size, seed, clip
+        self.schedule = schedule or Constant()
+        self.samples_seen = 0
+        self.accumulate = 1
+        self.batches: Callable[["Training"], Iterable[Batch]] | None = None
+        """Set by whoever runs the stage: the batches that are left to be seen by this rank."""
+        self.frozen: list[nn.Module] = []  # in a list: not parameters of this module, never saved
+
+    @abstractmethod
+    def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
+        """One step of each optimizer on the parts of one batch; returns what to log."""
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        rank, seen = self.global_rank, self.samples_seen
+        torch.manual_seed(fold(self.seed, rank, seen, 1))  # of dropout, which takes no generator
+        generator = step_generator(self.seed, rank, seen, self.device)
+        logs = self.optimize(self._parts(batch), generator)
+        self.samples_seen += self.batch_size
+        self.ema.update(self.model)
+        self.logs = {name: value.detach() for name, value in logs.items()}
+
+    def minimize(
+        self, optimizer: Optimizer, parameters: list[nn.Parameter], loss: Loss, parts: list[Batch]
+    ) -> dict[str, Tensor]:
+        """One optimizer step on the mean loss of the parts; returns the mean of what they log.
+
+        Raises:
+            Diverged: the loss is not finite; the weights are as they were before the step.
+        """
+        rate = self.schedule(self.samples_seen, self.samples)
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("full_lr", group["lr"]) * rate
+        optimizer.zero_grad(set_to_none=True)
+        logs: list[dict[str, Tensor]] = []
+        for number, part in enumerate(parts, start=1):
+            with nullcontext() if number == len(parts) else self._without_sync():
+                value, log = loss(part)
+                self.manual_backward(value / len(parts))
+            logs.append(log)
+        if self.clip is not None:
+            norm = nn.utils.clip_grad_norm_(parameters, self.clip)
+            logs[-1] = {**logs[-1], "grad_norm": norm}
+        mean = _mean(logs)
+        self._refuse_nonfinite(mean)
+        optimizer.step()
+        return mean
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        return [self.make_optimizer([p for p in self.model.parameters() if p.requires_grad])]
+
+    def train_dataloader(self) -> Iterable[Batch]:
+        return self.batches(self)
+
+    def setup(self, stage: str) -> None:
+        for module in self.frozen:
+            module.to(self.device).eval().requires_grad_(False)
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        checkpoint["samples_seen"] = self.samples_seen
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        self.samples_seen = checkpoint["samples_seen"]
+        # Lightning's own position would count the batches seen a second time: the order of the
+        # data starts at `samples_seen`.
+        checkpoint.pop("loops", None)
+
+    def _parts(self, batch: Batch) -> list[Batch]:
+        chunks = {key: value.chunk(self.accumulate) for key, value in batch.items()}
+        count = min(len(chunk) for chunk in chunks.values())
+        return [{key: chunk[i] for key, chunk in chunks.items()} for i in range(count)]
+
+    def _without_sync(self):
+        strategy = self.trainer.strategy
+        return getattr(strategy, "block_backward_sync", nullcontext)()
+
+    def _refuse_nonfinite(self, logs: dict[str, Tensor]) -> None:
+        wrong = [name for name, value in logs.items() if not torch.isfinite(value).all()]
+        if wrong:
+            raise Diverged(
+                f"{', '.join(wrong)} not finite after {self.samples_seen} samples: the last "
+                f"checkpoint is kept; lower the learning rate, set a gradient clip, or train with "
+                f"trainer.precision=32-true"
+            )
+
+
+def _mean(logs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    names = logs[-1]
+    return {n: torch.stack([log[n] for log in logs if n in log]).mean() for n in names}
