@@ -80,6 +80,7 @@ class ImageNet(ImageFolder):
             found = len(set(listing.classes))
             if found != CLASSES:
                 raise DataError(
-                    f"ImageNet has {CLASSES} classes, {listing.folder} {found}: {self.how_to_get}"
+                    f"ImageNet has {CLASSES} classes, {listing.folder} has {found}: "
+                    f"{self.how_to_get}"
                 )
         return listings

@@ -37,7 +37,8 @@ def test_the_ranks_parts_joined_are_the_batch_of_one(length, share, world, seed)
         list(SampleOrder(length, batch, seed, stop=3 * batch, rank=rank, world=world))
         for rank in range(world)
     ]
-    assert [sum(step, []) for step in zip(*parts, strict=True)] == one
+    joined = [[draw for part in step for draw in part] for step in zip(*parts, strict=True)]
+    assert joined == one
 
 
 @given(start=st.integers(0, 60), more=st.integers(0, 60), share=batches, world=st.integers(1, 3))
