@@ -123,9 +123,10 @@ class Adversarial(nn.Module):
         Args:
             reconstruction: what the decoder made, with its graph.
             nll: the reconstruction loss, which the adaptive weight balances this one with.
-            last_layer: weight of the decoder's last layer; read by adaptive weights only. Compiling
-                the decoder with `torch.compile` makes each of the two gradients cost a whole
-                backward pass; leave its last layer out and they cost that layer's.
+            last_layer: weight of the decoder's last layer; read by adaptive weights only. Keep that
+                layer out of what `torch.compile` compiles: a compiled region has one backward pass
+                for all its weights, so two more of it would be paid for each step, and PyTorch
+                refuses them if its first one, before `start`, was free to overwrite its buffers.
             samples: seen so far in training.
 
         Raises:
