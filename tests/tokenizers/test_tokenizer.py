@@ -1,0 +1,174 @@
+"""Normalisation, what is measured and what is refused, on spaces with and without a scale."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from ldm.bottlenecks import Bottleneck, Encoded
+from ldm.randomness import normal, sample_generators
+from ldm.spaces import Flat, Lattice, Space
+from ldm.tokenizers import Tokenizer
+
+WIDTH = 0.5  # of the posterior
+GRID = Flat([3, 4, 4])
+
+
+class Noisy(Bottleneck):
+    """A posterior of fixed width around the features; what it stores is the features."""
+
+    def __init__(self, space: Space = GRID, width: float = WIDTH) -> None:
+        super().__init__()
+        self.space, self.width, self.in_channels = space, width, space.shape[0]
+
+    def forward(self, h, generator=None):
+        latent = self.latent(h, generator)
+        return Encoded(latent, h, None, {"kl": h.square().mean()}, {})
+
+    def latent(self, raw, generator=None):
+        return raw + self.width * normal(raw.shape, generator, raw.device, raw.dtype)
+
+    def mode(self, raw):
+        return raw
+
+    def decodable(self, latent):
+        return latent.clamp(-100, 100)
+
+
+class Halved(nn.Module):
+    def forward(self, x):
+        return x / 2
+
+
+def tokenizer(space: Space = GRID, width: float = WIDTH) -> Tokenizer:
+    return Tokenizer(nn.Identity(), Noisy(space, width), Halved())
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def raws(n: int = 512) -> torch.Tensor:
+    """Raw latents of another mean and deviation in each channel."""
+    unit = torch.randn(n, *GRID.shape, generator=torch.Generator().manual_seed(1))
+    return torch.tensor([-7.0, 0.0, 50.0]).view(3, 1, 1) + unit * torch.tensor(
+        [0.01, 1.0, 30.0]
+    ).view(3, 1, 1)
+
+
+def test_measured_latents_have_mean_zero_and_deviation_one_in_every_channel():
+    model = tokenizer()
+    model.measure(raws().split(100), generator())
+    latent = model.normalize(raws(), torch.Generator().manual_seed(2)).transpose(0, 1).flatten(1)
+    # 8192 numbers a channel, in which the posterior's noise is fresh: four standard errors.
+    torch.testing.assert_close(latent.mean(1), torch.zeros(3), atol=4 * 2**0.5 / 90.5, rtol=0)
+    torch.testing.assert_close(latent.std(1), torch.ones(3), atol=4 / 90.5, rtol=0)
+
+
+def test_measured_numbers_are_those_of_all_latents_however_they_are_cut():
+    model = tokenizer(width=0.0)
+    model.measure(raws().split(100))
+    channels = raws().double().transpose(0, 1).flatten(1)
+    torch.testing.assert_close(model.mean.double(), channels.mean(1), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        model.std.double(), channels.std(1, correction=0), rtol=1e-6, atol=1e-6
+    )
+
+
+@given(
+    mean=st.lists(st.floats(-10, 10), min_size=3, max_size=3),
+    std=st.lists(st.floats(0.01, 100), min_size=3, max_size=3),
+)
+def test_denormalize_undoes_normalize(mean, std):
+    model = tokenizer(width=0.0)
+    model.mean.copy_(torch.tensor(mean))
+    model.std.copy_(torch.tensor(std))
+    raw = raws(2).double()
+    torch.testing.assert_close(model.denormalize(model.normalize(raw)), raw)
+    torch.testing.assert_close(model.normalize(model.denormalize(raw)), raw)
+
+
+def test_posterior_noise_is_fresh_at_every_draw_and_a_seeds_own():
+    model = tokenizer()
+    first, second = (model.normalize(raws(4), generator()) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.isclose(first, model.normalize(raws(4), torch.Generator())).any()
+    own = model.normalize(raws(4), sample_generators(0, range(4)))
+    torch.testing.assert_close(own[2:], model.normalize(raws(4)[2:], sample_generators(0, [2, 3])))
+
+
+def test_a_space_without_a_scale_keeps_its_points_where_they_are():
+    lattice = Lattice([3, 4, 4], levels=5, lowest=-2)
+    model = tokenizer(lattice, width=0.0)
+    points = lattice.random(64, generator())
+    model.measure([points])
+    assert torch.equal(model.normalize(points), points)
+    assert torch.equal(model.denormalize(points), points)
+
+
+def test_mean_and_deviation_travel_with_the_weights():
+    model, other = tokenizer(), tokenizer()
+    model.measure([raws()], generator())
+    assert {"mean", "std"} <= set(model.state_dict())
+    other.load_state_dict(model.state_dict())
+    torch.testing.assert_close(other.denormalize(raws(2)), model.denormalize(raws(2)))
+
+
+def test_latents_of_other_axes_are_normalised_by_channel_too():
+    sequence = Tokenizer(nn.Identity(), Noisy(Flat([2, 7]), 0.0), nn.Identity())
+    sequence.mean.copy_(torch.tensor([1.0, 2.0]))
+    assert sequence.normalize(torch.zeros(1, 2, 7))[0, :, 0].tolist() == [-1, -2]
+
+
+def test_measuring_leaves_no_graph_behind():
+    model = tokenizer()
+    model.measure([raws().requires_grad_()], generator())
+    assert not model.mean.requires_grad
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_latents_that_are_not_finite_are_refused(value):
+    broken = raws()
+    broken[3, 1, 2, 2] = value
+    with pytest.raises(ValueError, match=r"latents cannot be normalised.*nan"):
+        tokenizer().measure(broken.split(100))
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, -1234.5])
+def test_a_channel_that_never_varies_is_refused(constant):
+    dead = raws()
+    dead[:, 1] = constant
+    model = tokenizer(width=0.0)
+    with pytest.raises(ValueError, match="latents cannot be normalised"):
+        model.measure(dead.split(100))
+    assert model.std.tolist() == [1, 1, 1]
+
+
+def test_an_empty_measurement_is_refused():
+    with pytest.raises(ValueError, match="no latents to measure"):
+        tokenizer().measure([])
+
+
+def test_reconstruction_is_the_decoded_mode_and_forward_a_draw():
+    model, x = tokenizer(), raws(2)
+    batch, encoded = model.reconstruct({"x": x})
+    assert torch.equal(batch["x"], x.clamp(-100, 100) / 2)
+    assert torch.equal(encoded.raw, x)
+    drawn, encoded = model({"x": x}, generator())
+    assert torch.equal(drawn["x"], encoded.latent / 2)
+    assert (encoded.latent - x).std().item() == pytest.approx(WIDTH, rel=4 / (2 * x.numel()) ** 0.5)
+    assert list(encoded.losses) == ["kl"]
+
+
+def test_the_decoder_reads_what_the_bottleneck_calls_decodable():
+    decoded = tokenizer().decode(torch.full((1, 3, 4, 4), 1e6))
+    assert torch.equal(decoded["x"], torch.full((1, 3, 4, 4), 50.0))
+
+
+def test_it_builds_on_meta_with_a_mean_for_each_channel():
+    with torch.device("meta"):
+        model = tokenizer()
+    assert model.mean.is_meta
+    assert model.mean.shape == model.std.shape == (3,)
+    assert model.space == GRID
