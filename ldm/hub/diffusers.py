@@ -1,0 +1,152 @@
+"""State dicts to and from diffusers' `AutoencoderKL` and `DiTTransformer2DModel`.
+
+Names and shapes change, numbers never. Two defaults of diffusers differ from the published DiT and
+so from ours: the exponent of its timestep frequencies (`downscale_freq_shift` 1, published 0) and
+the epsilon of its second norm (`norm_eps` 1e-5, published 1e-6).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ldm.networks.embedders import position_embedding
+
+__all__ = [
+    "autoencoder_kl_from_diffusers",
+    "autoencoder_kl_to_diffusers",
+    "dit_from_diffusers",
+    "dit_to_diffusers",
+]
+
+# Each rule renames a run of whole segments, ours then theirs; # is an index. They are applied in
+# this order on the way out and in the opposite order on the way in, so that one undoes the other.
+Rules = Sequence[tuple[str, str]]
+
+AUTOENCODER: Rules = (
+    ("encoder.quant_conv.", "quant_conv."),
+    ("decoder.post_quant_conv.", "post_quant_conv."),
+    ("down.#.", "down_blocks.#."),
+    ("up.#.", "up_blocks.#."),
+    ("downsample.", "downsamplers.0."),
+    ("upsample.", "upsamplers.0."),
+    ("block.#.", "resnets.#."),
+    ("attn.#.", "attentions.#."),
+    ("mid.block_1.", "mid_block.resnets.0."),
+    ("mid.attn_1.", "mid_block.attentions.0."),
+    ("mid.block_2.", "mid_block.resnets.1."),
+    ("nin_shortcut.", "conv_shortcut."),
+    ("norm_out.", "conv_norm_out."),
+    ("attentions.#.norm.", "attentions.#.group_norm."),
+    ("attentions.#.q.", "attentions.#.to_q."),
+    ("attentions.#.k.", "attentions.#.to_k."),
+    ("attentions.#.v.", "attentions.#.to_v."),
+    ("attentions.#.proj_out.", "attentions.#.to_out.0."),
+)
+OLD_ATTENTION: Rules = (  # files written before diffusers 0.15, such as sd-vae-ft-mse
+    ("to_q.", "query."),
+    ("to_k.", "key."),
+    ("to_v.", "value."),
+    ("to_out.0.", "proj_attn."),
+)
+DIT: Rules = (
+    ("x_embedder.", "pos_embed."),
+    ("t_embedder.mlp.0.", "transformer_blocks.0.norm1.emb.timestep_embedder.linear_1."),
+    ("t_embedder.mlp.2.", "transformer_blocks.0.norm1.emb.timestep_embedder.linear_2."),
+    ("y_embedder.", "transformer_blocks.0.norm1.emb.class_embedder."),
+    ("blocks.#.adaLN_modulation.1.", "transformer_blocks.#.norm1.linear."),
+    ("blocks.#.attn.qkv.", "transformer_blocks.#.attn1.to_qkv."),
+    ("blocks.#.attn.proj.", "transformer_blocks.#.attn1.to_out.0."),
+    ("blocks.#.mlp.fc1.", "transformer_blocks.#.ff.net.0.proj."),
+    ("blocks.#.mlp.fc2.", "transformer_blocks.#.ff.net.2."),
+    ("final_layer.adaLN_modulation.1.", "proj_out_1."),
+    ("final_layer.linear.", "proj_out_2."),
+)
+SHARED = re.compile(r"transformer_blocks\.(\d+)\.norm1\.emb\.")
+
+
+def rename(key: str, rules: Iterable[tuple[str, str]]) -> str:
+    """Apply rules (find, put) one after the other, to whole segments only."""
+    for find, put in rules:
+        pattern = r"(?<![^.])" + re.escape(find).replace(r"\#", r"(\d+)")
+        key = re.sub(pattern, put.replace("#", r"\1"), key)
+    return key
+
+
+def inverse(*rules: tuple[str, str]) -> list[tuple[str, str]]:
+    """The rules that undo these."""
+    return [(theirs, ours) for ours, theirs in reversed(rules)]
+
+
+def flip_levels(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Number the decoder's levels from the other end: ours start at the finest, theirs coarsest."""
+    level = re.compile(r"(?<=up_blocks\.)\d+")
+    last = max(int(found[0]) for key in state if (found := level.search(key)))
+    return {level.sub(lambda i: str(last - int(i[0])), key): x for key, x in state.items()}
+
+
+def autoencoder_kl_from_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of a module with a `ldm.networks.compvis` `encoder` and `decoder`.
+
+    Args:
+        state: of an `AutoencoderKL` with both 1x1 convolutions around its bottleneck.
+    """
+    rules = inverse(*AUTOENCODER, *OLD_ATTENTION)
+    # The only matrices are those of the attention, where we hold 1x1 convolutions.
+    return {
+        rename(key, rules): x[..., None, None] if x.ndim == 2 else x
+        for key, x in flip_levels(state).items()
+    }
+
+
+def autoencoder_kl_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of an `AutoencoderKL`, from that of a module with our `encoder` and `decoder`."""
+    renamed = flip_levels({rename(key, AUTOENCODER): x for key, x in state.items()})
+    return {
+        key: x[:, :, 0, 0] if ".attentions." in key and x.ndim == 4 else x
+        for key, x in renamed.items()
+    }
+
+
+def dit_from_diffusers(
+    state: Mapping[str, Tensor], size: int | Sequence[int] = 32
+) -> dict[str, Tensor]:
+    """The state of a `ldm.networks.dit.DiT`, whose grid of latents is of this size.
+
+    Raises:
+        ValueError: the blocks embed time or class differently, as a DiT cannot.
+    """
+    theirs = dict(state)
+    for key, x in state.items():
+        found = SHARED.match(key)
+        if found and found[1] != "0":
+            first = SHARED.sub("transformer_blocks.0.norm1.emb.", key)
+            if not torch.equal(x, state[first]):
+                raise ValueError(f"{key} differs from {first}: a DiT has one embedding for all")
+            del theirs[key]
+        elif key.endswith(("attn1.to_q.weight", "attn1.to_q.bias")):
+            parts = [key.replace("to_q", part) for part in ("to_q", "to_k", "to_v")]
+            theirs[key.replace("to_q", "to_qkv")] = torch.cat([theirs.pop(k) for k in parts])
+    rules = inverse(*DIT)
+    ours = {rename(key, rules): x for key, x in theirs.items()}
+    width, _, patch, _ = ours["x_embedder.proj.weight"].shape
+    grid = [side // patch for side in ([size, size] if isinstance(size, int) else size)]
+    return ours | {"pos_embed": position_embedding(grid, width)}
+
+
+def dit_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of a `DiTTransformer2DModel`: each block gets a copy of the embeddings."""
+    renamed = {rename(key, DIT): x for key, x in state.items() if key != "pos_embed"}
+    depth = sum(key.endswith("norm1.linear.bias") for key in renamed)
+    theirs = {}
+    for key, x in renamed.items():
+        if SHARED.match(key):
+            for i in range(depth):
+                theirs[SHARED.sub(f"transformer_blocks.{i}.norm1.emb.", key)] = x.clone()
+        elif ".to_qkv." in key:
+            for part, piece in zip(("to_q", "to_k", "to_v"), x.chunk(3), strict=True):
+                theirs[key.replace("to_qkv", part)] = piece.clone()
+        else:
+            theirs[key] = x
+    return theirs
