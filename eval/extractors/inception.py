@@ -1,0 +1,63 @@
+"""Inception features, for FID, sFID, KID, inception score, and precision and recall."""
+
+import os
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from eval.extractors.extractor import Extractor, Features
+from eval.extractors.inception_network import INPUT_SIZE, InceptionNetwork
+from eval.extractors.resize import RESIZES
+from eval.extractors.weights import digest, fetch, load
+
+__all__ = ["Inception"]
+
+
+class Inception(Extractor):
+    """FID's network behind one of the resizes that evaluators use; float32 whatever surrounds it.
+
+    Grey pictures are repeated to three channels.
+
+    Args:
+        resize: a name in `eval.extractors.resize.RESIZES`: `tf1` for the tables of record.
+        weights: file of the published weights; by default found in a cache, or fetched.
+
+    Raises:
+        FileNotFoundError: the weights are nowhere to be had.
+        ValueError: the resize has no such name, or the file is damaged or another network's.
+    """
+
+    name = "inception"
+    feature_size = 2048
+
+    def __init__(self, resize: str = "tf1", weights: str | os.PathLike[str] | None = None) -> None:
+        super().__init__()
+        if resize not in RESIZES:
+            raise ValueError(f"expected a resize among {sorted(RESIZES)}, got {resize!r}")
+        self.resize = RESIZES[resize]
+        path = fetch("inception", weights)
+        self.network = InceptionNetwork()
+        try:
+            self.network.load_state_dict(load(path))
+        except RuntimeError as error:
+            raise ValueError(f"{path} holds the weights of another network: {error}") from error
+        self.protocol = {
+            "extractor": "Inception 2015-12-05",
+            "weights": digest(path)[:8],
+            "resize": resize,
+            "precision": "float32",
+        }
+        self.freeze()
+
+    def forward(self, images: UInt8[Tensor, "batch channel height width"]) -> Features:
+        if images.shape[1] not in (1, 3):
+            raise ValueError(
+                f"Inception sees grey or colour pictures, got {images.shape[1]} channels"
+            )
+        x = self.resize(images.float().expand(-1, 3, -1, -1), INPUT_SIZE)
+        # TF32 and autocast shift FID by more than many papers' differences.
+        exact = torch.backends.cudnn.flags(allow_tf32=False)
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False), exact:
+            pooled, spatial, logits = self.network(x)
+        return Features(pooled, logits, spatial)
