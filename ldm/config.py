@@ -81,12 +81,19 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
         if (CONFIGS / key).is_dir():
             if value not in members(key):
                 raise ConfigError(f"no {key} {value!r}{_suggest(value, members(key))}")
-            config[key] = OmegaConf.load(CONFIGS / key / f"{value}.yaml")
+            config[key] = _group(key, value)
         elif OmegaConf.select(config, key, default=inspect) is inspect:
             raise ConfigError(f"unknown key {key!r}{_suggest(key, _keys(config))}")
         else:
             OmegaConf.update(config, key, OmegaConf.from_dotlist([f"v={value}"]).v, merge=False)
     return resolved(config)
+
+
+def _group(group: str, member: str) -> DictConfig:
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = hydra_compose("train", [f"{group}={member}"])
+    OmegaConf.set_struct(config, False)
+    return config[group]
 
 
 def validate(config: DictConfig) -> None:

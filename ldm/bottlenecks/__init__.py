@@ -1,5 +1,19 @@
 """Bottlenecks: what stands between encoder and decoder."""
 
 from ldm.bottlenecks.bottleneck import Bottleneck, DiscreteBottleneck, Encoded
+from ldm.bottlenecks.ema_vector import EMAVectorQuantizer
+from ldm.bottlenecks.gaussian import Gaussian
+from ldm.bottlenecks.nearest import nearest
+from ldm.bottlenecks.spherical import GroupedSphericalQuantizer
+from ldm.bottlenecks.vector import VectorQuantizer
 
-__all__ = ["Bottleneck", "DiscreteBottleneck", "Encoded"]
+__all__ = [
+    "Bottleneck",
+    "DiscreteBottleneck",
+    "EMAVectorQuantizer",
+    "Encoded",
+    "Gaussian",
+    "GroupedSphericalQuantizer",
+    "VectorQuantizer",
+    "nearest",
+]

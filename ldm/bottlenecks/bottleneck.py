@@ -17,7 +17,8 @@ class Encoded(NamedTuple):
 
     Attributes:
         latent: what the decoder reads, `(batch, channels, *grid)`; gradients reach the encoder.
-        raw: what a latent cache stores, enough to draw the latent again: posterior parameters or codes.
+        raw: what a latent cache stores, enough to draw the latent again: posterior parameters,
+            or codes.
         codes: indices in the codebook `(batch, *grid, codes per token)`, None when continuous.
         losses: scalars to be added to the training loss, unweighted.
         stats: detached scalars to be logged.

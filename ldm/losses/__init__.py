@@ -1,6 +1,7 @@
 """What tokenizers are trained to minimise, and their discriminators."""
 
 from ldm.losses.adversarial import Adversarial
+from ldm.losses.lpips import LPIPS
 from ldm.losses.reconstruction import ReconstructionLoss
 
-__all__ = ["Adversarial", "ReconstructionLoss"]
+__all__ = ["LPIPS", "Adversarial", "ReconstructionLoss"]

@@ -14,8 +14,8 @@ __all__ = ["Space"]
 class Space(ABC):
     """A set of points with a geometry and a reference measure.
 
-    Points and tangent vectors are tensors `(n, *shape)` in ambient coordinates. Distances are in the
-    units of those coordinates (radians on unit spheres), log densities in nats.
+    Points and tangent vectors are tensors `(n, *shape)` in ambient coordinates. Distances are in
+    the units of those coordinates (radians on unit spheres), log densities in nats.
     """
 
     shape: tuple[int, ...]

@@ -1,0 +1,97 @@
+"""A vector quantiser whose codes are running means of the tokens they stand for.
+
+Source: van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
+appendix A.1, with the counts smoothed as Laplace did.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, distributed
+
+from ldm.bottlenecks.bottleneck import Encoded
+from ldm.bottlenecks.vector import VectorQuantizer
+from ldm.randomness import Generators
+
+__all__ = ["EMAVectorQuantizer"]
+
+
+class EMAVectorQuantizer(VectorQuantizer):
+    """Moves each code to the running mean of its tokens; no gradient reaches the codebook.
+
+    A training step with gradients enabled updates, from all ranks' tokens together, with g the
+    decay and e the epsilon:
+
+        n_j <- g n_j + (1 - g) #tokens of j        m_j <- g m_j + (1 - g) sum of tokens of j
+        c_j  = m_j / ((n_j + e) / (N + V e) N)     N = sum of n_j
+
+    It starts at n_j = 1 and m_j = c_j, so that a code not yet used stays where it is. The loss
+    `codebook` is the commitment alone, beta <(sg q - z)^2>.
+
+    Args:
+        shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
+        codes: rows of the codebook.
+        decay: of the running sums, a step.
+        epsilon: added to each count, in tokens.
+        beta: weight of the commitment.
+
+    Raises:
+        ValueError: the features do not have the latent's channels.
+
+    Example:
+        >>> quantizer = EMAVectorQuantizer([4, 8, 8], codes=16)
+        >>> list(quantizer.parameters())
+        []
+    """
+
+    codebook: Float[Tensor, "v d"]
+    counts: Float[Tensor, " v"]
+    sums: Float[Tensor, "v d"]
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        codes: int,
+        decay: float = 0.99,
+        epsilon: float = 1e-5,
+        beta: float = 0.25,
+    ) -> None:
+        super().__init__(shape, codes, beta=beta)
+        self.decay, self.epsilon = decay, epsilon
+        self.weights = (0.0, beta)
+        codebook = self.codebook.detach()
+        del self.codebook  # the parent's parameter: here no optimiser may move it
+        self.register_buffer("codebook", codebook)
+        self.register_buffer("counts", torch.ones(codes))
+        self.register_buffer("sums", codebook.clone())
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        if hasattr(self, "sums"):
+            self.counts.fill_(1)
+            self.sums.copy_(self.codebook)
+
+    def forward(
+        self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
+    ) -> Encoded:
+        encoded = super().forward(h, generator)
+        if self.training and torch.is_grad_enabled():
+            tokens = encoded.raw.detach().movedim(1, -1).flatten(0, -2)
+            self.update(tokens, encoded.codes.flatten())
+        return encoded
+
+    @torch.no_grad()
+    def update(self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"]) -> None:
+        """Move the codebook by the tokens of this step; every rank must call it together."""
+        ones = tokens.new_ones(len(tokens), 1)
+        # One tensor, so one reduction: counts in the last column.
+        batch = tokens.new_zeros(self.vocabulary, tokens.shape[1] + 1)
+        batch.index_add_(0, codes, torch.cat([tokens, ones], dim=1))
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(batch)
+        self.sums.lerp_(batch[:, :-1].to(self.sums), 1 - self.decay)
+        self.counts.lerp_(batch[:, -1].to(self.counts), 1 - self.decay)
+        total = self.counts.sum()
+        smoothed = (self.counts + self.epsilon) / (total + self.vocabulary * self.epsilon) * total
+        self.codebook.copy_(self.sums / smoothed[:, None])

@@ -1,0 +1,71 @@
+"""A Gaussian posterior for every latent: the variational autoencoder.
+
+Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2014; sums and clamps as in Rombach
+et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.bottlenecks.bottleneck import Bottleneck, Encoded
+from ldm.bottlenecks.features import full_precision
+from ldm.randomness import Generators, normal
+from ldm.spaces import Flat
+
+__all__ = ["Gaussian"]
+
+
+class Gaussian(Bottleneck):
+    """Reads features as mean and log variance, and draws latents by reparametrisation.
+
+    The loss `kl` is the divergence from the standard normal, in nats a sample: summed over the
+    latent, averaged over the batch. `raw` is the features, mean above log variance.
+
+    Args:
+        shape: of one latent, `(channels, *grid)`. Any other grid is accepted, too: `shape` is what
+            the space declares.
+
+    Raises:
+        ValueError: the features do not have twice the latent's channels.
+
+    Example:
+        >>> Gaussian([4, 8, 8])(torch.zeros(1, 8, 8, 8)).losses
+        {'kl': tensor(0.)}
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.space = Flat(shape)
+        self.in_channels = 2 * self.space.shape[0]
+
+    def forward(
+        self, h: Float[Tensor, "batch features *grid"], generator: Generators = None
+    ) -> Encoded:
+        raw = full_precision(h, self.in_channels)
+        mean, log_variance = self.moments(raw)
+        # expm1: exp(x) - 1 has no digits left near the prior, where x is zero.
+        nats = mean.square() + torch.expm1(log_variance) - log_variance
+        losses = {"kl": 0.5 * nats.flatten(1).sum(1).mean()}
+        stats = {
+            "mean_rms": mean.detach().square().mean().sqrt(),
+            "posterior_std": torch.exp(0.5 * log_variance.detach()).mean(),
+        }
+        return Encoded(self.latent(raw, generator), raw, None, losses, stats)
+
+    def latent(
+        self, raw: Float[Tensor, "batch features *grid"], generator: Generators = None
+    ) -> Float[Tensor, "batch channels *grid"]:
+        mean, log_variance = self.moments(raw)
+        noise = normal(mean.shape, generator, mean.device, mean.dtype)
+        return mean + torch.exp(0.5 * log_variance) * noise
+
+    def mode(self, raw: Float[Tensor, "batch features *grid"]) -> Tensor:
+        return self.moments(raw)[0]
+
+    def moments(self, raw: Float[Tensor, "batch features *grid"]) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the posterior; the log variance is clamped to [-30, 20]."""
+        mean, log_variance = raw.chunk(2, dim=1)
+        return mean, log_variance.clamp(-30, 20)

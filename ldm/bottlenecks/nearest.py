@@ -1,0 +1,157 @@
+"""The nearest code of each query, exactly, without the tokens-by-codes matrix.
+
+The full matrix is what limits codebooks: 8,192 queries against 262,144 codes are 8 GiB of float32.
+Three searches avoid it; each is exact in float64, and ties go to the lowest index:
+
+- `sorted_search`, one dimension: a binary search among sorted codes.
+- `tree_search`, few dimensions on a CPU: a k-d tree (Friedman, Bentley and Finkel, "An algorithm
+  for finding best matches in logarithmic expected time", 1977).
+- `block_search`, everything else: float32 products rule out whole blocks of codes by a bound on
+  their rounding error, and float64 distances decide within the few blocks left.
+"""
+
+from collections import deque
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+__all__ = ["block_search", "nearest", "sorted_search", "tree_search"]
+
+TREE_DIMENSIONS = 6  # beyond these a k-d tree visits so many leaves that products are faster
+BLOCK = 64  # codes that are kept or ruled out together
+TILE = {"cpu": 512}  # queries and codes multiplied at once: 1 MiB of products, within an L2 cache
+DEVICE_TILE = 8192  # 256 MiB: enough to fill an accelerator
+# What inputs of a product may lose to rounding under each torch.set_float32_matmul_precision.
+INPUT_ROUNDING = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
+
+trees: deque[cKDTree] = deque(maxlen=4)  # of the last codebooks: an evaluation builds each once
+
+
+@torch.compiler.disable
+@torch.no_grad()
+def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
+    """Index of the code at the smallest Euclidean distance from each query.
+
+    Distances are those of float64 whatever the precision of the inputs and of autocast, and equal
+    distances go to the lowest index: so the result is the same for every method, and for float32
+    inputs on every device. Numbers that are not finite count as zero: a network that diverged
+    shows as a loss that is NaN, not as a failure here.
+
+    Args:
+        queries: points to be looked up.
+        codes: at least one.
+
+    Raises:
+        ValueError: there are no codes, or they have another dimension than the queries.
+
+    Example:
+        >>> nearest(torch.tensor([[0.9, 0.0], [0.1, 0.0]]), torch.eye(2)).tolist()
+        [0, 0]
+    """
+    if len(codes) == 0 or codes.shape[1] != queries.shape[1]:
+        raise ValueError(
+            f"queries of dimension {queries.shape[1]} need one or more codes of that dimension, "
+            f"got {len(codes)} of dimension {codes.shape[1]}"
+        )
+    if queries.is_meta:
+        return queries.new_empty(len(queries), dtype=torch.int64)
+    queries, codes = (x.double().nan_to_num(0, 0, 0) for x in (queries, codes))
+    if codes.shape[1] == 1:
+        return sorted_search(queries, codes)
+    if codes.device.type == "cpu" and codes.shape[1] <= TREE_DIMENSIONS:
+        return tree_search(queries, codes)
+    return block_search(queries, codes)
+
+
+def sorted_search(queries: Float[Tensor, "n 1"], codes: Float[Tensor, "v 1"]) -> Int[Tensor, " n"]:
+    """`nearest` of float64 numbers by binary search."""
+    values, order = codes[:, 0].sort(stable=True)
+    query = queries[:, 0].contiguous()
+    above = torch.searchsorted(values, query).clamp(max=len(values) - 1)
+    # The first of equal values has the lowest index, the sort being stable.
+    below = torch.searchsorted(values, values[(above - 1).clamp(min=0)])
+    left, right = (query - values[below]).abs(), (query - values[above]).abs()
+    first, second = order[below], order[above]
+    tied = torch.minimum(first, second)
+    return torch.where(left == right, tied, torch.where(left < right, first, second))
+
+
+def tree_search(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
+    """`nearest` of float64 vectors on a CPU by a k-d tree."""
+    distance, index = _tree(codes.numpy()).query(
+        queries.numpy(), k=2, workers=torch.get_num_threads()
+    )
+    result = torch.from_numpy(index[:, 0])
+    # The tree settles a tie by the order of its leaves; the second neighbour tells where one is.
+    tied = torch.from_numpy(distance[:, 1] <= distance[:, 0] * (1 + 1e-12))
+    if tied.any():
+        result[tied] = block_search(queries[tied], codes)
+    return result
+
+
+def _tree(codes: np.ndarray) -> cKDTree:
+    for tree in trees:
+        if np.array_equal(tree.data, codes):
+            return tree
+    # Bounding boxes made compact cost a search from inside a sphere of codes, which is how a
+    # spherical codebook starts, more than tenfold; balance only makes building slower.
+    trees.append(cKDTree(codes, leafsize=32, compact_nodes=False, balanced_tree=False))
+    return trees[-1]
+
+
+def block_search(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
+    """`nearest` of float64 vectors of any dimension on any device, by tiles of products."""
+    tile = TILE.get(codes.device.type, DEVICE_TILE)
+    # Copies of the last code fill its block: they lose every tie to the lower index.
+    missing = -len(codes) % BLOCK
+    codes = torch.cat([codes, codes[-1:].expand(missing, -1)])
+    lengths = codes.square().sum(1, keepdim=True)
+    # |q - c|^2 = |q|^2 - 2 (q.c - |c|^2 / 2): the nearest code has the largest bracket.
+    weights = torch.cat([codes, -lengths / 2], dim=1).float()
+    longest = lengths.view(-1, BLOCK).amax(1).sqrt()
+    parts = [_search_tile(part, codes, weights, longest, tile) for part in queries.split(tile)]
+    return torch.cat(parts) if parts else queries.new_empty(0, dtype=torch.int64)
+
+
+def _search_tile(queries, codes, weights, longest, tile):
+    score = _block_scores(queries, weights, tile)
+    # Error of a product of d + 1 float32 terms, their sum of magnitudes being at most |q||c| +
+    # |c|^2 / 2 (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1).
+    unit = INPUT_ROUNDING[torch.get_float32_matmul_precision()]
+    unit += (codes.shape[1] + 8) * torch.finfo(torch.float32).eps
+    reach = longest[:, None] * queries.norm(dim=1) + longest[:, None].square() / 2
+    error = (2 * unit * reach).float()
+    best = (score - error).amax(0)
+    # "not less" rather than "at least": a score that overflowed to NaN rules nothing out.
+    block, query = (~(score + error < best)).nonzero(as_tuple=True)
+    return _decide(queries, codes.view(-1, BLOCK, codes.shape[1]), query, block, tile)
+
+
+def _block_scores(queries, weights, tile):
+    """The largest float32 score in each block of codes, `(blocks, n)`."""
+    ones = queries.new_ones(len(queries), 1)
+    columns = torch.cat([queries, ones], dim=1).float().T.contiguous()
+    with torch.autocast(queries.device.type, enabled=False):
+        scores = [
+            (part @ columns).view(-1, BLOCK, len(queries)).amax(1) for part in weights.split(tile)
+        ]
+    return torch.cat(scores)
+
+
+def _decide(queries, blocks, query, block, tile):
+    """The nearest code of each query among the blocks paired with it."""
+    pairs = max(1, tile * tile // (BLOCK * queries.shape[1]))
+    distance, index = [], []
+    for q, b in zip(query.split(pairs), block.split(pairs), strict=True):
+        squares = (queries[q, None] - blocks[b]).square().sum(2)
+        least, position = squares.amin(1), squares.argmin(1)  # argmin: the first of equal ones
+        distance.append(least)
+        index.append(b * BLOCK + position)
+    distance, index = torch.cat(distance), torch.cat(index)
+    least = distance.new_full((len(queries),), torch.inf).scatter_reduce(0, query, distance, "amin")
+    none = torch.iinfo(torch.int64).max
+    index = torch.where(distance == least[query], index, none)
+    return index.new_full((len(queries),), none).scatter_reduce(0, query, index, "amin")

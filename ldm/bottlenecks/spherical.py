@@ -1,0 +1,118 @@
+"""Grouped spherical quantisation: groups of channels share one codebook on the unit sphere.
+
+Source: Wang et al., "Scaling Image Tokenizers with Grouped Spherical Quantization", 2024
+(arXiv 2412.02632), section 3.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import embedding, normalize
+
+from ldm.bottlenecks.bottleneck import DiscreteBottleneck, Encoded
+from ldm.bottlenecks.codebook import fill_codebook, join, quantization_loss, snap, split, usage
+from ldm.bottlenecks.features import full_precision
+from ldm.bottlenecks.nearest import nearest
+from ldm.randomness import Generators
+from ldm.spaces import Flat
+
+__all__ = ["GroupedSphericalQuantizer"]
+
+
+class GroupedSphericalQuantizer(DiscreteBottleneck):
+    """Cuts each token into groups and replaces each by the nearest of one set of codes.
+
+    With u the normalised group, the code is the j of least |u - l2(c_j)|^2, and the decoder reads
+    the raw row c_j: only the loss `codebook`, <(c_j - sg u)^2> + beta <(sg c_j - u)^2>, holds rows
+    to the sphere. The straight-through gradient goes through the normalisation. Codes are `raw`;
+    `decodable` quantises generated latents.
+
+    Args:
+        shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
+        groups: how many; channels g d to (g + 1) d - 1 are group g, with d = channels / groups.
+        codes: rows of the codebook; a token has `codes ** groups` values.
+        normalize: "l2" puts groups on the unit sphere, and rows for the search; "none" leaves
+            them; "clip" clamps groups to [-1, 1] and starts the codebook uniform there, the
+            paper's starred rows. None is the paper's rule: "l2" if d > 2, else "none".
+        beta: weight of the commitment.
+
+    Raises:
+        ValueError: groups do not divide the channels, `normalize` is unknown, or the features do
+            not have the latent's channels.
+
+    Example:
+        >>> quantizer = GroupedSphericalQuantizer([16, 16, 16], groups=4, codes=512)
+        >>> quantizer(torch.randn(1, 16, 16, 16)).codes.shape
+        torch.Size([1, 16, 16, 4])
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        groups: int,
+        codes: int,
+        normalize: Literal["l2", "none", "clip"] | None = None,
+        beta: float = 0.25,
+    ) -> None:
+        super().__init__()
+        self.space = Flat(shape)
+        self.in_channels = self.space.shape[0]
+        if self.in_channels % groups:
+            raise ValueError(
+                f"groups must divide the channels, got {groups} groups of {self.in_channels}"
+            )
+        width = self.in_channels // groups
+        if normalize is None:
+            normalize = "l2" if width > 2 else "none"
+        if normalize not in ("l2", "none", "clip"):
+            raise ValueError(f'normalize is "l2", "none", "clip" or None, got {normalize!r}')
+        self.groups, self.vocabulary = groups, codes
+        self.normalize, self.beta = normalize, beta
+        self.codebook = nn.Parameter(torch.empty(codes, width))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the codebook anew."""
+        fill_codebook(self.codebook, "symmetric" if self.normalize == "clip" else "sphere")
+
+    def forward(
+        self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
+    ) -> Encoded:
+        u = self._normalized(full_precision(h, self.in_channels))
+        codes = self._look_up(u)
+        q = embedding(codes, self.codebook)
+        losses = {"codebook": quantization_loss(u, q, 1.0, self.beta)}
+        return Encoded(join(snap(u, q)), codes, codes, losses, usage(codes, self.vocabulary))
+
+    def latent(
+        self, raw: Int[Tensor, "batch *grid group"], generator: Generators = None
+    ) -> Float[Tensor, "batch channels *grid"]:
+        return self.codes_to_latent(raw)
+
+    def decodable(
+        self, latent: Float[Tensor, "batch channels *grid"]
+    ) -> Float[Tensor, "batch channels *grid"]:
+        return self.codes_to_latent(
+            self._look_up(self._normalized(full_precision(latent, self.in_channels)))
+        )
+
+    def codes_to_latent(
+        self, codes: Int[Tensor, "batch *grid group"]
+    ) -> Float[Tensor, "batch channels *grid"]:
+        return join(embedding(codes, self.codebook))
+
+    def _normalized(self, h: Tensor) -> Tensor:
+        """Groups as the codebook sees them, `(batch, *grid, groups, d)`."""
+        groups = split(h, self.groups)
+        if self.normalize == "l2":
+            return normalize(groups, dim=-1)
+        return groups.clamp(-1, 1) if self.normalize == "clip" else groups
+
+    def _look_up(self, u: Tensor) -> Tensor:
+        rows = self.codebook
+        if self.normalize == "l2":
+            rows = normalize(rows, dim=-1)
+        return nearest(u.flatten(0, -2), rows).view(u.shape[:-1])

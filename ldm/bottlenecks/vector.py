@@ -1,0 +1,115 @@
+"""One code for every token: the vector quantiser.
+
+Source: van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
+equation 3; both sides on the unit sphere as in Yu et al., "Vector-quantized Image Modeling with
+Improved VQGAN", 2022, section 3.2.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import embedding, normalize
+
+from ldm.bottlenecks.bottleneck import DiscreteBottleneck, Encoded
+from ldm.bottlenecks.codebook import (
+    Init,
+    fill_codebook,
+    join,
+    quantization_loss,
+    snap,
+    split,
+    usage,
+)
+from ldm.bottlenecks.features import full_precision
+from ldm.bottlenecks.nearest import nearest
+from ldm.randomness import Generators
+from ldm.spaces import Flat
+
+__all__ = ["VectorQuantizer"]
+
+
+class VectorQuantizer(DiscreteBottleneck):
+    """Replaces each token by the nearest row of a learned codebook.
+
+    The loss `codebook` is <(q - sg z)^2> + beta <(sg q - z)^2>. Priors learn the latent before
+    quantisation, which is therefore `raw`, and `decodable` quantises what they generate (Rombach
+    et al. 2022).
+
+    Args:
+        shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
+        codes: rows of the codebook.
+        l2: normalise tokens and rows to unit length, for the search and for the decoder.
+        beta: weight of the commitment.
+        legacy: weigh the codebook's term with `beta` instead, as the published VQ-GAN and latent
+            diffusion models do.
+        init: "uniform" within 1/codes of zero, "symmetric" within one, or "sphere".
+
+    Raises:
+        ValueError: the features do not have the latent's channels, or `init` is unknown.
+
+    Example:
+        >>> VectorQuantizer([4, 8, 8], codes=512)(torch.randn(1, 4, 8, 8)).codes.shape
+        torch.Size([1, 8, 8, 1])
+    """
+
+    groups = 1
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        codes: int,
+        l2: bool = False,
+        beta: float = 0.25,
+        legacy: bool = False,
+        init: Init = "uniform",
+    ) -> None:
+        super().__init__()
+        self.space = Flat(shape)
+        self.in_channels = self.space.shape[0]
+        self.vocabulary = codes
+        self.l2, self.init = l2, init
+        self.weights = (beta, 1.0) if legacy else (1.0, beta)
+        self.codebook = nn.Parameter(torch.empty(codes, self.in_channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the codebook anew."""
+        fill_codebook(self.codebook, self.init)
+
+    def forward(
+        self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
+    ) -> Encoded:
+        z = self._tokens(full_precision(h, self.in_channels))
+        codes = nearest(z.flatten(0, -2), self._rows()).view(z.shape[:-1])
+        q = self._look_up(codes)
+        losses = {"codebook": quantization_loss(z, q, *self.weights)}
+        return Encoded(join(snap(z, q)), join(z), codes, losses, usage(codes, self.vocabulary))
+
+    def latent(
+        self, raw: Float[Tensor, "batch channels *grid"], generator: Generators = None
+    ) -> Float[Tensor, "batch channels *grid"]:
+        return raw
+
+    def decodable(
+        self, latent: Float[Tensor, "batch channels *grid"]
+    ) -> Float[Tensor, "batch channels *grid"]:
+        z = self._tokens(full_precision(latent, self.in_channels))
+        return self.codes_to_latent(nearest(z.flatten(0, -2), self._rows()).view(z.shape[:-1]))
+
+    def codes_to_latent(
+        self, codes: Int[Tensor, "batch *grid group"]
+    ) -> Float[Tensor, "batch channels *grid"]:
+        return join(self._look_up(codes))
+
+    def _tokens(self, h: Tensor) -> Tensor:
+        z = split(h, self.groups)
+        return normalize(z, dim=-1) if self.l2 else z
+
+    def _rows(self) -> Tensor:
+        return normalize(self.codebook, dim=-1) if self.l2 else self.codebook
+
+    def _look_up(self, codes: Tensor) -> Tensor:
+        rows = embedding(codes, self.codebook)
+        return normalize(rows, dim=-1) if self.l2 else rows

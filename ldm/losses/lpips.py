@@ -1,0 +1,193 @@
+"""LPIPS: how different two pictures look, by the features of a network that sees.
+
+Source: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", 2018,
+equation 1, version 0.1 of its weights.
+"""
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["LPIPS"]
+
+
+class Trunk(NamedTuple):
+    """A classifier's convolutions: where its weights are, and what is read of them."""
+
+    url: str
+    smallest: int
+    """Pixels a side, below which its pools have nothing left."""
+    channels: tuple[int, ...]
+    """Of each tap: the last ReLU before each pool of VGG, every ReLU of AlexNet."""
+
+
+TRUNKS = {
+    "vgg": Trunk(
+        "https://download.pytorch.org/models/vgg16-397923af.pth", 16, (64, 128, 256, 512, 512)
+    ),
+    "alex": Trunk(
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", 31, (64, 192, 384, 256, 256)
+    ),
+}
+
+
+class LPIPS(nn.Module):
+    """Learned perceptual distance of pairs of pictures; frozen, always in evaluation mode.
+
+    Tables report `alex` in evaluation and train with `vgg`. The distance depends on resolution: do
+    not resize. One-channel pictures are repeated to three. On the meta device no weights are
+    loaded: call `load` once the module has memory.
+
+    Args:
+        network: `vgg` (VGG-16) or `alex` (AlexNet).
+        weights: file of torchvision's weights of that network; by default torch.hub's copy.
+        heads: file of the weights of the five taps; by default the one that TorchMetrics ships.
+        input_range: pictures in [-1, 1] are mapped to this range before the network's scaling.
+            (0, 1) repeats the training of GSQ, whose loss weights are tuned to that slip.
+
+    Raises:
+        FileNotFoundError: the weights are not here and could not be fetched.
+        ValueError: unknown network, or a damaged file or one of another network.
+
+    Example:
+        >>> with torch.device("meta"):
+        ...     distance = LPIPS("vgg")
+        >>> x = torch.zeros(2, 3, 64, 64, device="meta")
+        >>> distance(x, x).shape
+        torch.Size([2])
+    """
+
+    def __init__(
+        self,
+        network: Literal["vgg", "alex"] = "vgg",
+        weights: str | os.PathLike[str] | None = None,
+        heads: str | os.PathLike[str] | None = None,
+        input_range: tuple[float, float] = (-1.0, 1.0),
+    ) -> None:
+        super().__init__()
+        if network not in TRUNKS:
+            raise ValueError(f"expected a network among {sorted(TRUNKS)}, got {network!r}")
+        self.network, self.trunk = network, TRUNKS[network]
+        self.weights, self.heads_file, self.input_range = weights, heads, input_range
+        self.features, self.taps = _vgg() if network == "vgg" else _alex()
+        self.heads = nn.ParameterList(torch.zeros(channels) for channels in self.trunk.channels)
+        self.register_buffer("mean", torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1))
+        self.requires_grad_(False)
+        self.train(False)
+        if not self.mean.is_meta:
+            self.load()
+
+    def train(self, mode: bool = True) -> "LPIPS":
+        """Stays in evaluation mode, also inside a model that trains."""
+        return super().train(False)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        y: Float[Tensor, "batch channel height width"],
+    ) -> Float[Tensor, " batch"]:
+        """Distance of each pair, pictures in [-1, 1]; zero for equal ones, symmetric.
+
+        Raises:
+            ValueError: not one or three channels, or too small for the network's pools.
+        """
+        if x.shape[1] not in (1, 3) or min(x.shape[-2:]) < self.trunk.smallest:
+            raise ValueError(
+                f"LPIPS ({self.network}) needs 1 or 3 channels and {self.trunk.smallest} pixels "
+                f"or more a side, got pictures of {tuple(x.shape[1:])}"
+            )
+        pairs = zip(self._activations(x), self._activations(y), self.heads, strict=True)
+        return sum(((a - b).square().mean(dim=(2, 3)) @ head) for a, b, head in pairs)
+
+    def _activations(self, x: Tensor) -> Iterator[Float[Tensor, "batch channel _ _"]]:
+        """What each tap reads, of unit length over channels."""
+        low, high = self.input_range
+        x = (x + 1) / 2 * (high - low) + low
+        x = ((x - self.mean) / self.std).expand(-1, 3, -1, -1)
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self.taps:
+                tap = x.float()  # a half-precision difference of near-equal features is noise
+                # Inside the root, so that a pixel without features has a gradient.
+                yield tap / (tap.square().sum(dim=1, keepdim=True) + 1e-10).sqrt()
+
+    def load(self) -> None:
+        """Read the published weights into the module; the constructor has done it, off meta."""
+        trunk = _read_trunk(self.trunk.url, self.weights)
+        own = {k: v for k, v in trunk.items() if k.startswith("features.")}
+        heads = _read(_heads_file(self.network) if self.heads_file is None else self.heads_file)
+        try:
+            own |= {f"heads.{i}": heads[f"lin{i}.model.1.weight"].flatten() for i in range(5)}
+            own |= {"mean": self.mean, "std": self.std}
+            self.load_state_dict(own)
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"LPIPS ({self.network}) found weights of another network: {error}"
+            ) from error
+
+
+def _vgg() -> tuple[nn.Sequential, tuple[int, ...]]:
+    layers: list[nn.Module] = []
+    taps, channels = [], 3
+    for width, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        if layers:
+            layers.append(nn.MaxPool2d(2))
+        for _ in range(depth):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+            channels = width
+        taps.append(len(layers) - 1)
+    return nn.Sequential(*layers), tuple(taps)
+
+
+def _alex() -> tuple[nn.Sequential, tuple[int, ...]]:
+    layers = [
+        *(nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
+        *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
+        *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True)),
+    ]
+    return nn.Sequential(*layers), (1, 4, 7, 9, 11)
+
+
+def _read_trunk(url: str, file: str | os.PathLike[str] | None) -> dict[str, Tensor]:
+    if file is not None:
+        return _read(file)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = path.stem.rsplit("-", 1)[1]  # torchvision names files by their SHA-256
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix)
+        except (OSError, RuntimeError) as error:
+            raise FileNotFoundError(
+                f"the weights that LPIPS needs are not here and could not be fetched ({error}): "
+                f"download {url} elsewhere and put it at {path}, or name it with weights=..."
+            ) from error
+    return _read(path)
+
+
+def _read(file: str | os.PathLike[str]) -> dict[str, Tensor]:
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"no weights for LPIPS at {file}")
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip and torch each raise their own kinds
+        raise ValueError(f"{file} is not a whole file of weights, delete it: {error}") from error
+
+
+def _heads_file(network: str) -> Path:
+    package = find_spec("torchmetrics")
+    if package is None or package.origin is None:
+        raise FileNotFoundError(
+            "LPIPS reads its taps' weights from torchmetrics: install it, or name a file with "
+            "heads=... (lpips/weights/v0.1 of the authors' release)"
+        )
+    return Path(package.origin).parent / "functional" / "image" / "lpips_models" / f"{network}.pth"
