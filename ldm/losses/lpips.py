@@ -1,14 +1,14 @@
 """LPIPS: how different two pictures look, by the features of a network that sees.
 
-Source: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", 2018,
-equation 1, version 0.1 of its weights.
+Source: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric",
+2018, equation 1, with version 0.1 of its weights.
 """
 
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -35,6 +35,10 @@ TRUNKS = {
         "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", 31, (64, 192, 384, 256, 256)
     ),
 }
+
+
+MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+"""ImageNet's, of channels in [-1, 1]."""
 
 
 class LPIPS(nn.Module):
@@ -65,7 +69,7 @@ class LPIPS(nn.Module):
 
     def __init__(
         self,
-        network: Literal["vgg", "alex"] = "vgg",
+        network: str = "vgg",
         weights: str | os.PathLike[str] | None = None,
         heads: str | os.PathLike[str] | None = None,
         input_range: tuple[float, float] = (-1.0, 1.0),
@@ -77,8 +81,8 @@ class LPIPS(nn.Module):
         self.weights, self.heads_file, self.input_range = weights, heads, input_range
         self.features, self.taps = _vgg() if network == "vgg" else _alex()
         self.heads = nn.ParameterList(torch.zeros(channels) for channels in self.trunk.channels)
-        self.register_buffer("mean", torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(MEAN))
+        self.register_buffer("std", torch.tensor(STD))
         self.requires_grad_(False)
         self.train(False)
         if not self.mean.is_meta:
@@ -110,7 +114,7 @@ class LPIPS(nn.Module):
         """What each tap reads, of unit length over channels."""
         low, high = self.input_range
         x = (x + 1) / 2 * (high - low) + low
-        x = ((x - self.mean) / self.std).expand(-1, 3, -1, -1)
+        x = (x - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1)  # one channel becomes three
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self.taps:
@@ -125,7 +129,7 @@ class LPIPS(nn.Module):
         heads = _read(_heads_file(self.network) if self.heads_file is None else self.heads_file)
         try:
             own |= {f"heads.{i}": heads[f"lin{i}.model.1.weight"].flatten() for i in range(5)}
-            own |= {"mean": self.mean, "std": self.std}
+            own |= {"mean": torch.tensor(MEAN), "std": torch.tensor(STD)}
             self.load_state_dict(own)
         except (KeyError, RuntimeError) as error:
             raise ValueError(
