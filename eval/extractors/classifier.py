@@ -7,6 +7,7 @@ is kept in a cache. Its scores rank models of one data set; they compare with no
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from dataclasses import asdict, dataclass
@@ -19,7 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from data import DataModule
 from eval.extractors.extractor import Extractor, Features
+from eval.metrics.pixels import to_uint8
 
 __all__ = ["Classifier", "Settings"]
 
@@ -48,7 +51,7 @@ class Settings:
 class Classifier(Extractor):
     """Convolutions down to a 4 x 4 grid, one linear layer of normalised features, and logits.
 
-    Use `Classifier.trained`; the constructor alone gives random weights.
+    Made by `Classifier.trained`, or by `fit`: the constructor alone gives random weights.
 
     Args:
         channels: of a picture.
@@ -66,7 +69,11 @@ class Classifier(Extractor):
         self.settings = settings = settings or Settings()
         self.feature_size = settings.feature_size
         self.picture = (channels, side, side)
-        self.protocol = {"extractor": "classifier", "features": settings.feature_size}
+        self.protocol = {
+            "extractor": "classifier",
+            "feature_size": settings.feature_size,
+            "classifier_seed": settings.seed,
+        }
         width = settings.width
         layers = [nn.Conv2d(channels, width, 3, padding=1, bias=False), *_norm(width)]
         while side > 4:
@@ -85,8 +92,8 @@ class Classifier(Extractor):
 
     def forward(self, images: UInt8[Tensor, "batch channel height width"]) -> Features:
         if images.shape[1:] != self.picture:
-            raise ValueError(f"this classifier was trained on pictures of {self.picture}, "
-                             f"got {tuple(images.shape[1:])}")  # fmt: skip
+            found = tuple(images.shape[1:])
+            raise ValueError(f"this classifier is for pictures of {self.picture}, got {found}")
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             return self._features(images)
 
@@ -96,82 +103,74 @@ class Classifier(Extractor):
 
     @classmethod
     def trained(
-        cls,
-        images: UInt8[Tensor, "n channel side side"],
-        labels: Int[Tensor, " n"],
-        test_images: UInt8[Tensor, "m channel side side"],
-        test_labels: Int[Tensor, " m"],
-        *,
-        cache: str | os.PathLike[str],
-        fingerprint: str,
-        settings: Settings | None = None,
+        cls, data: DataModule, cache: str | os.PathLike[str], settings: Settings | None = None
     ) -> "Classifier":
         """The classifier of a data set: read from the cache, or trained now and kept there.
 
-        The same data, settings, machine and number of threads give the same weights.
+        Trained on the CPU on unaugmented pictures, all in memory, so that the weights depend on
+        nothing but the data, the settings, the machine and its number of threads.
 
         Args:
-            images: of the training split, 0..255.
-            labels: of them, from zero.
-            test_images: of the test split; the accuracy on them is part of the protocol.
-            test_labels: of them.
+            data: with labels, of square pictures.
             cache: folder for trained classifiers; made when missing.
-            fingerprint: tells this data set, split and preparation from every other.
             settings: of network and training.
 
         Raises:
-            ValueError: pictures or labels do not fit together, or the cached file is damaged.
+            ValueError: the data has no labels, or the cached file is damaged.
         """
-        settings = settings or Settings()
-        if len(images) != len(labels) or len(test_images) != len(test_labels):
-            raise ValueError(
-                f"expected a label for each picture, got {len(images)} pictures and {len(labels)} "
-                f"labels to train, {len(test_images)} and {len(test_labels)} to test"
-            )
-        channels, side = images.shape[1:3]
-        model = cls(channels, side, int(max(labels.max(), test_labels.max())) + 1, settings)
-        identity = {"fingerprint": fingerprint, **asdict(settings), "picture": model.picture}
+        if not data.classes:
+            raise ValueError(f"{data.name} has no labels to train a classifier on")
+        model = cls(data.channels, data.size, data.classes, settings)
+        identity = {"data": data.fingerprint, **asdict(model.settings)}
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         path = Path(cache) / f"classifier-{key}.safetensors"
         if path.is_file():
             return model._read(path)
-        model._fit(images, labels)
-        correct = [
-            (model(part).logits.argmax(1) == truth).sum()
-            for part, truth in zip(test_images.split(1000), test_labels.split(1000), strict=True)
-        ]
+        model.fit(*_split(data, "train"))
         model.protocol |= {
-            "data": fingerprint,
-            "accuracy": round(int(sum(correct)) / len(test_labels), 4),
-            "seed": settings.seed,
+            "trained_on": f"{data.name} {data.fingerprint}",
+            "accuracy": round(model.accuracy(*_split(data, "test")), 4),
         }
         model._write(path)
         return model
 
-    def _fit(self, images: UInt8[Tensor, "n channel side side"], labels: Int[Tensor, " n"]) -> None:
+    def fit(
+        self, images: UInt8[Tensor, "n channel side side"], labels: Int[Tensor, " n"]
+    ) -> "Classifier":
+        """Train from fresh weights; what was learnt before is forgotten."""
         settings = self.settings
+        self.requires_grad_(True)
+        nn.Module.train(self, True)
         with torch.random.fork_rng(devices=[]):  # the caller's randomness stays as it was
             torch.manual_seed(settings.seed)
             for module in self.modules():
                 if isinstance(module, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d):
                     module.reset_parameters()
-        order = _endless_order(len(images), settings.seed)
-        steps = max(settings.samples // settings.batch, 1)
-        self.requires_grad_(True)
-        nn.Module.train(self, True)
+            epochs = math.ceil(settings.samples / len(images))
+            order = torch.cat([torch.randperm(len(images)) for _ in range(epochs)])
+        # Only whole batches: batch norm fails on a last one of a single picture.
+        steps = order[: settings.samples // settings.batch * settings.batch].split(settings.batch)
         optimizer = torch.optim.AdamW(self.parameters(), settings.learning_rate, weight_decay=0.02)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, settings.learning_rate, total_steps=steps
+            optimizer, settings.learning_rate, total_steps=len(steps)
         )
-        for _ in range(steps):
-            chosen = torch.stack([next(order) for _ in range(settings.batch)])
-            logits = self._features(images[chosen]).logits
-            loss = F.cross_entropy(logits, labels[chosen].long(), label_smoothing=0.1)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-        self.freeze()
+        with torch.enable_grad(), torch.autocast("cpu", enabled=False):
+            for chosen in steps:
+                logits = self._features(images[chosen]).logits
+                # Smoothed, else the features of an all but solved set keep growing.
+                loss = F.cross_entropy(logits, labels[chosen], label_smoothing=0.1)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        return self.freeze()
+
+    def accuracy(
+        self, images: UInt8[Tensor, "n channel side side"], labels: Int[Tensor, " n"]
+    ) -> float:
+        """Share of pictures whose label has the greatest logit."""
+        predicted = torch.cat([self(part).logits.argmax(1) for part in images.split(1000)])
+        return (predicted == labels).double().mean().item()
 
     def _write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,8 +194,8 @@ def _norm(channels: int) -> tuple[nn.Module, nn.Module]:
     return nn.BatchNorm2d(channels), nn.SiLU()
 
 
-def _endless_order(n: int, seed: int):
-    """Indices of pictures, shuffled anew in each epoch."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield from torch.randperm(n, generator=generator)
+def _split(data: DataModule, split: str) -> tuple[Tensor, Tensor]:
+    """All pictures of a split, as bytes, and their labels."""
+    batches = [(to_uint8(b["x"]), b["label"]) for b in data.ordered_batches(split, 1000)]
+    images, labels = zip(*batches, strict=True)
+    return torch.cat(images), torch.cat(labels)
