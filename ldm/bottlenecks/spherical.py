@@ -17,7 +17,7 @@ from ldm.bottlenecks.codebook import fill_codebook, join, quantization_loss, sna
 from ldm.bottlenecks.features import full_precision
 from ldm.bottlenecks.nearest import nearest
 from ldm.randomness import Generators
-from ldm.spaces import Flat
+from ldm.spaces import Flat, Power, Sphere
 
 __all__ = ["GroupedSphericalQuantizer"]
 
@@ -27,8 +27,10 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
 
     With u the normalised group, the code is the j of least |u - l2(c_j)|^2, and the decoder reads
     the raw row c_j: only the loss `codebook`, <(c_j - sg u)^2> + beta <(sg c_j - u)^2>, holds rows
-    to the sphere. The straight-through gradient goes through the normalisation. Codes are `raw`;
-    `decodable` quantises generated latents.
+    to the sphere. The straight-through gradient goes through the normalisation.
+
+    Codes are `raw`. Normalised groups live on a product of spheres, and `latent` puts the rows of
+    codes there for priors to learn; `decodable` quantises what they generate, to raw rows.
 
     Args:
         shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
@@ -38,6 +40,8 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
             them; "clip" clamps groups to [-1, 1] and starts the codebook uniform there, the
             paper's starred rows. None is the paper's rule: "l2" if d > 2, else "none".
         beta: weight of the commitment.
+        flat: declare flat space though groups are normalised, for priors that know no other, and
+            give them raw rows.
 
     Raises:
         ValueError: groups do not divide the channels, `normalize` is unknown, or the features do
@@ -56,10 +60,10 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         codes: int,
         normalize: Literal["l2", "none", "clip"] | None = None,
         beta: float = 0.25,
+        flat: bool = False,
     ) -> None:
         super().__init__()
-        self.space = Flat(shape)
-        self.in_channels = self.space.shape[0]
+        self.in_channels, *grid = shape
         if self.in_channels % groups:
             raise ValueError(
                 f"groups must divide the channels, got {groups} groups of {self.in_channels}"
@@ -69,6 +73,9 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
             normalize = "l2" if width > 2 else "none"
         if normalize not in ("l2", "none", "clip"):
             raise ValueError(f'normalize is "l2", "none", "clip" or None, got {normalize!r}')
+        # On S^0, two points, nothing moves: signs count as real numbers.
+        spheres = normalize == "l2" and width > 1 and not flat
+        self.space = Power(Sphere(width - 1), groups, grid) if spheres else Flat(shape)
         self.groups, self.vocabulary = groups, codes
         self.normalize, self.beta = normalize, beta
         self.codebook = nn.Parameter(torch.empty(codes, width))
@@ -90,7 +97,10 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
     def latent(
         self, raw: Int[Tensor, "batch *grid group"], generator: Generators = None
     ) -> Float[Tensor, "batch channels *grid"]:
-        return self.codes_to_latent(raw)
+        latent = self.codes_to_latent(raw)
+        if isinstance(self.space, Flat):
+            return latent
+        return join(normalize(split(latent, self.groups), dim=-1))
 
     def decodable(
         self, latent: Float[Tensor, "batch channels *grid"]
