@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldm.objectives import Denoised, Regression
@@ -45,6 +45,7 @@ def test_scale_one_is_the_conditional_and_zero_the_unconditional_model():
     assert Guidance(0.0).active
 
 
+@settings(max_examples=25)
 @given(scale=st.floats(-3, 10, width=32))
 def test_it_is_linear_in_its_scale_on_every_channel(scale):
     conditional, unconditional = denoise(NOISY, TIMES, LABELS), denoise(NOISY, TIMES, null(LABELS))

@@ -88,14 +88,14 @@ def test_ddim_takes_all_of_ldms_steps_to_the_data(data):
 
 @pytest.mark.parametrize(
     ("scheduler", "steps", "options"),
-    [(DDPMScheduler, 1000, {}), (DDIMScheduler, 1000, {"eta": 1.0})],
+    [(DDPMScheduler, 1000, {}), (DDIMScheduler, 500, {"eta": 1.0})],
 )
 def test_stochastic_schedulers_draw_the_right_mean_and_deviation(scheduler, steps, options, data):
     sampler = trailing(scheduler, steps, **options)
     x = sampler(data.denoise(LINEAR), LINEAR, SPACE, 64, {}, generator())
-    # 16384 numbers: four standard errors, and 1 % for the steps being finite.
+    # 16384 numbers: four standard errors, and 1.5 % for the steps being finite.
     assert x.mean().item() == pytest.approx(0.5, abs=4 * 0.3 / 128 + 0.003)
-    assert x.std().item() == pytest.approx(0.3, rel=4 / 181 + 0.01)
+    assert x.std().item() == pytest.approx(0.3, rel=4 / 181 + 0.015)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_schedule_that_ends_in_pure_noise_stays_exact(scheduler, target, data)
         alpha, sigma = (like(scale, noisy) for scale in process.alpha_sigma(t))
         return {"x0": x0, "v": alpha * eps - sigma * x0}[target]
 
-    sampler = trailing(scheduler, 500)
+    sampler = trailing(scheduler, 200)
     x = sampler(wrapped(target, process, network), process, SPACE, 64, {}, generator())
     assert x.mean().item() == pytest.approx(0.5, abs=0.02)
     assert x.std().item() == pytest.approx(0.3, abs=0.02)
