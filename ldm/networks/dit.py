@@ -21,6 +21,7 @@ from ldm.networks.embedders import (
     TimestepEmbedder,
     position_embedding,
 )
+from ldm.networks.layers import attention
 
 __all__ = ["SIZES", "DiT"]
 
@@ -43,10 +44,10 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        # Cut before the heads are split: the backward pass then joins the three gradients in one copy.
+        # Cut before the heads are split: the backward pass then joins three gradients in one copy.
         parts = self.qkv(x).chunk(3, dim=2)
         q, k, v = (rearrange(part, "b n (h d) -> b h n d", h=self.heads) for part in parts)
-        return self.proj(rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)"))
+        return self.proj(rearrange(attention(q, k, v), "b h n d -> b n (h d)"))
 
 
 class Modulation(nn.Sequential):
