@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
-from data import Batch, DataModule
+from data import DataModule
 from eval.extractors import Classifier, Extractor, Inception
 from eval.extractors.weights import cache_folder
-from eval.metrics import to_uint8
 from ldm import distributed
 
 __all__ = ["Evaluation"]
@@ -50,23 +47,9 @@ class Evaluation:
             return Inception(self.resize)
         if not data.classes:
             raise ValueError(f"{data.name} has no labels to train a classifier on: eval=inception")
-        train, test = (self._all(data, split) for split in ("train", "test"))
-        folder = cache_folder() / "classifiers"
-        return Classifier.trained(*train, *test, cache=folder, fingerprint=data.fingerprint)
+        return Classifier.trained(data, cache_folder() / "classifiers")
 
     def batches(self, data: DataModule, split: Literal["train", "test"]) -> DataLoader:
         """This rank's share of a split, in order."""
         rank, world = distributed.rank(), distributed.world()
         return data.ordered_batches(split, self.batch_size * world, rank, world)
-
-    def _all(self, data: DataModule, split: Literal["train", "test"]) -> tuple[Tensor, Tensor]:
-        batches = list(data.ordered_batches(split, self.batch_size))
-        return tuple(torch.cat([f(b) for b in batches]) for f in (_pixels, _labels))
-
-
-def _pixels(batch: Batch) -> Tensor:
-    return to_uint8(batch["x"])
-
-
-def _labels(batch: Batch) -> Tensor:
-    return batch["label"]

@@ -35,11 +35,12 @@ def score_samples(
     for batch in evaluation.batches(data, evaluation.reference):
         distance.update(to_uint8(batch["x"].to(device)), real=True)
     asked = MeanMetric().to(device)
-    judged = data.classes and extractor.protocol.get("classes") == data.classes
+    judged = False
     for number, (indices, label) in enumerate(_draws(parts, evaluation)):
         x = generate(parts, indices, label, evaluation.seed).float()
         logits = distance.update(to_uint8(x), real=False)
-        if judged:
+        if logits is not None and logits.shape[1] == data.classes:
+            judged = True  # the extractor knows these very classes
             asked.update((logits.argmax(1) == label.to(device)).float())
         if number == 0 and distributed.rank() == 0:
             save_grid(Run(parts.config.run).folder / "samples.png", x[:100], columns=10)

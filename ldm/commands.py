@@ -1,7 +1,9 @@
 """What the commands have in common: how they read `key=value` and how they fail."""
 
 import functools
+import logging
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +27,7 @@ def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
 
     @functools.wraps(main)
     def run(arguments: list[str]) -> None:
+        _quiet_lightning()
         try:
             main(arguments)
         except WRONG_INPUTS as error:
@@ -54,6 +57,13 @@ def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str,
         else:
             rest.append(argument)
     return own, rest
+
+
+def _quiet_lightning() -> None:
+    # Its advice is on hardware, loggers and modes that are as they are meant to be.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for package in ("pytorch_lightning", "lightning_fabric"):
+        warnings.filterwarnings("ignore", module=package)
 
 
 def _fail(message: str, code: int) -> None:

@@ -19,13 +19,15 @@ Generators = Generator | Sequence[Generator] | None
 
 
 def fold(*numbers: int) -> int:
-    """Mix non-negative integers into one 63-bit seed; nearby inputs give unrelated seeds.
+    """Mix non-negative integers below 2^64 into one 63-bit seed; nearby inputs give unrelated ones.
 
     Example:
         >>> fold(0, 1) != fold(1, 0)
         True
     """
-    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    # numpy pads with zeros and cuts large numbers into words: their count and size are told apart.
+    words = [word for number in numbers for word in (number & 0xFFFFFFFF, number >> 32)]
+    state = np.random.SeedSequence([len(numbers), *words]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 

@@ -45,18 +45,15 @@ def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[T
         codes: at least one.
 
     Raises:
-        ValueError: there are no codes, or they have another dimension than the queries.
+        ValueError: there are no codes.
 
     Example:
         >>> nearest(torch.tensor([[0.9, 0.0], [0.1, 0.0]]), torch.eye(2)).tolist()
         [0, 0]
     """
-    if len(codes) == 0 or codes.shape[1] != queries.shape[1]:
-        raise ValueError(
-            f"queries of dimension {queries.shape[1]} need one or more codes of that dimension, "
-            f"got {len(codes)} of dimension {codes.shape[1]}"
-        )
-    if queries.is_meta:
+    if len(codes) == 0:
+        raise ValueError(f"{len(queries)} queries need at least one code, got none")
+    if queries.is_meta or len(queries) == 0:
         return queries.new_empty(len(queries), dtype=torch.int64)
     queries, codes = (x.double().nan_to_num(0, 0, 0) for x in (queries, codes))
     if codes.shape[1] == 1:
@@ -112,8 +109,9 @@ def block_search(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> 
     # |q - c|^2 = |q|^2 - 2 (q.c - |c|^2 / 2): the nearest code has the largest bracket.
     weights = torch.cat([codes, -lengths / 2], dim=1).float()
     longest = lengths.view(-1, BLOCK).amax(1).sqrt().float()
-    parts = [_search_tile(part, codes, weights, longest, tile) for part in queries.split(tile)]
-    return torch.cat(parts) if parts else queries.new_empty(0, dtype=torch.int64)
+    return torch.cat(
+        [_search_tile(part, codes, weights, longest, tile) for part in queries.split(tile)]
+    )
 
 
 def _search_tile(queries, codes, weights, longest, tile):

@@ -64,7 +64,7 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
     ) -> None:
         super().__init__()
         self.in_channels, *grid = shape
-        if self.in_channels % groups:
+        if groups < 1 or self.in_channels % groups:
             raise ValueError(
                 f"groups must divide the channels, got {groups} groups of {self.in_channels}"
             )

@@ -34,6 +34,6 @@ class SaveCheckpoint(pl.Callback):
     def save(self, trainer: pl.Trainer) -> None:
         """Collective: every rank takes part, the first one writes."""
         if trainer.is_global_zero:
-            write_whole(self.path, trainer.save_checkpoint)
+            write_whole(self.path, lambda part: trainer.save_checkpoint(part, weights_only=False))
         else:
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self.path, weights_only=False)
