@@ -25,7 +25,10 @@ def test_fold_makes_seeds_that_torch_takes(numbers):
 
 
 def test_fold_keeps_nearby_inputs_apart():
-    grid = list(itertools.product(range(1, 9), repeat=3))
+    grid = [
+        numbers for length in (1, 2, 3) for numbers in itertools.product(range(8), repeat=length)
+    ]
+    grid += [(2**32,), (2**32, 0), (0, 2**32)]
     assert len({fold(*numbers) for numbers in grid}) == len(grid)
 
 

@@ -1,0 +1,138 @@
+"""The running means: closed forms, and the same codebook on any number of ranks."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+from torch import distributed
+
+from ldm.bottlenecks import EMAVectorQuantizer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def quantizer(**options) -> EMAVectorQuantizer:
+    torch.manual_seed(0)
+    bottleneck = EMAVectorQuantizer([2, 8, 8], codes=8, **options)
+    bottleneck.codebook.copy_(torch.randn(8, 2))  # spread out, so that every code is used
+    bottleneck.sums.copy_(bottleneck.codebook)
+    return bottleneck
+
+
+def features(batch: int = 4, seed: int = 1) -> torch.Tensor:
+    return torch.randn(batch, 2, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def tokens(h: torch.Tensor) -> torch.Tensor:
+    return h.movedim(1, -1).reshape(-1, 2)
+
+
+def test_without_memory_codes_become_the_means_of_their_tokens():
+    bottleneck, h = quantizer(decay=0.0, epsilon=1e-9), features()
+    codes = bottleneck(h).codes.flatten()
+    assert len(codes.unique()) == 8
+    means = torch.stack([tokens(h)[codes == j].mean(0) for j in range(8)])
+    torch.testing.assert_close(bottleneck.codebook, means)
+
+
+def test_steps_follow_the_published_formula():
+    bottleneck = quantizer(decay=0.9, epsilon=0.5).double()
+    n, m = torch.ones(8).double(), bottleneck.codebook.clone()
+    for seed in range(3):
+        h = features(seed=seed).double()
+        chosen = torch.cdist(tokens(h), bottleneck.codebook).argmin(1)
+        one_hot = torch.nn.functional.one_hot(chosen, 8).double()
+        n = 0.9 * n + 0.1 * one_hot.sum(0)
+        m = 0.9 * m + 0.1 * one_hot.T @ tokens(h)
+        assert torch.equal(bottleneck(h).codes.flatten(), chosen)
+        smoothed = (n + 0.5) / (n.sum() + 8 * 0.5) * n.sum()
+        torch.testing.assert_close(bottleneck.codebook, m / smoothed[:, None])
+
+
+def test_an_unused_code_stays_where_it_is():
+    bottleneck = quantizer()
+    bottleneck.codebook[3] = bottleneck.sums[3] = 100.0
+    for seed in range(5):
+        bottleneck(features(seed=seed))
+    torch.testing.assert_close(bottleneck.codebook[3], torch.full((2,), 100.0), rtol=1e-3, atol=0)
+
+
+def test_only_training_steps_move_the_codebook():
+    bottleneck = quantizer()
+    before = bottleneck.codebook.clone()
+    with torch.no_grad():
+        bottleneck(features())
+    bottleneck.eval()(features())
+    assert torch.equal(bottleneck.codebook, before)
+    bottleneck.train()(features())
+    assert not torch.equal(bottleneck.codebook, before)
+
+
+def test_the_loss_is_the_commitment_alone():
+    bottleneck, h = quantizer(beta=0.3), features().requires_grad_()
+    encoded = bottleneck(h)
+    encoded.losses["codebook"].backward()
+    apart = (h - encoded.latent).detach()
+    torch.testing.assert_close(encoded.losses["codebook"], 0.3 * apart.square().mean())
+    torch.testing.assert_close(h.grad, 0.3 * 2 / h.numel() * apart)
+    assert not list(bottleneck.parameters())
+
+
+def test_everything_that_moves_is_saved_and_can_be_drawn_anew():
+    trained, fresh = quantizer(), EMAVectorQuantizer([2, 8, 8], codes=8)
+    trained(features())
+    fresh.load_state_dict(trained.state_dict())
+    assert torch.equal(trained(features()).latent, fresh(features()).latent)
+    assert torch.equal(trained.codebook, fresh.codebook)
+    fresh.reset_parameters()
+    assert torch.equal(fresh.sums, fresh.codebook)
+    assert fresh.counts.eq(1).all()
+
+
+def train(rank: int, ranks: int, folder: str) -> None:
+    distributed.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/meeting",
+        rank=rank,
+        world_size=ranks,
+        timeout=timedelta(seconds=60),
+    )
+    bottleneck = quantizer(decay=0.5)
+    for seed in range(3):
+        bottleneck(features(seed=seed).chunk(ranks)[rank])
+    if rank == 0:  # an evaluation on one rank must not wait for the others
+        bottleneck.eval()(features())
+    torch.save(bottleneck.state_dict(), f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_two_ranks_with_half_the_batch_equal_one_with_the_whole(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, __file__]
+    ranks = [
+        subprocess.Popen([*command, str(rank), "2", str(tmp_path)], env=environment)
+        for rank in range(2)
+    ]
+    assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    whole = quantizer(decay=0.5)
+    for seed in range(3):
+        whole(features(seed=seed))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], value)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.99])
+def test_gradients_pass_straight_through_while_the_codebook_moves(decay):
+    h, weight = features().requires_grad_(), features(seed=2)
+    (quantizer(decay=decay)(h).latent * weight).sum().backward()
+    assert torch.equal(h.grad, weight)
+
+
+if __name__ == "__main__":  # one rank of the test of two
+    train(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
