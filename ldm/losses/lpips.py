@@ -5,7 +5,7 @@ Source: Zhang et al., "The unreasonable effectiveness of deep features as a perc
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -72,13 +72,14 @@ class LPIPS(nn.Module):
         network: str = "vgg",
         weights: str | os.PathLike[str] | None = None,
         heads: str | os.PathLike[str] | None = None,
-        input_range: tuple[float, float] = (-1.0, 1.0),
+        input_range: Sequence[float | int] = (-1, 1),
     ) -> None:
         super().__init__()
         if network not in TRUNKS:
             raise ValueError(f"expected a network among {sorted(TRUNKS)}, got {network!r}")
         self.network, self.trunk = network, TRUNKS[network]
-        self.weights, self.heads_file, self.input_range = weights, heads, input_range
+        self.weights, self.heads_file = weights, heads
+        self.low, self.high = input_range
         self.features, self.taps = _vgg() if network == "vgg" else _alex()
         self.heads = nn.ParameterList(torch.zeros(channels) for channels in self.trunk.channels)
         self.register_buffer("mean", torch.tensor(MEAN))
@@ -108,12 +109,12 @@ class LPIPS(nn.Module):
                 f"or more a side, got pictures of {tuple(x.shape[1:])}"
             )
         pairs = zip(self._activations(x), self._activations(y), self.heads, strict=True)
-        return sum(((a - b).square().mean(dim=(2, 3)) @ head) for a, b, head in pairs)
+        # A product and a sum, not a matrix product: autocast would round that to half precision.
+        return sum(((a - b).square().mean(dim=(2, 3)) * head).sum(dim=1) for a, b, head in pairs)
 
     def _activations(self, x: Tensor) -> Iterator[Float[Tensor, "batch channel _ _"]]:
         """What each tap reads, of unit length over channels."""
-        low, high = self.input_range
-        x = (x + 1) / 2 * (high - low) + low
+        x = (x + 1) / 2 * (self.high - self.low) + self.low
         x = (x - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1)  # one channel becomes three
         for index, layer in enumerate(self.features):
             x = layer(x)
