@@ -1,19 +1,15 @@
 """What all learned codebooks share: how they start, their loss, and how much of them is used."""
 
-from typing import Literal
-
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["Init", "fill_codebook", "join", "quantization_loss", "snap", "split", "usage"]
-
-Init = Literal["uniform", "symmetric", "sphere"]
+__all__ = ["fill_codebook", "join", "quantization_loss", "snap", "split", "usage"]
 
 
 @torch.no_grad()
-def fill_codebook(codebook: Float[Tensor, "v d"], init: Init) -> None:
+def fill_codebook(codebook: Float[Tensor, "v d"], init: str) -> None:
     """Start a codebook, in place.
 
     Args:

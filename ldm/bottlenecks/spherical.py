@@ -5,7 +5,6 @@ Source: Wang et al., "Scaling Image Tokenizers with Grouped Spherical Quantizati
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -58,7 +57,7 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         shape: Sequence[int],
         groups: int,
         codes: int,
-        normalize: Literal["l2", "none", "clip"] | None = None,
+        normalize: str | None = None,
         beta: float = 0.25,
         flat: bool = False,
     ) -> None:

@@ -14,7 +14,6 @@ from torch.nn.functional import embedding, normalize
 
 from ldm.bottlenecks.bottleneck import DiscreteBottleneck, Encoded
 from ldm.bottlenecks.codebook import (
-    Init,
     fill_codebook,
     join,
     quantization_loss,
@@ -63,7 +62,7 @@ class VectorQuantizer(DiscreteBottleneck):
         l2: bool = False,
         beta: float = 0.25,
         legacy: bool = False,
-        init: Init = "uniform",
+        init: str = "uniform",
     ) -> None:
         super().__init__()
         self.space = Flat(shape)
