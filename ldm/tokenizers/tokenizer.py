@@ -100,7 +100,7 @@ class Tokenizer(nn.Module):
             raise ValueError("no latents to measure: the batches are none, or were used up before")
         mean = total / count
         std = (square / count - mean.square()).clamp(min=0).sqrt()
-        # Rounding gives a constant channel some deviation, too; NaN and infinity fail as well.
+        # What float32 rounding does to a constant is no deviation; NaN and infinity fail as well.
         if not (std > 1e-6 * mean.abs()).all():
             raise ValueError(
                 f"latents cannot be normalised: channel means {mean.tolist()}, deviations "

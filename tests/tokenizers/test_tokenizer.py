@@ -136,9 +136,12 @@ def test_latents_that_are_not_finite_are_refused(value):
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, -1234.5])
-def test_a_channel_that_never_varies_is_refused(constant):
+@pytest.mark.parametrize("rounding", [False, True])
+def test_a_channel_that_never_varies_but_for_rounding_is_refused(constant, rounding):
     dead = raws()
     dead[:, 1] = constant
+    if rounding:
+        dead[::2, 1] *= 1 + 2**-23
     model = tokenizer(width=0.0)
     with pytest.raises(ValueError, match="latents cannot be normalised"):
         model.measure(dead.split(100))
