@@ -70,8 +70,8 @@ def _draw(draw, shape, generator, device, dtype):
     if generator is None or isinstance(generator, Generator):
         # Drawn where the generator lives: torch refuses a CPU generator for a CUDA tensor.
         home = device if generator is None else generator.device
-        return draw(*shape, generator=generator, device=home, dtype=dtype).to(device)
+        return draw(tuple(shape), generator=generator, device=home, dtype=dtype).to(device)
     if len(generator) != shape[0]:
         raise ValueError(f"{shape[0]} samples need as many generators, got {len(generator)}")
-    rows = [draw(*shape[1:], generator=g, device=g.device, dtype=dtype) for g in generator]
+    rows = [draw(tuple(shape[1:]), generator=g, device=g.device, dtype=dtype) for g in generator]
     return torch.stack(rows).to(device)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-hook = install_import_hook(["ldm", "data", "eval"], "beartype.beartype")
+hook = install_import_hook(["ldm", "data", "eval"], "typecheck.checked")
 hook.__enter__()
 
 ROOT = Path(__file__).resolve().parents[1]

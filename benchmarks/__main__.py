@@ -1,0 +1,40 @@
+"""Every benchmark, one after the other: ratios against a named baseline of the same run.
+
+python -m benchmarks [name ...]
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+NAMES = sorted(p.stem for p in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def main(chosen: list[str]) -> None:
+    """Print one table."""
+    if unknown := set(chosen) - set(NAMES):
+        sys.exit(f"no benchmark {', '.join(unknown)}: choose from {', '.join(NAMES)}")
+    table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    for column in ("what", "ours", "baseline", "time of ours / baseline", "faster", "target"):
+        table.add_column(column)
+    for name in chosen or NAMES:
+        for what, ours, baseline, against, target in importlib.import_module(
+            f"benchmarks.{name}"
+        ).rows():
+            table.add_row(
+                what,
+                f"{ours * 1e3:,.1f} ms",
+                f"{baseline * 1e3:,.1f} ms ({against})",
+                f"{ours / baseline:.3f}",
+                f"{baseline / ours:.1f}x",
+                target,
+            )
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

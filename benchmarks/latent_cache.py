@@ -1,0 +1,101 @@
+"""Training a prior from cached latents beside encoding every batch anew.
+
+The encoder is kl-f8 at its published size on 64 x 64 images, the prior DiT-S/2 on its 4 x 8 x 8
+latents; both ways read the same batches, draw the same posterior noise and take turns in one run.
+
+Run it with `python -m benchmarks.latent_cache`.
+"""
+
+import statistics
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from data import DataModule, SampleOrder
+from data.images import MemoryImages
+from ldm.bottlenecks import Gaussian
+from ldm.networks.compvis import Decoder, Encoder
+from ldm.networks.dit import DiT
+from ldm.objectives import Regression
+from ldm.priors import Denoiser, LabelDropout
+from ldm.processes import GaussianDiffusion
+from ldm.randomness import step_generator
+from ldm.tokenizers import Batch, Tokenizer
+from ldm.training import PriorTraining
+from ldm.training.latent_cache import LatentCache
+
+IMAGES, BATCH, ROUNDS, WARMUP = 64, 16, 5, 1
+Row = tuple[str, float, float, str, str]
+
+
+class RandomImages(DataModule):
+    """Noise of the size of images."""
+
+    name, channels, size, class_names = "random", 3, 64, tuple("0123456789")
+
+    def load(self, split: str) -> MemoryImages:
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randint(256, (IMAGES, 3, 64, 64), generator=generator, dtype=torch.uint8)
+        return MemoryImages(x, torch.arange(IMAGES) % 10)
+
+
+def training() -> PriorTraining:
+    """DiT-S/2 on the latents of kl-f8."""
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(
+        Encoder(out_channels=8, multipliers=(1, 2, 4, 4)),
+        Gaussian([4, 8, 8]),
+        Decoder(in_channels=4, multipliers=(1, 2, 4, 4)),
+    )
+    prior = Denoiser(
+        DiT.sized("S/2", in_channels=4, size=8, classes=10),
+        GaussianDiffusion(tokenizer.space),
+        Regression("eps"),
+        LabelDropout(10),
+    )
+    optimizer = partial(torch.optim.AdamW, lr=1e-4, fused=True)
+    common = {"samples": 10**6, "batch_size": BATCH, "seed": 0, "optimizer": optimizer}
+    return PriorTraining(prior, tokenizer.eval().requires_grad_(False), **common)
+
+
+def step(module: PriorTraining, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
+    """What `PriorTraining` does of a batch, without a trainer."""
+    generator = step_generator(0, 0, 0)
+    optimizer.zero_grad(set_to_none=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        latent = module.latent(batch, generator)
+        loss = module.model.loss(latent, {"label": batch["label"]}, generator)["loss"].mean()
+    loss.backward()
+    optimizer.step()
+
+
+def rows() -> list[Row]:
+    """One comparison: name, our seconds, the baseline's seconds, the baseline and the target."""
+    data, module = RandomImages(), training()
+    optimizer = module.configure_optimizers()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        cache = LatentCache(Path(folder), module.tokenizer, data)
+        list(cache.fill(torch.device("cpu")))
+        order = SampleOrder(IMAGES, BATCH, seed=0, stop=BATCH * (ROUNDS + WARMUP))
+        loaders = {
+            "cached": cache.batches(order),
+            "encoded": data._loader(data.train_dataset, order),
+        }
+        batches = {name: iter(loader) for name, loader in loaders.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in batches}
+        for _ in range(ROUNDS + WARMUP):
+            for name, loader in batches.items():
+                start = time.perf_counter()
+                step(module, optimizer, next(loader))
+                seconds[name].append(time.perf_counter() - start)
+    cached, encoded = (statistics.median(seconds[name][WARMUP:]) for name in ("cached", "encoded"))
+    name = f"prior step, cached latents, DiT-S/2 on kl-f8 at 64x64, batch {BATCH}"
+    return [(name, cached, encoded, "encoding every batch", "at least 1.5x faster")]
+
+
+if __name__ == "__main__":
+    for name, ours, baseline, against, target in rows():
+        print(f"{name}: {baseline / ours:.2f}x faster than {against} ({target})")
