@@ -42,7 +42,7 @@ class Settings:
 
     feature_size: int = 64
     width: int = 32
-    samples: int = 60_000
+    samples: int = 40_000
     batch: int = 64
     learning_rate: float = 3e-3
     seed: int = 0
