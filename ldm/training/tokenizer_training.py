@@ -12,32 +12,29 @@ __all__ = ["TokenizerTraining"]
 
 
 class TokenizerTraining(Training):
-    """Minimises `sum of reconstruction terms + sum of weighted bottleneck losses + adversarial`.
+    """Minimises `sum of reconstruction terms + weighted bottleneck losses + adversarial`.
 
     The discriminator is trained on the reconstructions of the same step, after the tokenizer.
 
     Args:
         model: the tokenizer.
         loss: `loss(x, reconstruction)` gives named terms, weighted and ready to be summed.
-        bottleneck_weights: weight of each of the bottleneck's losses, by name.
+        bottleneck_weight: of the sum of the bottleneck's losses.
         adversarial: discriminator and its losses, None to train without.
         **common: see `Training`.
-
-    Raises:
-        ValueError: a bottleneck weight names no loss of the bottleneck, found at the first step.
     """
 
     def __init__(
         self,
         model: Tokenizer,
         loss: nn.Module,
-        bottleneck_weights: dict[str, float],
+        bottleneck_weight: float,
         adversarial: Adversarial | None = None,
         **common,
     ) -> None:
         super().__init__(model, **common)
         self.frozen.append(loss)  # a perceptual network is large, public and never trained
-        self.bottleneck_weights = dict(bottleneck_weights)
+        self.bottleneck_weight = bottleneck_weight
         self.adversarial = adversarial
 
     def configure_optimizers(self) -> list[Optimizer]:
@@ -65,20 +62,14 @@ class TokenizerTraining(Training):
         logs = self.minimize(first, list(self.model.parameters()), tokenizer_loss, parts)
         for optimizer in rest:
             parameters = list(self.adversarial.parameters())
-            logs |= self.minimize(optimizer, parameters, discriminator_loss, pairs)
+            more = self.minimize(optimizer, parameters, discriminator_loss, pairs)
+            logs = {**more, **logs, "discriminator_grad_norm": more["grad_norm"]}
         return logs
 
     def _tokenizer_loss(self, x, y, encoded):
         terms = self.frozen[0](x, y)
-        unknown = self.bottleneck_weights.keys() - encoded.losses.keys()
-        if unknown:
-            raise ValueError(
-                f"bottleneck_weights names {', '.join(unknown)}, but the bottleneck has the losses "
-                f"{', '.join(encoded.losses) or 'none'}"
-            )
         reconstruction = sum(terms.values())
-        bottleneck = [w * encoded.losses[name] for name, w in self.bottleneck_weights.items()]
-        total = reconstruction + sum(bottleneck)
+        total = reconstruction + self.bottleneck_weight * sum(encoded.losses.values())
         stats = {**terms, **encoded.losses, **encoded.stats}
         if self.adversarial is not None:
             last = self.model.decoder.last_layer
