@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["barrier", "device", "interleave", "join", "rank", "world"]
+__all__ = ["anywhere", "barrier", "device", "interleave", "join", "mean", "rank", "world"]
 
 
 def rank() -> int:
@@ -38,13 +38,36 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
+def anywhere(flag: bool) -> bool:
+    """Whether it is so on any rank; every rank gets the answer."""
+    if world() == 1:
+        return flag
+    told = torch.tensor(int(flag), device=_home())
+    dist.all_reduce(told, dist.ReduceOp.MAX)
+    return bool(told)
+
+
+def mean(values: Tensor) -> Tensor:
+    """Average over ranks; every rank gets it."""
+    if world() == 1:
+        return values
+    total = values.to(_home(), copy=True)
+    dist.all_reduce(total)
+    return (total / world()).to(values.device)
+
+
 def interleave(part: Tensor, total: int) -> Tensor:
     """The whole of which rank `r` of `w` has rows `r`, `r + w`, ...; every rank gets it."""
     if world() == 1:
         return part
     rows = -(-total // world())
     padded = torch.cat([part, part.new_zeros(rows - len(part), *part.shape[1:])])
-    home = padded.to(device()) if dist.get_backend() == "nccl" else padded
+    home = padded.to(_home())
     parts = [torch.empty_like(home) for _ in range(world())]
     dist.all_gather(parts, home.contiguous())
     return torch.stack(parts, 1).flatten(0, 1)[:total].to(part.device)
+
+
+def _home() -> torch.device:
+    """Where the process group reads tensors."""
+    return device() if dist.get_backend() == "nccl" else torch.device("cpu")

@@ -7,6 +7,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 
 from data import DataModule, SampleOrder
@@ -41,9 +42,7 @@ def train_tokenizer(config: DictConfig, run: Run, data: DataModule) -> None:
     tokenizer = _seeded(config, lambda: build_tokenizer(config))
     make = instantiate(config.tokenizer.training, _partial_=True)
     training = make(model=tokenizer, seed=config.seed)
-    training.batches = lambda t: data.train_batches(
-        t.samples_seen, t.samples, t.global_rank, t.trainer.world_size, t.batch_size
-    )
+    training.batches = lambda t: data.train_batches(*_left(t))
     shown = data.test_dataset.__getitems__(list(range(min(SHOWN, len(data.test_dataset)))))["x"]
 
     def draw(t: Training) -> Tensor:
@@ -100,8 +99,7 @@ def _raws(tokenizer: Tokenizer, data: DataModule, device: torch.device) -> Itera
 def _latent_batches(
     config: DictConfig, run: Run, data: DataModule, training: Training
 ) -> Iterable[Batch]:
-    rank, world = training.global_rank, training.trainer.world_size
-    start, stop, size = training.samples_seen, training.samples, training.batch_size
+    start, stop, rank, world, size = _left(training)
     if not config.trainer.cache_latents:
         return data.train_batches(start, stop, rank, world, size)
     cache = LatentCache(run.latents, training.tokenizer, data)
@@ -110,10 +108,19 @@ def _latent_batches(
         task = bar.add_task("latents", total=total, remarks="")
         for done in cache.fill(training.device, rank, world):
             bar.update(task, advance=done)
+            if training.trainer.received_sigterm:
+                raise SIGTERMException
     distributed.barrier()
     length = len(data.train_dataset)
     order = SampleOrder(length, size, data.seed, start=start, stop=stop, rank=rank, world=world)
     return cache.batches(order, data.workers)
+
+
+def _left(training: Training) -> tuple[int, int, int, int, int]:
+    """Start, stop, rank, world and batch size: which samples this rank has still to see."""
+    start = min(training.samples_seen, training.samples)  # the last batch may reach beyond
+    rank, world = training.global_rank, training.trainer.world_size
+    return start, training.samples, rank, world, training.batch_size
 
 
 def _fit(
@@ -127,7 +134,9 @@ def _fit(
     def loggers() -> list[Logger]:
         name, plain = f"{run.folder.name}-{stage}", OmegaConf.to_container(config, resolve=True)
         given = {"folder": run.stage(stage), "name": name, "config": plain}
-        return [instantiate(node, **given) for node in (config.logger or {}).values()]
+        # Called apart: Hydra would build every target that it finds in what it is given.
+        makers = [instantiate(node, _partial_=True) for node in (config.logger or {}).values()]
+        return [make(**given) for make in makers]
 
     options = instantiate(config.trainer)
     fit(training, run.stage(stage), options, draw, columns, loggers)

@@ -1,10 +1,13 @@
 """Saving the state of training, so that a run that stops for any reason goes on exactly."""
 
+import signal
+import threading
 from pathlib import Path
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from ldm import distributed
 from ldm.hub.files import write_whole
 from ldm.training.training import Training
 
@@ -21,15 +24,22 @@ class SaveCheckpoint(pl.Callback):
 
     def __init__(self, path: Path, every: int) -> None:
         self.path, self.every = path, every
+        self.asked = False
+
+    def on_train_start(self, *_) -> None:
+        # In place of Lightning's handler, which talks to the other ranks from wherever the signal
+        # finds it, and hangs them when they are somewhere else. Lightning puts the old one back.
+        self.asked = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._ask)
 
     def on_train_batch_end(self, trainer, module: Training, *_) -> None:
         seen, before = module.samples_seen, module.samples_seen - module.batch_size
-        if seen // self.every > before // self.every or seen >= module.samples:
+        stop = distributed.anywhere(self.asked)
+        if stop or seen // self.every > before // self.every or seen >= module.samples:
             self.save(trainer)
-
-    def on_exception(self, trainer, module: Training, exception: BaseException) -> None:
-        if isinstance(exception, SIGTERMException):
-            self.save(trainer)
+        if stop:
+            raise SIGTERMException
 
     def save(self, trainer: pl.Trainer) -> None:
         """Collective: every rank takes part, the first one writes."""
@@ -37,3 +47,6 @@ class SaveCheckpoint(pl.Callback):
             write_whole(self.path, lambda part: trainer.save_checkpoint(part, weights_only=False))
         else:
             trainer.save_checkpoint(self.path, weights_only=False)
+
+    def _ask(self, *_) -> None:
+        self.asked = True

@@ -18,6 +18,8 @@ from ldm.training.training import Training
 
 __all__ = ["TrainerOptions", "fit"]
 
+REPEATED = ("blocks", "down", "up")  # what networks call the blocks, or levels of them, they stack
+
 
 @dataclass
 class TrainerOptions:
@@ -110,7 +112,7 @@ def prepare(training: Training, options: TrainerOptions) -> None:
     for module in training.model.modules():
         if options.checkpointing and hasattr(module, "checkpointing"):
             module.checkpointing = True
-        blocks = getattr(module, "blocks", None)
-        if options.compile and isinstance(blocks, nn.ModuleList):
-            for block in blocks:
-                block.compile()
+        for blocks in (getattr(module, name, None) for name in REPEATED):
+            if options.compile and isinstance(blocks, nn.ModuleList | nn.Sequential):
+                for block in blocks:
+                    block.compile()

@@ -1,5 +1,6 @@
 """Latents encoded once, in memory-mapped shards, to train a prior from."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,8 @@ class LatentCache:
 
     Being parameters, posterior noise stays fresh; where the data flips images, both sides are
     encoded, and flips stay fresh too. The folder's name is a hash of tokenizer and data, so another
-    tokenizer never reads these latents. Ranks share the work; a shard that is there is kept.
+    tokenizer never reads these latents. Ranks share the work; a whole shard that is there is kept,
+    a damaged one is encoded again.
 
     Args:
         root: folder of all caches.
@@ -47,17 +49,18 @@ class LatentCache:
         """Names of what is stored for each image: as it is, and mirrored where data flips."""
         return ["raw", "flipped"] if getattr(self.data, "flip", False) else ["raw"]
 
-    def missing(self) -> list[tuple[str, int]]:
-        """Side and number of each shard that is not there yet."""
+    def missing(self, rank: int = 0, world: int = 1) -> list[tuple[str, int]]:
+        """Side and number of each shard of this rank's share that is not there, or damaged."""
         count = -(-len(self.data.train_dataset) // self.shard)
         shards = [(side, number) for side in self.sides for number in range(count)]
-        return [one for one in shards if not self._path(*one).is_file()]
+        # A share of all shards, not of the missing ones: another rank may have filled some.
+        return [one for one in shards[rank::world] if not self._whole(*one)]
 
     @torch.no_grad()
     def fill(self, device: torch.device, rank: int = 0, world: int = 1) -> Iterator[int]:
         """Encode this rank's share of the missing shards; yields samples as they are done."""
         self.tokenizer.to(device)
-        for side, number in self.missing()[rank::world]:
+        for side, number in self.missing(rank, world):
             raws = []
             for batch in self._images(number):
                 x = batch["x"].to(device)
@@ -83,6 +86,22 @@ class LatentCache:
         indices = range(number * self.shard, end)
         order = BatchSampler(indices, self.batch_size, drop_last=False)
         return _loader(self.data.train_dataset, order, self.data.workers)
+
+    def _whole(self, side: str, number: int) -> bool:
+        path = self._path(side, number)
+        if not path.is_file():
+            return False
+        expected = min(self.shard, len(self.data.train_dataset) - number * self.shard)
+        try:
+            found = len(np.load(path, mmap_mode="r"))
+        except (ValueError, EOFError) as error:
+            warnings.warn(f"{path} is damaged ({error}): encoding it again", stacklevel=2)
+            return False
+        if found != expected:
+            warnings.warn(
+                f"{path} holds {found} latents, not {expected}: encoding it again", stacklevel=2
+            )
+        return found == expected
 
     def _path(self, side: str, number: int) -> Path:
         return self.folder / f"{side}-{number:05d}.npy"

@@ -57,7 +57,10 @@ class PriorTraining(Training):
     @torch.no_grad()
     def latent(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """Normalised latents of a batch."""
-        raw = batch["raw"] if "raw" in batch else self.tokenizer.encode(batch, generator).raw
+        # Encoding draws from elsewhere: what it draws is not used, and would make the numbers that
+        # follow differ from those of a cached batch.
+        unused = torch.Generator(self.device)
+        raw = batch["raw"] if "raw" in batch else self.tokenizer.encode(batch, unused).raw
         return self.tokenizer.normalize(raw, generator).float()
 
     def _refuse_scale(self, std: float) -> None:

@@ -5,9 +5,12 @@ import os
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from ldm import distributed
+from ldm.hub.files import write_whole
 from ldm.training.training import Training
 
 __all__ = ["CSV", "LogMetrics", "tensorboard", "wandb"]
@@ -29,36 +32,43 @@ class CSV(Logger):
         super().__init__()
         self.path = path
         self.rows: list[dict[str, str]] = []
+        self.names: list[str] = []
+        self._whole = False  # the file holds just `rows`: it may be appended to
         if path.is_file():
             with path.open(newline="") as file:
                 rows = csv.DictReader(file)
                 self.rows = [row for row in rows if int(row["samples"]) <= resume_at]
+            self.names = list(self.rows[0]) if self.rows else []
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        known = self.rows[0].keys() if self.rows else ()
         row = {"samples": str(step), **{name: f"{value:.9g}" for name, value in metrics.items()}}
         self.rows.append(row)
-        if self.path.is_file() and len(self.rows) > 1 and row.keys() == known and self._whole:
+        new = [name for name in row if name not in self.names]
+        self.names += new
+        if self._whole and not new:
             with self.path.open("a", newline="") as file:
-                csv.DictWriter(file, list(row)).writerow(row)
-            return
-        names = list(dict.fromkeys(name for one in self.rows for name in one))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, names)
+                csv.DictWriter(file, self.names).writerow(row)
+        else:
+            write_whole(self.path, self._write)
+            self._whole = True
+
+    def _write(self, path: Path) -> None:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.names)
             writer.writeheader()
             writer.writerows(self.rows)
-        self._whole = True
-
-    _whole = False  # the file holds just `rows`: it may be appended to
 
     def log_hyperparams(self, *args, **kwargs) -> None:
         """Nothing: config.yaml lies beside the file."""
 
 
 class LogMetrics(pl.Callback):
-    """Hands what a step logs to every logger, every so many samples and at the last step."""
+    """Hands what a step logs, averaged over ranks, to every logger: now and then, and at the end.
+
+    Args:
+        every: samples between two records.
+    """
 
     def __init__(self, every: int) -> None:
         self.every = every
@@ -66,8 +76,8 @@ class LogMetrics(pl.Callback):
     def on_train_batch_end(self, trainer, module: Training, *_) -> None:
         seen, before = module.samples_seen, module.samples_seen - module.batch_size
         if seen // self.every > before // self.every or seen >= module.samples:
-            names = list(module.logs)
-            values = {name: module.logs[name].float().item() for name in names}
+            means = distributed.mean(torch.stack([x.float() for x in module.logs.values()]))
+            values = dict(zip(module.logs, means.tolist(), strict=True))
             for logger in trainer.loggers:
                 logger.log_metrics(values, step=seen)
 

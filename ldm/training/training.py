@@ -76,33 +76,35 @@ class Training(pl.LightningModule):
         logs = self.optimize(self._parts(batch), generator)
         self.samples_seen += self.batch_size
         self.ema.update(self.model)
-        self.logs = {name: value.detach() for name, value in logs.items()}
+        self.logs = logs
 
     def minimize(
         self, optimizer: Optimizer, parameters: list[nn.Parameter], loss: Loss, parts: list[Batch]
     ) -> dict[str, Tensor]:
-        """One optimizer step on the mean loss of the parts; returns the mean of what they log.
+        """One optimizer step on the mean loss of the batch; returns the mean of what parts log.
 
         Raises:
-            Diverged: the loss is not finite; the weights are as they were before the step.
+            Diverged: the loss or its gradient is not finite; the weights are as they were before.
         """
         rate = self.schedule(self.samples_seen, self.samples)
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("full_lr", group["lr"]) * rate
         optimizer.zero_grad(set_to_none=True)
-        logs: list[dict[str, Tensor]] = []
-        for number, part in enumerate(parts, start=1):
+        logs: dict[str, Tensor] = {}
+        for number, (part, share) in enumerate(zip(parts, _shares(parts), strict=True), start=1):
             with nullcontext() if number == len(parts) else self._without_sync():
                 value, log = loss(part)
-                self.manual_backward(value / len(parts))
-            logs.append(log)
+                self.manual_backward(value * share)
+            logs = {name: logs.get(name, 0) + share * x.detach() for name, x in log.items()}
+        # Measured even where nothing is clipped: a finite loss may have a gradient that is not,
+        # and the norm is that of all ranks' gradient, so all of them stop at the same step.
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.clip is not None:
-            norm = nn.utils.clip_grad_norm_(parameters, self.clip)
-            logs[-1] = {**logs[-1], "grad_norm": norm}
-        mean = _mean(logs)
-        self._refuse_nonfinite(mean)
+            nn.utils.clip_grads_with_norm_(parameters, self.clip, norm)
+        logs["grad_norm"] = norm
+        self._refuse_nonfinite(logs)
         optimizer.step()
-        return mean
+        return logs
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self.make_optimizer([p for p in self.model.parameters() if p.requires_grad])]
@@ -133,7 +135,9 @@ class Training(pl.LightningModule):
         return getattr(strategy, "block_backward_sync", nullcontext)()
 
     def _refuse_nonfinite(self, logs: dict[str, Tensor]) -> None:
-        wrong = [name for name, value in logs.items() if not torch.isfinite(value).all()]
+        values = torch.stack([value.float() for value in logs.values()])
+        finite = torch.isfinite(values).tolist()  # one wait for the device, not one a name
+        wrong = [name for name, sound in zip(logs, finite, strict=True) if not sound]
         if wrong:
             raise Diverged(
                 f"{', '.join(wrong)} not finite after {self.samples_seen} samples: the last "
@@ -142,6 +146,7 @@ class Training(pl.LightningModule):
             )
 
 
-def _mean(logs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    names = logs[-1]
-    return {n: torch.stack([log[n] for log in logs if n in log]).mean() for n in names}
+def _shares(parts: list[Batch]) -> list[float]:
+    """Each part's share of the batch's samples: the last may be smaller."""
+    sizes = [len(next(iter(part.values()))) for part in parts]
+    return [size / sum(sizes) for size in sizes]

@@ -1,0 +1,58 @@
+"""The averaged weights after any number of updates, in closed form."""
+
+import pytest
+import torch
+from torch import nn
+
+from ldm.training.ema import EMA
+
+
+def ones() -> nn.Module:
+    model = nn.BatchNorm1d(2)
+    nn.init.ones_(model.weight)
+    return model.double()
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.99])
+def test_after_k_updates_towards_zero_the_decay_to_the_k_is_left(decay):
+    model = ones()
+    ema = EMA(model, decay)
+    nn.init.zeros_(model.weight)
+    for _ in range(7):
+        ema.update(model)
+    torch.testing.assert_close(ema.model.weight, torch.full((2,), decay**7).double())
+
+
+def test_each_update_is_a_step_of_a_geometric_sum():
+    model = ones()
+    ema = EMA(model, 0.9)
+    expected = 1.0
+    for value in (5.0, -2.0, 3.0):
+        nn.init.constant_(model.weight, value)
+        ema.update(model)
+        expected = 0.9 * expected + 0.1 * value
+    torch.testing.assert_close(ema.model.weight, torch.full((2,), expected).double())
+
+
+def test_buffers_are_copied_not_averaged():
+    model = ones()
+    ema = EMA(model, 0.999)
+    model(torch.randn(8, 2).double() + 3)
+    ema.update(model)
+    assert torch.equal(ema.model.running_mean, model.running_mean)
+    assert ema.model.num_batches_tracked == 1
+
+
+def test_the_copy_is_its_own_has_no_gradient_and_never_trains():
+    model = ones()
+    ema = EMA(model, 0.5).train()
+    assert not ema.model.training
+    assert not any(p.requires_grad for p in ema.parameters())
+    nn.init.zeros_(model.weight)
+    assert ema.model.weight.sum() == 2
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_a_decay_outside_zero_to_one_is_refused(decay):
+    with pytest.raises(ValueError, match=r"\[0, 1\)"):
+        EMA(ones(), decay)

@@ -1,0 +1,34 @@
+"""Learning-rate factors against their closed forms."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ldm.training import Constant, Cosine
+
+
+def test_without_warm_up_a_constant_rate_is_full_from_the_start():
+    assert Constant()(0, 100) == Constant()(100, 100) == 1
+
+
+@pytest.mark.parametrize(("seen", "factor"), [(0, 0), (25, 0.5), (50, 1), (80, 1)])
+def test_warm_up_is_linear(seen, factor):
+    assert Constant(warmup=50)(seen, 100) == factor
+
+
+@pytest.mark.parametrize(
+    ("seen", "factor"),
+    [(10, 0.5), (20, 1), (40, 0.1 + 0.9 * (2 + math.sqrt(2)) / 4), (60, 0.55), (100, 0.1)],
+)
+def test_after_its_warm_up_a_cosine_falls_to_its_final_share(seen, factor):
+    assert Cosine(warmup=20, final=0.1)(seen, 100) == pytest.approx(factor)
+
+
+@given(st.integers(0, 50), st.floats(0, 1), st.integers(1, 300))
+def test_a_cosine_never_rises_after_warm_up_and_stays_at_its_end(warmup, final, seen):
+    schedule, total = Cosine(warmup, final), 100
+    here, later = (schedule(warmup + s, total) for s in (seen, seen + 1))
+    assert final - 1e-12 <= later <= here + 1e-12 <= 1 + 2e-12
+    assert schedule(total + 50, total) == pytest.approx(final)
