@@ -20,7 +20,7 @@ from torch import Tensor
 
 __all__ = ["block_search", "nearest", "sorted_search", "tree_search"]
 
-TREE_DIMENSIONS = 6  # beyond these a k-d tree visits so many leaves that products are faster
+TREE_DIMENSIONS = 4  # beyond these a k-d tree visits so many leaves that products are faster
 BLOCK = 128  # codes that are kept or ruled out together
 TILE = {"cpu": 1024}  # queries and codes multiplied at once: 4 MiB of products, near a cache
 DEVICE_TILE = 8192  # 256 MiB: enough to fill an accelerator
@@ -55,7 +55,7 @@ def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[T
         raise ValueError(f"{len(queries)} queries need at least one code, got none")
     if queries.is_meta or len(queries) == 0:
         return queries.new_empty(len(queries), dtype=torch.int64)
-    queries, codes = (x.double().nan_to_num(0, 0, 0) for x in (queries, codes))
+    queries, codes = (x.to(torch.float64, copy=True).nan_to_num_(0, 0, 0) for x in (queries, codes))
     if codes.shape[1] == 1:
         return sorted_search(queries, codes)
     if codes.device.type == "cpu" and codes.shape[1] <= TREE_DIMENSIONS:
@@ -95,20 +95,20 @@ def _tree(codes: np.ndarray) -> cKDTree:
             return tree
     # Bounding boxes made compact cost a search from inside a sphere of codes, which is how a
     # spherical codebook starts, more than tenfold; balance only makes building slower.
-    trees.append(cKDTree(codes, leafsize=32, compact_nodes=False, balanced_tree=False))
+    trees.append(cKDTree(codes, leafsize=64, compact_nodes=False, balanced_tree=False))
     return trees[-1]
 
 
 def block_search(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
     """`nearest` of float64 vectors of any dimension on any device, by tiles of products."""
     tile = TILE.get(codes.device.type, DEVICE_TILE)
-    # Copies of the last code fill its block: they lose every tie to the lower index.
-    missing = -len(codes) % BLOCK
-    codes = torch.cat([codes, codes[-1:].expand(missing, -1)])
-    lengths = codes.square().sum(1, keepdim=True)
+    if missing := -len(codes) % BLOCK:
+        # Copies of the last code fill its block: they lose every tie to the lower index.
+        codes = torch.cat([codes, codes[-1:].expand(missing, -1)])
+    lengths = codes.norm(dim=1, keepdim=True)
     # |q - c|^2 = |q|^2 - 2 (q.c - |c|^2 / 2): the nearest code has the largest bracket.
-    weights = torch.cat([codes, -lengths / 2], dim=1).float()
-    longest = lengths.view(-1, BLOCK).amax(1).sqrt().float()
+    weights = torch.cat([codes.float(), (-lengths.square() / 2).float()], dim=1)
+    longest = lengths.view(-1, BLOCK).amax(1).float()
     return torch.cat(
         [_search_tile(part, codes, weights, longest, tile) for part in queries.split(tile)]
     )
@@ -132,11 +132,14 @@ def _block_scores(queries, weights, tile):
     """The largest float32 score in each block of codes, `(blocks, n)`."""
     ones = queries.new_ones(len(queries), 1)
     columns = torch.cat([queries, ones], dim=1).float().T.contiguous()
-    with torch.autocast(queries.device.type, enabled=False):
-        scores = [
-            (part @ columns).view(-1, BLOCK, len(queries)).amax(1) for part in weights.split(tile)
-        ]
-    return torch.cat(scores)
+    scores = weights.new_empty(len(weights) // BLOCK, len(queries))
+    # One place for all products: fresh memory would cost as much time as they do. Autocast leaves
+    # products with a place of their own alone, so they stay in float32.
+    products = weights.new_empty(min(tile, len(weights)), len(queries))
+    for part, out in zip(weights.split(tile), scores.split(tile // BLOCK), strict=True):
+        torch.mm(part, columns, out=products[: len(part)])
+        torch.amax(products[: len(part)].view(-1, BLOCK, len(queries)), 1, out=out)
+    return scores
 
 
 def _decide(queries, blocks, query, block, tile):

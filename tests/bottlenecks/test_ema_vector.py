@@ -99,7 +99,7 @@ def train(rank: int, ranks: int, folder: str) -> None:
         init_method=f"file://{folder}/meeting",
         rank=rank,
         world_size=ranks,
-        timeout=timedelta(seconds=60),
+        timeout=timedelta(minutes=3),
     )
     try:
         bottleneck = quantizer(decay=0.5)
@@ -118,7 +118,7 @@ def test_two_ranks_with_half_the_batch_equal_one_with_the_whole(tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     train(0, 2, str(tmp_path))
-    assert other.wait(timeout=60) == 0
+    assert other.wait(timeout=180) == 0
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     whole = quantizer(decay=0.5)
     for seed in range(3):

@@ -73,7 +73,7 @@ def test_stays_exact_under_reduced_precision():
     expected = brute_force(queries, codes)
     before = torch.get_float32_matmul_precision()
     try:
-        for precision in ("high", "medium"):
+        for precision in ("highest", "high", "medium"):
             torch.set_float32_matmul_precision(precision)
             with torch.autocast("cpu", torch.bfloat16):
                 assert torch.equal(nearest(queries, codes), expected)
