@@ -32,7 +32,11 @@ def sample(
     """
     if parts.prior is None:
         raise ConfigError(f"{parts.config.run} has no trained prior to sample from")
+    if n < 1 or batch_size < 1:
+        raise ConfigError(f"n and batch_size must be 1 or more, got {n} and {batch_size}")
     classes = parts.data.classes
+    if label is not None and not classes:
+        raise ConfigError(f"label={label}, but {parts.data.name} has no classes")
     if label is not None and not 0 <= label < classes:
         raise ConfigError(f"label must be one of 0 to {classes - 1}, got {label}")
     device = distributed.device()

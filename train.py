@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from eval import evaluate
 from ldm import distributed
+from ldm.build import build_data, build_part
 from ldm.commands import command
 from ldm.config import compose, resolved
 from ldm.describe import describe
@@ -19,7 +20,9 @@ from ldm.experiment import Parts, train_stages
 
 def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
     """Train what is not trained yet, then evaluate; returns the metrics and what was built."""
-    parts = train_stages(config)
+    data = build_data(config)
+    build_part(config, "eval").check(data)  # rather than after days of training
+    parts = train_stages(config, data)
     metrics = evaluate(parts)
     distributed.barrier()
     return metrics, parts

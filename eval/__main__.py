@@ -3,6 +3,7 @@
 import sys
 
 from eval.evaluate import evaluate
+from ldm.build import build_part
 from ldm.commands import command, take
 from ldm.config import ConfigError
 from ldm.experiment import load_run
@@ -14,7 +15,9 @@ def main(arguments: list[str]) -> None:
     own, overrides = take(arguments, run=str)
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
-    evaluate(load_run(own["run"], overrides))
+    parts = load_run(own["run"], overrides)
+    build_part(parts.config, "eval").check(parts.data)
+    evaluate(parts)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from hydra.utils import instantiate
 from rich.console import Console
 from rich.table import Table
 
@@ -11,7 +10,7 @@ from eval.reconstructions import score_reconstructions
 from eval.samples import score_samples
 from eval.scores import Scores
 from ldm import distributed
-from ldm.build import Parts
+from ldm.build import Parts, build_part
 from ldm.run import Run
 
 __all__ = ["evaluate"]
@@ -21,10 +20,10 @@ def evaluate(parts: Parts) -> dict[str, float]:
     """Score a run, write `metrics.json` and pictures, print a table; every rank returns all.
 
     Raises:
-        FileNotFoundError, ValueError: see `Evaluation.build_extractor`.
+        FileNotFoundError, ValueError: what `Evaluation.check` would have found.
     """
     distributed.join()
-    evaluation, device = instantiate(parts.config.eval), distributed.device()
+    evaluation, device = build_part(parts.config, "eval"), distributed.device()
     extractor = _first_rank_first(lambda: evaluation.build_extractor(parts.data)).to(device)
     scores = Scores(data=parts.data.name, size=parts.data.size, weights="averaged")
     parts.tokenizer.to(device).eval()

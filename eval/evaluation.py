@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch.utils.data import DataLoader
 
 from data import DataModule
 from eval.extractors import Classifier, Extractor, Inception
 from eval.extractors.weights import cache_folder
 from ldm import distributed
+from ldm.config import ConfigError
+from ldm.losses import LPIPS
 
 __all__ = ["Evaluation"]
 
@@ -32,21 +35,35 @@ class Evaluation:
     samples: int = 1000
     batch_size: int = 250
     reference: Literal["train", "test"] = "test"
-    resize: str = "tf1"
+    resize: Literal["tf1", "antialias", "pytorch_fid", "clean"] = "tf1"
     lpips: bool = False
     seed: int = 0
+
+    def check(self, data: DataModule) -> None:
+        """Make sure that data can be scored before it is trained on; fetches what is missing.
+
+        Raises:
+            ConfigError: weights are not to be had or damaged, or they are not for data like this.
+        """
+        if self.extractor == "classifier" and not data.classes:
+            raise ConfigError(f"{data.name} has no labels to train a classifier on: eval=inception")
+        try:
+            if self.extractor == "inception":
+                Inception(self.resize)
+            if self.lpips:
+                x = torch.zeros(1, *data.shape)
+                LPIPS("alex")(x, x)
+        except (FileNotFoundError, ValueError) as error:
+            raise ConfigError(f"eval cannot be done: {error}") from error
 
     def build_extractor(self, data: DataModule) -> Extractor:
         """The network, its weights found, fetched or trained.
 
         Raises:
-            FileNotFoundError: weights are needed that are not there and cannot be fetched.
-            ValueError: a classifier is asked for, and the data has no labels.
+            FileNotFoundError, ValueError: what `check` finds.
         """
         if self.extractor == "inception":
             return Inception(self.resize)
-        if not data.classes:
-            raise ValueError(f"{data.name} has no labels to train a classifier on: eval=inception")
         return Classifier.trained(data, cache_folder() / "classifiers")
 
     def batches(self, data: DataModule, split: Literal["train", "test"]) -> DataLoader:

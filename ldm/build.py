@@ -1,10 +1,12 @@
 """From a checked configuration to the parts it names."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from jaxtyping import Float, Int
 from omegaconf import DictConfig, OmegaConf
@@ -22,6 +24,7 @@ __all__ = [
     "Parts",
     "build_data",
     "build_guidance",
+    "build_part",
     "build_prior",
     "build_sampler",
     "build_tokenizer",
@@ -43,9 +46,33 @@ class Parts:
     guidance: Guidance | None = None
 
 
+def build_part(config: DictConfig, place: str, **parts: Any) -> Any:
+    """What a place of the configuration names.
+
+    Args:
+        config: of the experiment.
+        place: key of a node with a `_target_`, `tokenizer.training` say; of a stage, the model.
+        **parts: arguments that are there already; they replace the nodes of their names.
+
+    Raises:
+        ConfigError: an argument is missing or of no use to what is built; names its place.
+    """
+    node = model_config(OmegaConf.select(config, place))
+    rest = OmegaConf.create({key: value for key, value in node.items() if key not in parts})
+    try:
+        # In two steps: Hydra would build whatever has a target in what it is given.
+        return instantiate(rest, _partial_=True)(**parts)
+    except InstantiationException as error:
+        inner = re.search(r"full_key: (\S+)", str(error))
+        where = f"{place}.{inner[1]}" if inner else place
+        raise ConfigError(f"{where}: {error.__cause__ or error}") from error
+    except (TypeError, ValueError, FileNotFoundError) as error:
+        raise ConfigError(f"{place}: {error}") from error
+
+
 def build_data(config: DictConfig) -> DataModule:
     """The data module; nothing is read or downloaded yet."""
-    return instantiate(config.data)
+    return build_part(config, "data")
 
 
 def build_tokenizer(config: DictConfig, device: str = "cpu") -> Tokenizer:
@@ -55,9 +82,9 @@ def build_tokenizer(config: DictConfig, device: str = "cpu") -> Tokenizer:
         ConfigError: encoder, bottleneck, decoder and data do not fit one another.
     """
     with torch.device(device):
-        tokenizer = _model(config.tokenizer)
+        tokenizer = build_part(config, "tokenizer")
     with torch.device("meta"):
-        twin = tokenizer if device == "meta" else _model(config.tokenizer)
+        twin = tokenizer if device == "meta" else build_part(config, "tokenizer")
     data = build_data(config)
     x = torch.zeros(1, *data.shape, device="meta")
     fits = f"data of shape {tuple(data.shape)} and a latent space {tokenizer.space}"
@@ -83,7 +110,8 @@ def build_prior(config: DictConfig, tokenizer: Tokenizer, device: str = "cpu") -
     """
 
     def model() -> Prior:
-        return _model(config.prior, process={"space": tokenizer.space})
+        process = build_part(config, "prior.process", space=tokenizer.space)
+        return build_part(config, "prior", process=process)
 
     with torch.device(device):
         prior = model()
@@ -103,12 +131,12 @@ def build_prior(config: DictConfig, tokenizer: Tokenizer, device: str = "cpu") -
 
 def build_sampler(config: DictConfig) -> Sampler:
     """How latents are drawn."""
-    return instantiate(config.sampler)
+    return build_part(config, "sampler")
 
 
 def build_guidance(config: DictConfig) -> Guidance:
     """How conditions are exaggerated."""
-    return instantiate(config.guidance)
+    return build_part(config, "guidance")
 
 
 def load_tokenizer(config: DictConfig, path: Path) -> Tokenizer:
@@ -157,7 +185,3 @@ def model_config(node: DictConfig) -> dict[str, Any]:
     """What builds a stage's model, without how it is trained."""
     plain = OmegaConf.to_container(node, resolve=True)
     return {key: value for key, value in plain.items() if key not in STAGE_KEYS}
-
-
-def _model(node: DictConfig, **parts: Any) -> Any:
-    return instantiate(OmegaConf.create(model_config(node)), **parts)

@@ -7,18 +7,18 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from data import DataError
 from ldm.config import ConfigError
-from ldm.hub.files import StorageFull
 from ldm.hub.weights import BadCheckpoint
 from ldm.training import Diverged
 
 __all__ = ["command", "take"]
 
 WRONG_INPUT = 2
-WRONG_INPUTS = (ConfigError, DataError, BadCheckpoint, StorageFull, FileNotFoundError)
+# Of the system: a full disk, a missing file, a folder that may not be written to.
+WRONG_INPUTS = (ConfigError, DataError, BadCheckpoint, MisconfigurationException, OSError)
 STOPPED = 143  # what a shell reports of a process that SIGTERM ended
 
 

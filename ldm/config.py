@@ -1,7 +1,7 @@
 """Configurations: composed by Hydra, checked before anything is built."""
 
-import difflib
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ldm.signatures import ConfigError, check_arguments, check_type, refuse_unknown, suggest
+
 __all__ = ["CONFIGS", "ConfigError", "compose", "overridden", "validate"]
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors say it all
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -25,14 +29,16 @@ ALLOWED = (
     "torch.optim",
     "diffusers.schedulers",
 )
-"""Packages that a configuration may name: one that came with a run can call nothing else."""
+"""Packages whose classes a configuration may name: one that came with a run can call nothing else.
+Functions are another matter, some of them write files."""
 
-HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_convert_"}
+FUNCTIONS = ("ldm.training.records",)
+"""Modules of which functions may be named, too: makers of loggers."""
+
 STAGE_KEYS = {"checkpoint", "training"}  # what a stage has beside the arguments of its model
 
-
-class ConfigError(ValueError):
-    """A configuration is wrong; the message says where, and what is right."""
+KINDS = {"run": str, "seed": int, "stages": list[str], "stage": str | None, "describe": bool}
+"""Types of what belongs to no group."""
 
 
 def compose(overrides: Iterable[str]) -> DictConfig:
@@ -45,7 +51,7 @@ def compose(overrides: Iterable[str]) -> DictConfig:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         try:
             config = hydra_compose("train", overrides, return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise ConfigError(_explain(error, overrides)) from error
     experiment = config.hydra.runtime.choices.get("experiment")
     OmegaConf.set_struct(config, False)
@@ -63,6 +69,8 @@ def resolved(config: DictConfig) -> DictConfig:
         OmegaConf.resolve(config := config.copy())
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise ConfigError(f"nothing is set for {', '.join(missing)}: {missing[0]}=...")
     validate(config)
     return config
 
@@ -80,10 +88,10 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
             raise ConfigError(f"expected key=value, got {override!r}")
         if (CONFIGS / key).is_dir():
             if value not in members(key):
-                raise ConfigError(f"no {key} {value!r}{_suggest(value, members(key))}")
+                raise ConfigError(f"no {key} {value!r}{suggest(value, members(key))}")
             config[key] = _group(key, value)
         elif OmegaConf.select(config, key, default=inspect) is inspect:
-            raise ConfigError(f"unknown key {key!r}{_suggest(key, _keys(config))}")
+            raise ConfigError(f"unknown key {key!r}{suggest(key, _keys(config))}")
         else:
             OmegaConf.update(config, key, OmegaConf.from_dotlist([f"v={value}"]).v, merge=False)
     return resolved(config)
@@ -100,34 +108,48 @@ def validate(config: DictConfig) -> None:
     """Check that every target may be called and has the arguments it is given.
 
     Raises:
-        ConfigError: with the place and the nearest right name.
+        ConfigError: with the place, and the nearest right name or the type that is expected.
     """
     root = OmegaConf.load(CONFIGS / "train.yaml")
     known = [key for key in root if key != "defaults"]
     known += [next(iter(d)) for d in root.defaults if isinstance(d, DictConfig)]
-    _refuse_unknown("", config.keys(), known)
+    refuse_unknown("", config.keys(), known)
+    for key, kind in KINDS.items():
+        check_type(key, OmegaConf.to_object(config).get(key), kind)
+    if config.seed < 0:
+        raise ConfigError(f"seed must not be negative, got {config.seed}")
+    needed = {"data", "tokenizer", "eval", "trainer"}
+    if "prior" in (config.stages if config.stage is None else [config.stage]):
+        needed |= {"prior", "sampler"}
+    for group in sorted(needed):
+        if config.get(group) is None:
+            raise ConfigError(f"no {group} is named: {group}={' | '.join(members(group))}")
     for place, node in _targets(config):
         target = locate(node["_target_"], place)
-        extra = STAGE_KEYS if place in config.stages else set()
-        _check_arguments(place, target, set(node) - extra)
+        extra = set() if "." in place else STAGE_KEYS
+        given = OmegaConf.to_container(node)
+        check_arguments(place, target, {k: v for k, v in given.items() if k not in extra})
 
 
 def locate(name: str, place: str = "") -> Callable[..., Any]:
-    """The class or function of a dotted name, if it is of an allowed package.
+    """The class of a dotted name, or the maker of a logger, if it is of an allowed package.
 
     Raises:
         ConfigError: not there, or not allowed.
     """
-    refused = f"{place or 'config'}._target_={name} is refused: targets must be of {ALLOWED}"
-    if not _allowed(name) and not name.startswith("diffusers."):
+    allowed = f"targets must be classes of {', '.join(ALLOWED)}"
+    refused = f"{place or 'config'}._target_={name} is refused: {allowed}"
+    if not _within(name, ALLOWED) and not _within(name, ["diffusers"]):
         raise ConfigError(refused)
     try:
         target = hydra.utils.get_object(name)
-    except Exception as error:
-        raise ConfigError(f"{place}._target_={name} cannot be found: {error}") from error
+    except Exception as error:  # whatever importing a module may raise
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{place}._target_={name} cannot be found: {reason}") from error
     # A name may lead out of its package, as data.folder.os.system does: its home decides.
     home = getattr(target, "__module__", None) or ""
-    if not callable(target) or not _allowed(home):
+    packages = ALLOWED if inspect.isclass(target) else FUNCTIONS
+    if not callable(target) or not _within(home, packages):
         raise ConfigError(refused)
     return target
 
@@ -138,8 +160,8 @@ def members(group: str) -> list[str]:
     return sorted(str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*.yaml"))
 
 
-def _allowed(name: str) -> bool:
-    return any(name == package or name.startswith(package + ".") for package in ALLOWED)
+def _within(name: str, packages: Iterable[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
 
 
 def _targets(node: Any, place: str = "") -> Iterator[tuple[str, dict]]:
@@ -155,41 +177,21 @@ def _targets(node: Any, place: str = "") -> Iterator[tuple[str, dict]]:
         yield from _targets(child, f"{place}.{key}" if place else str(key))
 
 
-def _check_arguments(place: str, target: Callable, given: set[str]) -> None:
-    parameters: set[str] = set()
-    # A constructor that takes **more hands it to the next class.
-    for one in target.__mro__ if inspect.isclass(target) else [target]:
-        own = inspect.signature(one).parameters.values()
-        parameters |= {p.name for p in own if p.kind != p.VAR_KEYWORD}
-        if not any(p.kind == p.VAR_KEYWORD for p in own):
-            known = [name for name in parameters if not name.startswith("_")]
-            _refuse_unknown(place, given - HYDRA_KEYS, known)
-            return
-
-
-def _refuse_unknown(place: str, given: Iterable[str], known: Iterable[str]) -> None:
-    known = list(known)
-    for key in given:
-        if key not in known:
-            full = f"{place}.{key}" if place else key
-            raise ConfigError(f"unknown key {full!r}{_suggest(key, known)}")
-
-
 def _explain(error: Exception, overrides: list[str]) -> str:
     """Hydra's complaint, with the nearest right name where one override's name is wrong."""
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         if (CONFIGS / key).is_dir():
-            if value not in ("", "null") and value not in members(key):
-                return f"no {key} {value!r}{_suggest(value, members(key))}"
+            if value not in members(key):
+                return f"no {key} {value!r}{suggest(value, members(key))}"
             continue
         groups = [o for o in overrides if (CONFIGS / o.partition("=")[0]).is_dir()]
         try:
             config = hydra_compose("train", groups)
-        except (HydraException, OmegaConfBaseException):
+        except (HydraException, OmegaConfBaseException, ValueError):
             continue
         if OmegaConf.select(config, key, default=inspect) is inspect:
-            return f"unknown key {key!r}{_suggest(key, _keys(config))}"
+            return f"unknown key {key!r}{suggest(key, _keys(config))}"
     return f"the configuration cannot be composed: {error}"
 
 
@@ -202,11 +204,3 @@ def _keys(node: Any, place: str = "") -> list[str]:
         child = None if OmegaConf.is_missing(node, key) else node._get_node(key)
         keys += [full, *_keys(child, full)]
     return keys
-
-
-def _suggest(wrong: str, known: Iterable[str]) -> str:
-    known = [str(name) for name in known]
-    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
-    if near:
-        return f": did you mean {near[0]!r}?"
-    return f": choose one of {', '.join(known[:30])}" if known else ""

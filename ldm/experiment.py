@@ -9,22 +9,24 @@ from ldm.build import (
     Parts,
     build_data,
     build_guidance,
-    build_prior,
     build_sampler,
-    build_tokenizer,
     load_prior,
     load_tokenizer,
 )
+from ldm.checks import check_sampler, check_stages
 from ldm.config import ConfigError, overridden
-from ldm.hub.weights import check_resumable, read_facts
 from ldm.run import Run
 from ldm.stages import STAGES
 
 __all__ = ["Parts", "Run", "load_run", "train_stages"]
 
 
-def train_stages(config: DictConfig) -> Parts:
+def train_stages(config: DictConfig, data: DataModule | None = None) -> Parts:
     """Run the stages that are not finished, in order; the parts have their averaged weights.
+
+    Args:
+        config: of the experiment.
+        data: that it names, where somebody has built it already.
 
     Raises:
         ConfigError, DataError, BadCheckpoint: before any training.
@@ -33,10 +35,10 @@ def train_stages(config: DictConfig) -> Parts:
     stages = list(config.stages) if config.stage is None else [config.stage]
     if unknown := set(stages) - STAGES.keys():
         raise ConfigError(f"no stage {', '.join(unknown)}: choose from {', '.join(STAGES)}")
-    data = build_data(config)
+    data = data or build_data(config)
     data.prepare_data()
     data.setup()
-    _check_before_training(config, run, stages)
+    check_stages(config, run, data, stages)
     for name in stages:
         run.keep_config(name, config)
         if not run.model(name).is_file():
@@ -62,25 +64,12 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
 
 def load_parts(config: DictConfig, run: Run, data: DataModule) -> Parts:
     """Finished stages of a run, ready for use."""
-    parts = Parts(config, data, load_tokenizer(config, run.tokenizer(config)))
+    weights = run.tokenizer(config)
+    if config.tokenizer.checkpoint is None and not weights.is_file():
+        raise ConfigError(f"{run.folder} is not trained to its end: {weights} is missing")
+    parts = Parts(config, data, load_tokenizer(config, weights))
     if "prior" in config.stages and run.model("prior").is_file():
+        check_sampler(config, parts.tokenizer)
         parts.prior = load_prior(config, parts.tokenizer, run.model("prior"))
         parts.sampler, parts.guidance = build_sampler(config), build_guidance(config)
     return parts
-
-
-def _check_before_training(config: DictConfig, run: Run, stages: list[str]) -> None:
-    """Everything that can be found wrong without training, found in seconds on the meta device."""
-    tokenizer = build_tokenizer(config, "meta")
-    if "prior" in stages:
-        build_prior(config, tokenizer, "meta")
-        build_sampler(config), build_guidance(config)
-    for name in stages:
-        run.check_config(name, config)
-        last = run.checkpoint(name)
-        if last.is_file():
-            check_resumable(last)
-        if run.model(name).is_file():
-            read_facts(run.model(name))
-    if config.tokenizer.checkpoint is not None:
-        load_tokenizer(config, Path(config.tokenizer.checkpoint))

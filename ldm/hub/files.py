@@ -7,8 +7,9 @@ from pathlib import Path
 
 __all__ = ["StorageFull", "write_whole"]
 
-# torch and safetensors wrap the system's error in their own, with one of these texts.
-FULL = ("No space left", "os error 28", "file write failed")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# torch and safetensors put the system's error in one of their own, with one of these texts.
+FULL_TEXTS = ("No space left", "os error 28", "os error 122", "file write failed")
 
 
 class StorageFull(OSError):
@@ -40,11 +41,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 def _is_full(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if any(
-            text in str(error) for text in ("No space left", "os error 28", "file write failed")
-        ):
+        if getattr(error, "errno", None) in FULL or any(t in str(error) for t in FULL_TEXTS):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -62,14 +62,14 @@ def load(path: Path, model: nn.Module) -> None:
     Raises:
         BadCheckpoint: unreadable, or of other names or shapes.
     """
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise BadCheckpoint(f"{path} is {_what_is(path)} ({error})") from error
+    read_facts(path)
+    state = load_file(path)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise BadCheckpoint(f"{path} does not fit the configured model: {error}") from error
+        # Torch names every parameter, of which there may be thousands.
+        reason = " ".join(str(error).split())[:500]
+        raise BadCheckpoint(f"{path} does not fit the configured model: {reason}") from error
 
 
 def load_averaged(path: Path, model: nn.Module) -> None:
@@ -88,7 +88,7 @@ def check_resumable(path: Path) -> None:
         BadCheckpoint: with the way out.
     """
     try:
-        torch.load(path, map_location="meta", weights_only=True)
+        state = torch.load(path, map_location="meta", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError) as error:
         if "weights_only" in str(error) or "Weights only" in str(error):
             raise BadCheckpoint(
@@ -98,6 +98,10 @@ def check_resumable(path: Path) -> None:
         raise BadCheckpoint(
             f"{path} is truncated or corrupt ({error}): delete it to train this stage anew"
         ) from error
+    if not isinstance(state, dict) or "samples_seen" not in state:
+        raise BadCheckpoint(
+            f"{path} is not a state of this training: delete it to train this stage anew"
+        )
 
 
 def fingerprint(model: nn.Module) -> str:

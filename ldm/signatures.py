@@ -1,0 +1,118 @@
+"""The arguments a configuration gives, against the signature of what it calls."""
+
+import difflib
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+__all__ = ["ConfigError", "check_arguments", "check_type", "refuse_unknown", "suggest"]
+
+HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_convert_"}
+ANY = inspect.Parameter.empty
+
+
+class ConfigError(ValueError):
+    """A configuration is wrong; the message says where, and what is right."""
+
+
+def check_arguments(place: str, target: Callable, given: Mapping[str, Any]) -> None:
+    """Check names and plain types of keyword arguments.
+
+    Raises:
+        ConfigError: with the place, and the nearest right name or the type that is expected.
+    """
+    kinds, rest = _parameters(target)
+    names = given.keys() - HYDRA_KEYS
+    if rest is None:
+        refuse_unknown(place, [name for name in given if name in names], kinds)
+    for name in names:
+        check_type(f"{place}.{name}", given[name], kinds.get(name, rest))
+
+
+def check_type(place: str, value: Any, kind: Any) -> None:
+    """Check a value that came from YAML: numbers, strings, lists, or what has a `_target_`.
+
+    Raises:
+        ConfigError: it is of another type.
+    """
+    if not _fits(value, kind):
+        raise ConfigError(f"{place} must be {_words(kind)}, got {value!r}")
+
+
+def refuse_unknown(place: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Check names.
+
+    Raises:
+        ConfigError: one is not among the known ones; the nearest is suggested.
+    """
+    known = [name for name in known if not name.startswith("_")]
+    for key in given:
+        if key not in known:
+            full = f"{place}.{key}" if place else key
+            raise ConfigError(f"unknown key {full!r}{suggest(key, known)}")
+
+
+def suggest(wrong: str, known: Iterable[str]) -> str:
+    """The nearest right name, in words, or all of them."""
+    known = [str(name) for name in known]
+    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    if near:
+        return f": did you mean {near[0]!r}?"
+    return f": choose one of {', '.join(known[:30])}" if known else ""
+
+
+def _parameters(target: Callable) -> tuple[dict[str, Any], Any]:
+    """Types of the named parameters, and that of all others, None where there are no others."""
+    kinds: dict[str, Any] = {}
+    for one in target.__mro__ if inspect.isclass(target) else [target]:
+        own = inspect.signature(one).parameters.values()
+        named = {p.name: p.annotation for p in own if p.kind != p.VAR_KEYWORD}
+        kinds = named | kinds
+        rest = [p.annotation for p in own if p.kind == p.VAR_KEYWORD]
+        if not rest:
+            return kinds, None
+        # `**options: float` takes any name; `**more`, with no type, hands it to the next class.
+        if rest[0] is not ANY:
+            return kinds, rest[0]
+    return kinds, ANY
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind in (ANY, Any) or isinstance(kind, str):
+        return True
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if kind is None or kind is types.NoneType:
+        return value is None
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if kind in (str, bool):
+        return isinstance(value, kind)
+    if origin in (list, tuple, Sequence):
+        elements = [one for one in inner if one is not ...]
+        return isinstance(value, Sequence) and not isinstance(value, str) and _all(value, elements)
+    if origin in (dict, Mapping):
+        return isinstance(value, Mapping) and _all(value.values(), inner[1:])
+    # Everything else is an object: built from what has a `_target_`, or found by a path.
+    return not isinstance(value, str | int | float | None) or "PathLike" in str(kind)
+
+
+def _all(values: Iterable[Any], kinds: Sequence[Any]) -> bool:
+    return not kinds or all(any(_fits(value, kind) for kind in kinds) for value in values)
+
+
+def _words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(str(one) for one in get_args(kind))
+    if get_origin(kind) in (Union, types.UnionType):
+        return " or ".join(_words(one) for one in get_args(kind))
+    plain = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+    names = {**plain, types.NoneType: "null", None: "null"}
+    home = get_origin(kind) or kind
+    if home in (list, tuple, Sequence):
+        return "a list"
+    return names.get(kind) or f"a {getattr(home, '__name__', home)}"
