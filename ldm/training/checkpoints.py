@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from ldm import distributed
@@ -42,7 +43,15 @@ class SaveCheckpoint(pl.Callback):
             raise SIGTERMException
 
     def save(self, trainer: pl.Trainer) -> None:
-        """Collective: every rank takes part, the first one writes."""
+        """Collective: every rank takes part, the first one writes.
+
+        Raises:
+            Diverged: weights are not finite; the older checkpoint stays.
+        """
+        training: Training = trainer.lightning_module
+        names, parameters = zip(*training.named_parameters(), strict=True)
+        norms = torch._foreach_norm([p.detach() for p in parameters])
+        training.refuse_nonfinite(dict(zip(names, norms, strict=True)))
         if trainer.is_global_zero:
             write_whole(self.path, lambda part: trainer.save_checkpoint(part, weights_only=False))
         else:

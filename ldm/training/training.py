@@ -102,9 +102,25 @@ class Training(pl.LightningModule):
         if self.clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.clip, norm)
         logs["grad_norm"] = norm
-        self._refuse_nonfinite(logs)
+        self.refuse_nonfinite(logs)
         optimizer.step()
         return logs
+
+    def refuse_nonfinite(self, values: dict[str, Tensor]) -> None:
+        """Stop training where one of these scalars, named in the message, is NaN or infinite.
+
+        Raises:
+            Diverged: as it says.
+        """
+        together = torch.stack([value.float() for value in values.values()])
+        finite = torch.isfinite(together).tolist()  # one wait for the device, not one a name
+        wrong = [name for name, sound in zip(values, finite, strict=True) if not sound]
+        if wrong:
+            raise Diverged(
+                f"{', '.join(wrong[:5])} not finite after {self.samples_seen} samples: the last "
+                f"checkpoint is kept; lower the learning rate, set a gradient clip, or train with "
+                f"trainer.precision=32-true"
+            )
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self.make_optimizer([p for p in self.model.parameters() if p.requires_grad])]
@@ -133,17 +149,6 @@ class Training(pl.LightningModule):
     def _without_sync(self):
         strategy = self.trainer.strategy
         return getattr(strategy, "block_backward_sync", nullcontext)()
-
-    def _refuse_nonfinite(self, logs: dict[str, Tensor]) -> None:
-        values = torch.stack([value.float() for value in logs.values()])
-        finite = torch.isfinite(values).tolist()  # one wait for the device, not one a name
-        wrong = [name for name, sound in zip(logs, finite, strict=True) if not sound]
-        if wrong:
-            raise Diverged(
-                f"{', '.join(wrong)} not finite after {self.samples_seen} samples: the last "
-                f"checkpoint is kept; lower the learning rate, set a gradient clip, or train with "
-                f"trainer.precision=32-true"
-            )
 
 
 def _shares(parts: list[Batch]) -> list[float]:
