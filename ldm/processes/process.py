@@ -33,7 +33,19 @@ class Process(ABC):
 
 
 class GaussianProcess(Process):
-    """Processes with `x_t = alpha_t x_0 + sigma_t eps` and `eps` standard normal."""
+    """Processes with `x_t = alpha_t x_0 + sigma_t eps` and `eps` standard normal.
+
+    Raises:
+        ValueError: sums of the space's points are no points of it.
+    """
+
+    def __init__(self, space: Space) -> None:
+        if not space.linear:
+            raise ValueError(
+                f"{type(self).__name__} adds noise to points, which would leave {space}: choose a "
+                f"process of that space, or latents in a flat one"
+            )
+        super().__init__(space)
 
     @abstractmethod
     def alpha_sigma(self, t: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:

@@ -24,6 +24,8 @@ class Flat(Space):
         torch.Size([2, 4, 32, 32])
     """
 
+    linear = True
+
     def __init__(self, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
 

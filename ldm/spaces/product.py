@@ -92,6 +92,7 @@ class Product(_Parts):
         self.parts = tuple(parts)
         self.sizes = [math.prod(part.shape) for part in self.parts]
         self.shape = (sum(self.sizes),)
+        self.linear = all(part.linear for part in self.parts)
 
     def random(
         self,
@@ -157,6 +158,7 @@ class Power(_Parts):
         self.parts = (base,)
         channels, *rest = base.shape
         self.shape = (groups * channels, *rest, *self.grid)
+        self.linear = base.linear
 
     def random(
         self,

@@ -21,6 +21,9 @@ class Space(ABC):
     shape: tuple[int, ...]
     """The shape of one point in ambient coordinates."""
 
+    linear: bool = False
+    """Whether sums and multiples of points are points, as Gaussian processes need."""
+
     @abstractmethod
     def random(
         self,
