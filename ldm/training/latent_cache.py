@@ -56,16 +56,13 @@ class LatentCache:
         # A share of all shards, not of the missing ones: another rank may have filled some.
         return [one for one in shards[rank::world] if not self._whole(*one)]
 
-    @torch.no_grad()
     def fill(self, device: torch.device, rank: int = 0, world: int = 1) -> Iterator[int]:
         """Encode this rank's share of the missing shards; yields samples as they are done."""
         self.tokenizer.to(device)
         for side, number in self.missing(rank, world):
             raws = []
             for batch in self._images(number):
-                x = batch["x"].to(device)
-                encoded = self.tokenizer.encode({"x": x.flip(-1) if side == "flipped" else x})
-                raws.append(encoded.raw.cpu().numpy())
+                raws.append(self._encode(batch["x"].to(device), side).cpu().numpy())
                 yield len(raws[-1])
             write_whole(self._path(side, number), _writer(np.concatenate(raws)))
 
@@ -80,6 +77,10 @@ class LatentCache:
     def batches(self, order: SampleOrder, workers: int = 0) -> DataLoader:
         """Batches with `raw`, `index` and, where the data has them, `label`."""
         return _loader(self.dataset(), order, workers)
+
+    @torch.no_grad()
+    def _encode(self, x: Tensor, side: str) -> Tensor:
+        return self.tokenizer.encode({"x": x.flip(-1) if side == "flipped" else x}).raw
 
     def _images(self, number: int) -> DataLoader:
         end = min((number + 1) * self.shard, len(self.data.train_dataset))

@@ -1,0 +1,93 @@
+"""What a run writes down: rows of metrics.csv, event files, a Weights & Biases run."""
+
+import csv
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ldm.training.records import CSV, tensorboard, wandb
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_are_on_disk_as_soon_as_they_are_logged(tmp_path):
+    log = CSV(tmp_path / "deep" / "metrics.csv")
+    log.log_metrics({"loss": 0.5}, 64)
+    assert rows(log.path) == [{"samples": "64", "loss": "0.5"}]
+    log.log_metrics({"loss": 1 / 3}, 128)
+    assert rows(log.path)[1] == {"samples": "128", "loss": "0.333333333"}
+
+
+def test_columns_may_come_later_and_in_any_order(tmp_path):
+    log = CSV(tmp_path / "metrics.csv")
+    log.log_metrics({"a": 1.0}, 1)
+    log.log_metrics({"b": 2.0, "a": 3.0}, 2)
+    log.log_metrics({"a": 4.0, "b": 5.0}, 3)
+    log.log_metrics({"a": 6.0}, 4)
+    found = [(row["samples"], row["a"], row["b"]) for row in rows(log.path)]
+    assert found == [("1", "1", ""), ("2", "3", "2"), ("3", "4", "5"), ("4", "6", "")]
+
+
+def test_a_resumed_file_is_that_of_an_uninterrupted_run(tmp_path):
+    def values(step):
+        return {"a": float(step)} if step < 3 else {"b": float(step), "a": -float(step)}
+
+    whole, parts = CSV(tmp_path / "whole.csv"), CSV(tmp_path / "parts.csv")
+    for step in range(1, 7):
+        whole.log_metrics(values(step), step)
+        parts.log_metrics(values(step), step)
+        for checkpoint in (step, step - 1):  # killed at once, and after one more row
+            resumed = CSV(parts.path, resume_at=checkpoint)
+            for again in range(checkpoint + 1, step + 1):
+                resumed.log_metrics(values(again), again)
+            assert resumed.path.read_text() == whole.path.read_text()
+
+
+def test_a_run_that_begins_anew_keeps_nothing_of_an_older_one(tmp_path):
+    CSV(tmp_path / "metrics.csv").log_metrics({"old": 1.0}, 1)
+    new = CSV(tmp_path / "metrics.csv", resume_at=0)
+    new.log_metrics({"new": 2.0}, 1)
+    assert rows(new.path) == [{"samples": "1", "new": "2"}]
+
+
+def test_records_are_evenly_spaced_and_the_last_is_the_last_step(tokenizer_training, run, tmp_path):
+    training = run(tokenizer_training(samples=480), tmp_path, records=3)
+    found = rows(tmp_path / "metrics.csv")
+    assert [int(row["samples"]) for row in found] == [192, 320, 512]
+    assert float(found[-1]["loss"]) == round(training.logs["loss"].item(), 9)
+    assert {"pixel", "codebook", "grad_norm"} <= found[0].keys()
+
+
+def test_tensorboard_gets_numbers_and_pictures(tokenizer_training, run, tmp_path):
+    run(
+        tokenizer_training(),
+        tmp_path,
+        loggers=lambda: [tensorboard(tmp_path, "run", {})],
+    )
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    losses = events.Scalars("loss")
+    assert [event.step for event in losses] == [128, 256, 384, 512]
+    torch.testing.assert_close(
+        [event.value for event in losses],
+        [float(row["loss"]) for row in rows(tmp_path / "metrics.csv")],
+    )
+    assert [event.step for event in events.Images("samples")] == [512]
+
+
+def test_wandb_writes_an_offline_run_where_nobody_is_logged_in(
+    tokenizer_training, run, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    logger = wandb(tmp_path, "run", {"seed": 3}, project="tests")
+    try:
+        run(tokenizer_training(samples=128), tmp_path, loggers=lambda: [logger])
+        assert logger.experiment.config["seed"] == 3
+        assert logger.experiment.summary["loss"] > 0
+    finally:
+        logger.experiment.finish()
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
