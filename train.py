@@ -9,7 +9,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from eval import evaluate
+from eval.evaluate import evaluate
 from ldm import distributed
 from ldm.build import build_data, build_part
 from ldm.commands import command
