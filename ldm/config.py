@@ -44,6 +44,8 @@ KINDS = {"run": str, "seed": int, "stages": list[str], "stage": str | None, "des
 def compose(overrides: Iterable[str]) -> DictConfig:
     """The configuration that `experiment=...` and further overrides name, checked.
 
+    Without an experiment, `run` names the folder and each group is named apart.
+
     Raises:
         ConfigError: an unknown key, group member, target or argument; the nearest one is suggested.
     """
@@ -56,7 +58,7 @@ def compose(overrides: Iterable[str]) -> DictConfig:
     experiment = config.hydra.runtime.choices.get("experiment")
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    if experiment is None:
+    if experiment is None and config.run is None:
         raise ConfigError(f"name an experiment: experiment={' | '.join(members('experiment'))}")
     if config.run is None:
         config.run = f"runs/{experiment}"

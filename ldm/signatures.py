@@ -114,5 +114,6 @@ def _words(kind: Any) -> str:
     names = {**plain, types.NoneType: "null", None: "null"}
     home = get_origin(kind) or kind
     if home in (list, tuple, Sequence):
-        return "a list"
-    return names.get(kind) or f"a {getattr(home, '__name__', home)}"
+        elements = " or ".join(_words(one) for one in dict.fromkeys(get_args(kind)))
+        return f"a list, each {elements}" if elements else "a list"
+    return names.get(kind) or f"what has a _target_ ({getattr(home, '__name__', home)})"

@@ -1,9 +1,13 @@
 """Shapes of every signature are checked while tests run; shared data is used when it is there."""
 
+import multiprocessing
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 hook = install_import_hook(["ldm", "data", "eval"], "typecheck.checked")
@@ -21,24 +25,82 @@ def shared_data() -> Path:
     return folder
 
 
+SHORT = [
+    "experiment=demo/digits",
+    "tokenizer.training.samples=512",
+    "tokenizer.training.batch_size=64",
+    "prior.training.samples=512",
+    "prior.training.batch_size=64",
+    "prior.backbone.width=32",
+    "prior.backbone.depth=2",
+    "prior.backbone.heads=2",
+    "sampler.steps=4",
+    "eval.samples=40",
+    "trainer.accelerator=cpu",
+    "trainer.pictures=1",
+    "trainer.records=4",
+    "trainer.checkpoints=4",
+]
+
+
 @pytest.fixture
 def tiny(tmp_path, monkeypatch) -> list[str]:
     """Overrides that make the demo a matter of seconds, in a folder of its own."""
     monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
-    return [
-        "experiment=demo/digits",
-        f"run={tmp_path}/runs/digits",
-        "tokenizer.training.samples=512",
-        "tokenizer.training.batch_size=64",
-        "prior.training.samples=512",
-        "prior.training.batch_size=64",
-        "prior.backbone.width=32",
-        "prior.backbone.depth=2",
-        "prior.backbone.heads=2",
-        "sampler.steps=4",
-        "eval.samples=40",
-        "trainer.accelerator=cpu",
-        "trainer.pictures=1",
-        "trainer.records=4",
-        "trainer.checkpoints=4",
-    ]
+    return [*SHORT, f"run={tmp_path}/runs/digits"]
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory) -> Path:
+    from ldm.config import compose
+    from train import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LDM_CACHE", str(folder / "cache"))
+        # Large enough a rate that samples are more than the noise of an untouched network.
+        train(compose([*SHORT, "prior.training.optimizer.lr=1e-2", f"run={folder}/runs/digits"]))
+    return folder
+
+
+@pytest.fixture
+def trained(_trained, monkeypatch) -> Path:
+    """The folder of a finished short run that tests share: read it, or copy it and write there."""
+    monkeypatch.setenv("LDM_CACHE", str(_trained / "cache"))
+    return _trained / "runs" / "digits"
+
+
+@pytest.fixture
+def two_processes(tmp_path) -> Callable:
+    """`two_processes(work)`: call `work(rank)` in two, as torchrun would start them; its answers.
+
+    They are forked, which is quick: CUDA forbids it.
+    """
+    if torch.cuda.is_available():
+        pytest.skip("forks processes, and CUDA does not survive that")
+
+    def run(work: Callable[[int], object], seconds: float = 60) -> list:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+
+        def process(rank: int) -> None:
+            torch.set_num_threads(1)  # OpenMP's threads did not come along
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+            torch.save(work(rank), tmp_path / f"answer-{port}-{rank}")
+
+        context = multiprocessing.get_context("fork")
+        processes = [context.Process(target=process, args=(rank,)) for rank in range(2)]
+        for one in processes:
+            one.start()
+        try:
+            for one in processes:
+                one.join(seconds)
+                assert one.exitcode == 0, f"exit code {one.exitcode}; None is a hang"
+        finally:
+            for one in processes:
+                one.kill()
+        return [torch.load(tmp_path / f"answer-{port}-{rank}") for rank in range(2)]
+
+    return run
