@@ -6,8 +6,8 @@ prints, for each size, seconds of both (median of runs that take turns), their r
 indices equal to the float64 argmin, and the extra memory: how far the peak resident size (VmHWM of
 Linux, set back by /proc/self/clear_refs) of a process of its own rises above what it holds before
 the call. "new codebook" is a training step: what is built from the codes is built in the time
-measured. "same codebook" is an evaluation, where it was built before. Codes of two channels are measured as
-initialised, on the unit circle, and spread over the plane.
+measured. "same codebook" is an evaluation, where it was built before. Codes of two channels are
+measured as initialised, on the unit circle, and spread over the plane.
 """
 
 import subprocess
