@@ -38,7 +38,7 @@ def describe(config: DictConfig) -> None:
         table.add_column(column, justify="right" if column == "parameters" else "left")
     parts = {f"tokenizer.{name}": child for name, child in tokenizer.named_children()}
     models = {"tokenizer": (tokenizer, lambda x: _tokenizer_loss(tokenizer, x))}
-    if config.prior is not None:
+    if "prior" in config.stages:
         prior = build_prior(config, tokenizer, "meta")
         parts |= {f"prior.{name}": child for name, child in prior.named_children()}
         models["prior"] = (prior, lambda x: _prior_loss(prior, tokenizer, x))

@@ -9,7 +9,7 @@ __all__ = ["StorageFull", "write_whole"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # torch and safetensors put the system's error in one of their own, with one of these texts.
-FULL_TEXTS = ("No space left", "os error 28", "os error 122", "file write failed")
+FULL_TEXTS = ("No space left", "os error 28", "os error 122", "iostream error")
 
 
 class StorageFull(OSError):

@@ -1,0 +1,106 @@
+"""What is found wrong before training: parts that do not fit, and weights that are not there."""
+
+from urllib.error import URLError
+
+import pytest
+import torch
+
+from data import Digits
+from ldm.build import build_tokenizer
+from ldm.checks import check_sampler, check_stages
+from ldm.config import ConfigError, compose
+from ldm.hub.weights import BadCheckpoint
+from ldm.run import Run
+
+BOTH = ["tokenizer", "prior"]
+LPIPS = "tokenizer.training.loss.perceptual={_target_: ldm.losses.LPIPS}"
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """No downloads, and caches that hold nothing."""
+
+    def refuse(*_, **__):
+        raise URLError("offline")
+
+    monkeypatch.setattr(torch.hub, "urlopen", refuse)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
+
+
+def check(tmp_path, *overrides, data=None, stages=BOTH):
+    config = compose(["experiment=demo/digits", f"run={tmp_path}/run", *overrides])
+    check_stages(config, Run(config.run), data or Digits(), stages)
+
+
+def draw(*overrides):
+    config = compose(["experiment=demo/digits", *overrides])
+    check_sampler(config, build_tokenizer(config, "meta"))
+
+
+def test_the_demo_passes_and_leaves_nothing_behind(tmp_path):
+    check(tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["sampler=flow_euler"], "GaussianDiffusion has no velocity"),
+        (["sampler.steps=0"], "the sampler does not fit the prior"),
+        (["+sampler.etta=1"], "unexpected keyword argument 'etta'"),
+        (["sampler=euler", "sampler.scheduler.timestep_spacing=linspace"], "stops between"),
+        (["prior.conditioning=null", "guidance.scale=2"], "no conditions to guide by"),
+        (["guidance.interval=[3,1]"], "guidance: .*0 <= low < high"),
+    ],
+)
+def test_a_sampler_that_does_not_fit_is_refused(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        draw(*overrides)
+
+
+def test_a_diffusion_sampler_is_refused_for_a_flow(tmp_path):
+    groups = ["data=imagenet256", "tokenizer=kl_f8", "prior=sit", "sampler=ddim"]
+    config = compose([*groups, f"run={tmp_path}"])
+    with pytest.raises(ConfigError, match="got a LinearFlow: sample a flow with EulerODE"):
+        check_sampler(config, build_tokenizer(config, "meta"))
+
+
+def test_options_of_a_sampler_and_guidance_are_taken():
+    draw("+sampler.eta=0.5", "guidance.scale=2", "guidance.interval=[0.1,5]")
+
+
+def test_missing_weights_of_a_loss_are_found_before_training(tmp_path, offline):
+    with pytest.raises(ConfigError, match=r"tokenizer\.training\.loss.*LPIPS.*not here"):
+        check(tmp_path, LPIPS)
+
+
+def test_a_loss_that_is_not_for_such_data_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("ldm.losses.LPIPS.load", lambda self: None)
+    with pytest.raises(ConfigError, match=r"training\.loss does not fit digits: LPIPS .*16 pixels"):
+        check(tmp_path, LPIPS)
+
+
+@pytest.mark.parametrize(("classes", "names"), [(5, tuple("0123456789")), (10, ())])
+def test_labels_that_the_prior_cannot_read_are_found(tmp_path, classes, names):
+    data = Digits()
+    data.class_names = names
+    with pytest.raises(ConfigError, match=f"on {classes} classes, digits has {len(names)}"):
+        check(tmp_path, f"prior.backbone.classes={classes}", data=data)
+
+
+def test_an_unconditional_prior_takes_data_without_labels(tmp_path):
+    data = Digits()
+    data.class_names = ()
+    check(tmp_path, "prior.backbone.classes=0", "prior.conditioning=null", data=data)
+
+
+def test_states_that_cannot_be_resumed_are_found(tmp_path):
+    path = tmp_path / "run" / "prior" / "checkpoints" / "last.ckpt"
+    path.parent.mkdir(parents=True)
+    torch.save({"samples_seen": 3}, path)
+    check(tmp_path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BadCheckpoint, match=r"last\.ckpt is truncated or corrupt.*delete it"):
+        check(tmp_path)
+    check(tmp_path, stages=["tokenizer"])

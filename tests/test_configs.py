@@ -1,0 +1,104 @@
+"""Every shipped configuration composes and builds at its full size, on the meta device."""
+
+import pytest
+import torch
+
+from ldm.build import (
+    build_data,
+    build_guidance,
+    build_part,
+    build_prior,
+    build_sampler,
+    build_tokenizer,
+)
+from ldm.checks import check_sampler
+from ldm.config import compose, members
+
+# What a tokenizer or prior of the papers is for, where an experiment does not say.
+IMAGES = ["data=imagenet256", "run=runs/test", "eval=classifier"]
+
+# Parameters of encoder and decoder with the convolutions around the bottleneck; no codebook.
+PUBLISHED = {
+    "gsq_f16": 72_932_371,
+    "kl_f4": 55_312_063,
+    "kl_f8": 83_653_863,
+    "kl_f16": 69_610_963,
+    "kl_f32": 103_880_131,
+    "vq_f4": 55_298_206,
+    "vq_f8": 67_651_759,
+    "vq_f16": 69_462_299,
+}
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def check_training(config, stage, **parts):
+    """All of a stage's training but the weights that perceptual losses download."""
+    with torch.device("meta"):
+        training = build_part(config, f"{stage}.training", **parts, seed=config.seed)
+    training.configure_optimizers()
+    assert training.samples >= training.batch_size
+
+
+@pytest.mark.parametrize("name", members("experiment"))
+def test_every_experiment_builds(name):
+    config = compose([f"experiment={name}"])
+    tokenizer = build_tokenizer(config, "meta")
+    if "tokenizer" in config.stages:
+        check_training(config, "tokenizer", model=tokenizer)
+    if "prior" in config.stages:
+        prior = build_prior(config, tokenizer, "meta")
+        check_training(config, "prior", model=prior, tokenizer=tokenizer)
+        check_sampler(config, tokenizer)
+        assert build_data(config).classes in (0, config.prior.backbone.classes)
+    for part in ("eval", "trainer"):
+        build_part(config, part)
+
+
+@pytest.mark.parametrize("name", members("tokenizer"))
+def test_every_tokenizer_builds_at_the_papers_size(name):
+    config = compose([*IMAGES, f"tokenizer={name}", "stages=[tokenizer]"])
+    tokenizer = build_tokenizer(config, "meta")
+    check_training(config, "tokenizer", model=tokenizer)
+    if name in PUBLISHED:
+        networks = count(tokenizer.encoder) + count(tokenizer.decoder)
+        assert networks == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", members("prior"))
+def test_every_prior_builds_on_stable_diffusions_latents(name):
+    sampler = "flow_heun" if name == "sit" else "ddim"
+    groups = ["tokenizer=kl_f8", f"prior={name}", f"sampler={sampler}"]
+    config = compose([*IMAGES, *groups])
+    tokenizer = build_tokenizer(config, "meta")
+    prior = build_prior(config, tokenizer, "meta")
+    check_training(config, "prior", model=prior, tokenizer=tokenizer)
+    if name in ("dit", "sit"):
+        assert count(prior) == 675_129_632
+
+
+@pytest.mark.parametrize("name", members("sampler"))
+def test_every_sampler_draws_from_the_prior_it_is_for(name):
+    prior = "sit" if name.startswith("flow") else "dit"
+    config = compose([*IMAGES, "tokenizer=kl_f8", f"prior={prior}", f"sampler={name}"])
+    check_sampler(config, build_tokenizer(config, "meta"))
+
+
+@pytest.mark.parametrize("group", ["data", "eval", "trainer", "logger"])
+def test_every_other_member_is_what_it_says(group):
+    given = {"data": ["data.root=somewhere"]}
+    for name in members(group):
+        extra = given.get(group, []) if name == "image_folder" else []
+        config = compose(["experiment=demo/digits", f"{group}={name}", *extra])
+        if group == "logger":
+            assert all("_target_" in node for node in (config.logger or {}).values())
+        else:
+            build_part(config, group)
+
+
+def test_configurations_of_samplers_and_guidance_are_their_own_parts():
+    config = compose(["experiment=demo/digits", "guidance.scale=3", "sampler.steps=7"])
+    assert build_sampler(config).steps == 7
+    assert build_guidance(config).scale == 3

@@ -1,0 +1,60 @@
+"""Counts of operations and numbers in closed form, and the table as a user gets it."""
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+import train
+from ldm.build import build_prior, build_tokenizer
+from ldm.config import compose
+from ldm.describe import parameters, training_flops
+
+
+def test_a_linear_layer_costs_two_operations_a_weight_in_each_of_three_products():
+    layer = nn.Linear(30, 20, bias=False)
+    x = torch.zeros(7, 30, requires_grad=True)
+    assert parameters(layer) == 600
+    assert training_flops(lambda: layer(x).sum()) == 3 * 2 * 7 * 600
+
+
+def test_dit_xl_2_costs_the_published_operations():
+    config = compose(
+        ["data=imagenet256", "tokenizer=kl_f8", "prior=dit", "sampler=ddim", "run=runs/test"]
+    )
+    tokenizer = build_tokenizer(config, "meta")
+    prior = build_prior(config, tokenizer, "meta")
+    latent, label = torch.zeros(1, 4, 32, 32, device="meta"), torch.zeros(1, device="meta").long()
+    flops = training_flops(lambda: prior.loss(latent, {"label": label})["loss"].sum())
+    # Peebles and Xie count 118.6 G multiply-adds forward; backward costs twice as much.
+    assert flops / 6e9 == pytest.approx(118.6, abs=0.05)
+
+
+def test_the_table_of_the_demo(tmp_path, capsys):
+    run = tmp_path / "run"
+    train.main(["experiment=demo/digits", "describe=true", f"run={run}", "seed=5"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for cells in (
+        "digits, (1, 8, 8), latents in Flat(4, 4, 4)",
+        "tokenizer.encoder Encoder 401,380",
+        "tokenizer.bottleneck GroupedSphericalQuantizer 512",
+        "prior.backbone DiT 4,166,792",
+        "tokenizer parameters 917,285",
+        "tokenizer steps x batch 1,500 x 128",
+        "prior steps x batch 2,000 x 128",
+        "prior TFLOPs a step 0.03",
+        # Weights, gradients, averaged weights and two moments of four bytes.
+        f"prior memory of weights and optimizer {4_166_792 * 20 / 2**30:.2f} GiB",
+    ):
+        assert cells in text
+    assert OmegaConf.load(run / "config.yaml").data.seed == 5
+    assert str(run / "config.yaml") in text.replace(" ", "")
+    assert not (run / "tokenizer").exists()
+
+
+def test_a_tokenizer_alone_is_described(tmp_path, capsys):
+    groups = ["data=imagenet256", "tokenizer=kl_f8", "stages=[tokenizer]"]
+    train.main([*groups, "describe=true", f"run={tmp_path}"])
+    out = capsys.readouterr().out
+    assert "83,653,863" in out
+    assert "prior" not in out
