@@ -22,8 +22,8 @@ __all__ = ["block_search", "nearest", "sorted_search", "tree_search"]
 
 TREE_DIMENSIONS = 4  # beyond these a k-d tree visits so many leaves that products are faster
 BLOCK = 128  # codes that are kept or ruled out together
-# Queries and codes multiplied at once. On a CPU 16 MiB of products: less stays in nearer caches, but
-# has threads wait for each other so often that a busy machine loses far more.
+# Queries and codes multiplied at once. On a CPU 16 MiB of products: fewer fit nearer caches, but
+# then threads wait for each other so often that a busy machine loses far more.
 TILE = {"cpu": 2048}
 DEVICE_TILE = 8192  # 256 MiB: enough to fill an accelerator
 # What inputs of a product may lose to rounding under each torch.set_float32_matmul_precision.
