@@ -120,10 +120,10 @@ def validate(config: DictConfig) -> None:
         check_type(key, OmegaConf.to_object(config).get(key), kind)
     if config.seed < 0:
         raise ConfigError(f"seed must not be negative, got {config.seed}")
-    needed = {"data", "tokenizer", "eval", "trainer"}
+    needed = ["data", "tokenizer", "eval", "trainer"]
     if "prior" in (config.stages if config.stage is None else [config.stage]):
-        needed |= {"prior", "sampler"}
-    for group in sorted(needed):
+        needed += ["prior", "sampler"]
+    for group in needed:
         if config.get(group) is None:
             raise ConfigError(f"no {group} is named: {group}={' | '.join(members(group))}")
     for place, node in _targets(config):

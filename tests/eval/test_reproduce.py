@@ -1,0 +1,104 @@
+"""Published tables beside runs that are complete, reduced, or not there."""
+
+import json
+import shutil
+
+import pytest
+from omegaconf import OmegaConf
+
+from eval import reproduce as module
+from eval.reproduce import TABLES, main, reproduce
+from ldm.config import ConfigError, compose
+from ldm.run import Run
+
+ALL = sorted(path.stem for path in TABLES.glob("*.yaml"))
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A table of one row, the demo's, and the runs beside it."""
+    table = {
+        "title": "A table",
+        "protocol": "some protocol",
+        "columns": ["psnr", "rfid"],
+        "rows": [
+            {"name": "ours", "experiment": "demo/digits", "published": {"psnr": 20, "rfid": 1.5}}
+        ],
+    }
+    (tmp_path / "tables").mkdir()
+    OmegaConf.save(table, tmp_path / "tables" / "some.yaml")
+    monkeypatch.setattr(module, "TABLES", tmp_path / "tables")
+    return tmp_path / "runs"
+
+
+def finish(runs, *overrides):
+    config = compose(["experiment=demo/digits", f"run={runs}/demo/digits", *overrides])
+    run = Run(config.run)
+    for stage in config.stages:
+        run.keep_config(stage, config)
+    run.metrics.write_text(json.dumps({"psnr": 21.5, "protocol": {}}))
+
+
+def test_a_run_that_is_not_there_is_not_run(table):
+    (row,) = reproduce("some", table)
+    assert row["published"] == {"psnr": 20, "rfid": 1.5}
+    assert row["ours"] == {}
+    assert row["scale"] == "not run"
+
+
+def test_a_run_of_the_experiment_itself_is_full_scale(table):
+    finish(table, "trainer=cpu_bf16", "eval.samples=10")  # how, not what
+    (row,) = reproduce("some", table)
+    assert row["scale"] == "full scale"
+    assert row["ours"]["psnr"] == 21.5
+
+
+def test_a_changed_run_says_what_was_changed_and_from_what(table):
+    finish(table, "prior.training.samples=512", "seed=1")
+    (row,) = reproduce("some", table)
+    assert row["scale"].startswith("reduced scale: ")
+    assert "prior.training.samples=512 (256000)" in row["scale"]
+    assert "seed=1 (0)" in row["scale"]
+
+
+def test_a_run_whose_experiment_is_gone_says_so(table):
+    finish(table)
+    path = module.TABLES / "some.yaml"
+    path.write_text(path.read_text().replace("demo/digits", "demo/gone"))
+    shutil.move(table / "demo" / "digits", table / "demo" / "gone")
+    (row,) = reproduce("some", table)
+    assert row["scale"] == "of an experiment that is no longer there"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_table_is_printed_with_its_rows(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    main([name])
+    out = capsys.readouterr().out
+    source = OmegaConf.load(TABLES / f"{name}.yaml")
+    for row in source.rows:
+        assert row.name in out
+        assert set(row.published) <= set(source.columns)
+        for value in row.published.values():
+            assert f"{value:.4g} / -" in out
+    assert out.count("not run") == len(source.rows)
+
+
+def test_published_and_ours_stand_side_by_side(table, monkeypatch, capsys):
+    finish(table)
+    monkeypatch.chdir(table.parent)
+    main(["some"])
+    out = capsys.readouterr().out
+    assert "20 / 21.5" in out
+    assert "1.5 / -" in out
+    assert "full scale" in out
+    assert "some protocol" in out
+
+
+def test_an_unknown_table_is_refused(capsys):
+    with pytest.raises(ConfigError, match=r"no table 'gqs': choose one of .*gsq"):
+        reproduce("gqs")
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2
+    assert "usage: python -m eval.reproduce" in capsys.readouterr().err

@@ -1,0 +1,75 @@
+"""Samples of a run: which pictures, in what files, whatever they are drawn beside."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sample
+from ldm.experiment import load_run
+
+
+def draw(run, output, *overrides):
+    sample.main([f"run={run}", f"output={output}", *overrides])
+    with np.load(output / "samples.npz") as file:
+        return dict(file)
+
+
+def test_the_files_are_those_that_evaluation_suites_read(trained, tmp_path, capsys):
+    arrays = draw(trained, tmp_path, "n=12")
+    assert set(arrays) == {"arr_0", "arr_1"}
+    assert arrays["arr_0"].shape == (12, 8, 8, 3)
+    assert arrays["arr_0"].dtype == np.uint8
+    assert arrays["arr_1"].tolist() == [*range(10), 0, 1]
+    assert (arrays["arr_0"] == arrays["arr_0"][..., :1]).all()  # grey
+    for number in range(12):
+        image = np.asarray(Image.open(tmp_path / f"{number:05d}.png"))
+        assert np.array_equal(image, arrays["arr_0"][number])
+    assert not (tmp_path / "00012.png").exists()
+    with Image.open(tmp_path / "samples.png") as grid:
+        assert min(grid.size) >= 3 * 64  # four by three, enlarged to be seen
+    assert "12 samples" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_samples_do_not_depend_on_the_batch_size_or_on_how_many_there_are(
+    trained, tmp_path, sampler
+):
+    options = [f"sampler={sampler}", "sampler.steps=4", "seed=3"]
+    whole = draw(trained, tmp_path / "whole", "n=20", "batch_size=20", *options)["arr_0"]
+    parts = draw(trained, tmp_path / "parts", "n=14", "batch_size=3", *options)["arr_0"]
+    # A matrix product of other sizes may round otherwise, and so may the eight bits.
+    difference = np.abs(whole[:14].astype(int) - parts)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.01
+
+
+def test_seeds_labels_and_guidance_are_obeyed(trained, tmp_path):
+    def images(*overrides):
+        return draw(trained, tmp_path, "n=6", *overrides)["arr_0"]
+
+    first = images("seed=1")
+    assert np.array_equal(first, images("seed=1"))
+    assert (first != images("seed=2")).any(axis=(1, 2, 3)).all()
+    assert draw(trained, tmp_path, "n=6", "label=7")["arr_1"].tolist() == [7] * 6
+    # So short a run has learnt little of labels: guidance makes much of it.
+    guided = images("seed=1", "guidance.scale=40")
+    assert not np.array_equal(first, guided)
+    assert not np.array_equal(guided, images("seed=1", "guidance.scale=40", "label=7"))
+
+
+def test_more_steps_are_more_network_calls(trained):
+    parts = load_run(trained, ["sampler=ddim", "sampler.steps=7", "guidance.scale=2"])
+    images, labels = sample.sample(parts, 3)
+    assert images.shape == (3, 8, 8, 1)
+    assert labels.tolist() == [0, 1, 2]
+    assert parts.prior.network_calls == 7
+
+
+def test_samples_without_labels_in_colour(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
+    sample.write(tmp_path / "new" / "folder", images, None)
+    with np.load(tmp_path / "new" / "folder" / "samples.npz") as file:
+        assert set(file) == {"arr_0"}
+        assert np.array_equal(file["arr_0"], images)
+    with Image.open(tmp_path / "new" / "folder" / "00001.png") as image:
+        assert np.array_equal(np.asarray(image), images[1])
