@@ -40,7 +40,7 @@ class TokenizerTraining(Training):
     def configure_optimizers(self) -> list[Optimizer]:
         optimizers = super().configure_optimizers()
         if self.adversarial is not None:
-            optimizers.append(self.make_optimizer(list(self.adversarial.parameters())))
+            optimizers.append(self.optimizer_of(self.adversarial))
         return optimizers
 
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:

@@ -123,7 +123,11 @@ class Training(pl.LightningModule):
             )
 
     def configure_optimizers(self) -> list[Optimizer]:
-        return [self.make_optimizer([p for p in self.model.parameters() if p.requires_grad])]
+        return [self.optimizer_of(self.model)]
+
+    def optimizer_of(self, module: nn.Module) -> Optimizer:
+        """Of what is trained in a module, not of frozen parts."""
+        return self.make_optimizer([p for p in module.parameters() if p.requires_grad])
 
     def train_dataloader(self) -> Iterable[Batch]:
         return self.batches(self)
