@@ -13,7 +13,7 @@ from eval.evaluate import evaluate
 from ldm import distributed
 from ldm.build import build_data, build_part
 from ldm.commands import command
-from ldm.config import compose, resolved
+from ldm.config import CONFIGS, compose, resolved
 from ldm.describe import describe
 from ldm.experiment import Parts, train_stages
 
@@ -39,13 +39,14 @@ def main(arguments: list[str]) -> None:
     train(config)
 
 
-@hydra.main(config_path="configs", config_name="train", version_base="1.3")
+@hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")
 def sweep(config: DictConfig) -> None:
     """One job of a sweep, in a run folder named after what is swept."""
     from hydra.core.hydra_config import HydraConfig
 
     config.run = f"runs/{HydraConfig.get().job.override_dirname.replace('experiment=', '')}"
-    train(resolved(config))
+    # A job may be far from the command line that sent it: it says for itself what is wrong.
+    command(lambda _: train(resolved(config)))([])
 
 
 if __name__ == "__main__":

@@ -307,3 +307,10 @@ def test_a_commands_own_arguments_are_taken_by_kind():
     assert rest == ["a.b=4", "flag"]
     with pytest.raises(ConfigError, match="n must be int, got 'many'"):
         take(["n=many"], n=int)
+
+
+def test_a_job_of_a_sweep_says_what_is_wrong(refused, tmp_path, monkeypatch):
+    arguments = ["--multirun", DEMO, "seed=0,1", "sampler=flow_euler"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["train.py", *arguments])
+    assert "the sampler does not fit the prior" in refused(train.main, *arguments)
