@@ -68,11 +68,6 @@ def folder_of(arguments: list[str]) -> Path:
     return Path(next(a for a in arguments if a.startswith("run=")).removeprefix("run="))
 
 
-@pytest.fixture(params=["plain", "adversarial"])
-def arguments(request, quick) -> list[str]:
-    return [*quick, ADVERSARIAL] if request.param == "adversarial" else quick
-
-
 @pytest.fixture
 def at_step(monkeypatch):
     """`at_step(n, how)`: call `how` in the n-th step of training from now on."""
@@ -119,10 +114,11 @@ def assert_same(one: dict, other: dict) -> None:
         assert same, name
 
 
-@pytest.mark.parametrize("how", [sigterm, kill])
+@pytest.mark.parametrize(("how", "more"), [(sigterm, []), (kill, [ADVERSARIAL])])
 def test_a_run_stopped_in_both_stages_ends_as_an_uninterrupted_one(
-    arguments, finished, at_step, capsys, how
+    quick, finished, at_step, capsys, how, more
 ):
+    arguments = [*quick, *more]
     whole = finished(arguments)
     for step in (3, 5 + 7):  # in the tokenizer's stage; then in its last steps and the prior's
         at_step(step, how)
