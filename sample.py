@@ -43,7 +43,8 @@ def sample(
     parts.prior.to(device), parts.tokenizer.to(device)
     indices = torch.arange(n)
     labels = (indices % classes if label is None else indices * 0 + label) if classes else None
-    mine = indices[distributed.rank() :: distributed.world()]
+    # A rank without samples of its own draws one more, which nobody keeps.
+    mine = indices[distributed.rank() % n :: distributed.world()]
     images = []
     with progress_bar() as bar:
         task = bar.add_task("samples", total=len(mine), remarks="")

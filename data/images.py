@@ -18,7 +18,7 @@ from data.crop import Crop
 from data.errors import DataError
 from data.order import Draw, mix
 
-__all__ = ["ImageDataset", "ImageFiles", "MemoryImages", "read_image"]
+__all__ = ["ImageDataset", "ImageFiles", "MemoryImages", "coins", "read_image"]
 
 REMEDY = "mend or remove it, or set skip_corrupt=True"
 
@@ -49,7 +49,7 @@ class ImageDataset(Dataset, ABC):
         index = torch.tensor([range(len(self))[draw.index] for draw in draws])
         x = self.pixels(index, draws)
         if self.flip:
-            mirrored = torch.from_numpy(_coins(draws))
+            mirrored = torch.from_numpy(coins(draws))
             x[mirrored] = x[mirrored].flip(-1)
         return {"x": x, "label": self.labels[index], "index": index}
 
@@ -64,7 +64,8 @@ class ImageDataset(Dataset, ABC):
         """A hash of all that decides pixels, labels and augmentation."""
 
 
-def _coins(draws: Sequence[Draw]) -> np.ndarray:
+def coins(draws: Sequence[Draw]) -> np.ndarray:
+    """Which draws are to be mirrored, where a set is flipped: one in two, as their seeds say."""
     seeds = np.array([draw.seed or 0 for draw in draws], np.uint64)
     drawn = np.array([draw.seed is not None for draw in draws])
     return drawn & (mix(seeds) >> np.uint64(63)).astype(bool)

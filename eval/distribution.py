@@ -31,13 +31,23 @@ class DistributionScores(nn.Module):
         self.manifold = ManifoldScores()
         self.inception = InceptionScore(seed=seed)
 
-    def update(self, images: Tensor, *, real: bool) -> Tensor | None:
-        """Add pictures `(b, c, h, w)`, bytes; returns the extractor's logits."""
+    def update(
+        self, images: Tensor, *, real: bool, remembered: Tensor | None = None
+    ) -> Tensor | None:
+        """Add pictures `(b, c, h, w)`, bytes; returns the extractor's logits.
+
+        Args:
+            images: of one of the sets.
+            real: which one.
+            remembered: mask `(b,)` of those whose features are kept for the scores that need them
+                all; the Fréchet distance, whose sums stream, sees every picture.
+        """
         features = self.extractor(images)
         self.frechet.update(features.pooled, real=real)
         if self.full:
-            self.kernel.update(features.pooled, real=real)
-            self.manifold.update(features.pooled, real=real)
+            kept = features.pooled if remembered is None else features.pooled[remembered]
+            self.kernel.update(kept, real=real)
+            self.manifold.update(kept, real=real)
             if not real and features.logits is not None:
                 self.inception.update(features.logits)
         return features.logits

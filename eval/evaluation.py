@@ -27,6 +27,7 @@ class Evaluation:
         batch_size: of encoding, drawing and extraction.
         reference: split that samples are compared with.
         resize: of Inception's input.
+        floor: also compare the training with the test split, which encodes all of both.
         lpips: also score reconstructions by LPIPS, whose weights are then needed.
         seed: of the samples and of KID's subsets.
     """
@@ -36,6 +37,7 @@ class Evaluation:
     batch_size: int = 250
     reference: Literal["train", "test"] = "test"
     resize: Literal["tf1", "antialias", "pytorch_fid", "clean"] = "tf1"
+    floor: bool = True
     lpips: bool = False
     seed: int = 0
 

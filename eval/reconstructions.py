@@ -40,7 +40,12 @@ def score_reconstructions(
         if number == 0 and distributed.rank() == 0:
             shown = torch.stack([x[:32], y[:32]], 1).flatten(0, 1)  # each beside its original
             save_grid(Run(parts.config.run).folder / "reconstructions.png", shown, columns=8)
-    protocol = {"split": "test", "n": len(data.test_dataset), "posterior": "mode", "pixels": 256}
+    protocol = {
+        "split": "test",
+        "n": len(data.test_dataset),
+        "posterior": "mode",
+        "pixels": "bytes",
+    }
     scores.add(pairs.compute(), **protocol)
     named = {f"r{name}": value for name, value in distance.compute().items()}
     scores.add(named, **protocol, **extractor.protocol)

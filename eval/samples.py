@@ -20,6 +20,8 @@ from ldm.training.progress import progress_bar
 
 __all__ = ["score_samples"]
 
+REMEMBERED = 10_000  # reference features for KID, precision and recall, as in ADM's evaluations
+
 
 @torch.no_grad()
 def score_samples(
@@ -32,8 +34,10 @@ def score_samples(
     """
     data, device = parts.data, distributed.device()
     distance = DistributionScores(extractor, evaluation.seed).to(device)
+    every = _every(parts, evaluation)
     for batch in evaluation.batches(data, evaluation.reference):
-        distance.update(to_uint8(batch["x"].to(device)), real=True)
+        remembered = (batch["index"] % every == 0).to(device)
+        distance.update(to_uint8(batch["x"].to(device)), real=True, remembered=remembered)
     asked = MeanMetric().to(device)
     judged = False
     for number, (indices, label) in enumerate(_draws(parts, evaluation)):
@@ -48,7 +52,8 @@ def score_samples(
     scores.add(distance.compute(), **protocol)
     if judged:
         scores.add({"label_accuracy": asked.compute()}, **protocol)
-    _score_floor(parts, evaluation, extractor, scores)
+    if evaluation.floor:
+        _score_floor(parts, evaluation, extractor, scores)
 
 
 def _score_floor(
@@ -62,6 +67,11 @@ def _score_floor(
     named = {f"{name}_floor": value for name, value in floor.compute().items()}
     sizes = {"n": len(data.train_dataset), "n_reference": len(data.test_dataset)}
     scores.add(named, split="train", reference="test", **sizes, **extractor.protocol)
+
+
+def _every(parts: Parts, evaluation: Evaluation) -> int:
+    """One in so many reference pictures is remembered, so that at most `REMEMBERED` are."""
+    return -(-len(getattr(parts.data, f"{evaluation.reference}_dataset")) // REMEMBERED)
 
 
 def _draws(parts: Parts, evaluation: Evaluation) -> Iterator[tuple[list[int], Tensor | None]]:
@@ -81,10 +91,11 @@ def _protocol(parts: Parts, evaluation: Evaluation) -> dict:
         "n": evaluation.samples,
         "reference": evaluation.reference,
         "n_reference": len(getattr(data, f"{evaluation.reference}_dataset")),
+        "remembered": f"one reference picture in {_every(parts, evaluation)} for KID and neighbours",
         "labels": "in turn" if data.classes else "none",
         "sampler": OmegaConf.to_container(config.sampler),
         "network_calls": parts.prior.network_calls,
         "guidance": OmegaConf.to_container(config.guidance),
         "seed": evaluation.seed,
-        "pixels": 256,
+        "pixels": "bytes",
     }

@@ -10,6 +10,7 @@ from typing import Any
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from data import DataError
+from ldm import distributed
 from ldm.config import ConfigError
 from ldm.hub.weights import BadCheckpoint
 from ldm.training import Diverged
@@ -35,6 +36,8 @@ def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
         except Diverged as error:
             _fail(str(error), 1)
         except SIGTERMException:
+            if distributed.rank() > 0:
+                sys.exit(0)  # Lightning would kill the first rank for another code
             _fail("stopped by SIGTERM, state saved: the same command goes on from there", STOPPED)
 
     return run

@@ -84,7 +84,7 @@ def _training_of(config: DictConfig, stage: str) -> dict[str, Any]:
     """The values that decide what a stage learns, by their full keys."""
     parts = ("seed", "data", "tokenizer", *([stage] if stage != "tokenizer" else []))
     plain = OmegaConf.to_container(OmegaConf.masked_copy(config, list(dict.fromkeys(parts))))
-    return dict(_flat(plain))
+    return {key: value for key, value in _flat(plain) if not key.endswith(".workers")}
 
 
 def _flat(node: Any, place: str = ""):

@@ -64,4 +64,7 @@ class InceptionScore(Metric):
         self.logits.append(logits.float())
 
     def compute(self) -> dict[str, Tensor]:
-        return inception_score(dim_zero_cat(self.logits), splits=self.splits, seed=self.seed)
+        logits = dim_zero_cat(self.logits)
+        if self.seed is not None:  # a shuffle that does not depend on the number of ranks
+            logits = logits[logits[:, 0].argsort(stable=True)]
+        return inception_score(logits, splits=self.splits, seed=self.seed)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from data import DataModule, SampleOrder
+from data.images import coins
 from ldm.hub.files import write_whole
 from ldm.hub.weights import fingerprint
 from ldm.tokenizers import Batch, Tokenizer
@@ -121,10 +122,11 @@ class LatentDataset(Dataset):
         return self.length
 
     def __getitems__(self, draws: list) -> Batch:
-        rows = []
-        for index, seed in draws:
-            side = seed % len(self.sides)
-            rows.append(self.sides[side][index // self.shard][index % self.shard])
+        mirrored = coins(draws) if len(self.sides) > 1 else [False] * len(draws)
+        rows = [
+            self.sides[int(flip)][index // self.shard][index % self.shard]
+            for (index, _), flip in zip(draws, mirrored, strict=True)
+        ]
         index = torch.tensor([draw.index for draw in draws])
         batch = {"raw": torch.from_numpy(np.stack(rows)), "index": index}
         return batch if self.labels is None else {**batch, "label": self.labels[index]}
