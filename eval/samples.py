@@ -91,7 +91,7 @@ def _protocol(parts: Parts, evaluation: Evaluation) -> dict:
         "n": evaluation.samples,
         "reference": evaluation.reference,
         "n_reference": len(getattr(data, f"{evaluation.reference}_dataset")),
-        "remembered": f"one reference picture in {_every(parts, evaluation)} for KID and neighbours",
+        "remembered": f"1 in {_every(parts, evaluation)} of the reference",
         "labels": "in turn" if data.classes else "none",
         "sampler": OmegaConf.to_container(config.sampler),
         "network_calls": parts.prior.network_calls,

@@ -92,7 +92,7 @@ def _check_prior_training(
     config: DictConfig, tokenizer: Tokenizer, prior: Prior, data: DataModule
 ) -> None:
     build_part(config, "prior.training", model=prior, tokenizer=tokenizer, seed=config.seed)
-    if config.trainer.cache_latents and getattr(data, "crop", "center") != "center":
+    if config.trainer.cache_latents and config.data.get("crop", "center") != "center":
         raise ConfigError(
             "cached latents would be of one crop of each image: set trainer.cache_latents=false "
             "or data.crop=center"

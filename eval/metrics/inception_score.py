@@ -37,6 +37,8 @@ def inception_score(
     if len(logits) < splits:
         raise ValueError(f"{splits} splits need as many pictures or more, got {len(logits)}")
     if seed is not None:
+        # Sorted first: ranks hand in theirs one after the other, however many they are.
+        logits = logits[logits.log_softmax(1)[:, 0].argsort(stable=True)]
         generator = torch.Generator().manual_seed(seed)
         logits = logits[torch.randperm(len(logits), generator=generator).to(logits.device)]
     scores = torch.stack([_score(part) for part in logits.tensor_split(splits)])
@@ -64,7 +66,4 @@ class InceptionScore(Metric):
         self.logits.append(logits.float())
 
     def compute(self) -> dict[str, Tensor]:
-        logits = dim_zero_cat(self.logits)
-        if self.seed is not None:  # a shuffle that does not depend on the number of ranks
-            logits = logits[logits[:, 0].argsort(stable=True)]
-        return inception_score(logits, splits=self.splits, seed=self.seed)
+        return inception_score(dim_zero_cat(self.logits), splits=self.splits, seed=self.seed)

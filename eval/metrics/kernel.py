@@ -63,6 +63,7 @@ def kernel_distance(
         `mean`, and `std` over the subsets (divided by their number), not multiplied by 1000. Where
         both sets are whole in every subset, `std` is zero: it says nothing of the sampling error.
     """
+    x, y = _sorted(x), _sorted(y)
     size = min(subset_size, len(x), len(y))
     generator = torch.Generator().manual_seed(seed)
     values = torch.stack(
@@ -95,8 +96,8 @@ class KernelDistance(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         return kernel_distance(
-            _sorted(dim_zero_cat(self.real)),
-            _sorted(dim_zero_cat(self.fake)),
+            dim_zero_cat(self.real),
+            dim_zero_cat(self.fake),
             subsets=self.subsets,
             subset_size=self.subset_size,
             seed=self.seed,
