@@ -32,22 +32,23 @@ def test_dit_xl_2_costs_the_published_operations():
 
 def test_the_table_of_the_demo(tmp_path, capsys):
     run = tmp_path / "run"
-    train.main(["experiment=demo/digits", "describe=true", f"run={run}", "seed=5"])
+    options = ["prior.training.samples=1001", "prior.training.batch_size=10", "seed=5"]
+    train.main(["experiment=demo/digits", "describe=true", f"run={run}", *options])
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    config = OmegaConf.load(run / "config.yaml")
+    tokenizer = build_tokenizer(config)
+    numbers = parameters(build_prior(config, tokenizer))
     for cells in (
         "digits, (1, 8, 8), latents in Flat(4, 4, 4)",
-        "tokenizer.encoder Encoder 401,380",
-        "tokenizer.bottleneck GroupedSphericalQuantizer 512",
-        "prior.backbone DiT 4,166,792",
-        "tokenizer parameters 917,285",
-        "tokenizer steps x batch 1,500 x 128",
-        "prior steps x batch 2,000 x 128",
-        "prior TFLOPs a step 0.03",
+        f"tokenizer.encoder Encoder {parameters(tokenizer.encoder):,}",
+        f"tokenizer parameters {parameters(tokenizer):,}",
+        f"prior.backbone DiT {numbers:,}",
+        "prior steps x batch 101 x 10",
         # Weights, gradients, averaged weights and two moments of four bytes.
-        f"prior memory of weights and optimizer {4_166_792 * 20 / 2**30:.2f} GiB",
+        f"prior memory of weights and optimizer {numbers * 20 / 2**30:.2f} GiB",
     ):
         assert cells in text
-    assert OmegaConf.load(run / "config.yaml").data.seed == 5
+    assert config.data.seed == 5
     assert str(run / "config.yaml") in text.replace(" ", "")
     assert not (run / "tokenizer").exists()
 

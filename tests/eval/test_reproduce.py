@@ -54,10 +54,11 @@ def test_a_run_of_the_experiment_itself_is_full_scale(table):
 
 
 def test_a_changed_run_says_what_was_changed_and_from_what(table):
+    full = compose(["experiment=demo/digits"]).prior.training.samples
     finish(table, "prior.training.samples=512", "seed=1")
     (row,) = reproduce("some", table)
     assert row["scale"].startswith("reduced scale: ")
-    assert "prior.training.samples=512 (256000)" in row["scale"]
+    assert f"prior.training.samples=512 ({full})" in row["scale"]
     assert "seed=1 (0)" in row["scale"]
 
 
