@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
@@ -15,6 +14,7 @@ from ldm import distributed
 from ldm.build import (
     Parts,
     build_guidance,
+    build_part,
     build_prior,
     build_sampler,
     build_tokenizer,
@@ -40,8 +40,7 @@ SHOWN = 8  # pictures in a row of a grid
 def train_tokenizer(config: DictConfig, run: Run, data: DataModule) -> None:
     """Train the tokenizer, then measure the mean and deviation of its latents."""
     tokenizer = _seeded(config, lambda: build_tokenizer(config))
-    make = instantiate(config.tokenizer.training, _partial_=True)
-    training = make(model=tokenizer, seed=config.seed)
+    training = build_part(config, "tokenizer.training", model=tokenizer, seed=config.seed)
     training.batches = lambda t: data.train_batches(*_left(t))
     shown = data.test_dataset.__getitems__(list(range(min(SHOWN, len(data.test_dataset)))))["x"]
 
@@ -64,8 +63,8 @@ def train_prior(config: DictConfig, run: Run, data: DataModule) -> None:
     """Train the prior on the latents of the run's tokenizer."""
     tokenizer = load_tokenizer(config, run.tokenizer(config))
     prior = _seeded(config, lambda: build_prior(config, tokenizer))
-    make = instantiate(config.prior.training, _partial_=True)
-    training = make(model=prior, tokenizer=tokenizer, seed=config.seed)
+    given = {"model": prior, "tokenizer": tokenizer, "seed": config.seed}
+    training = build_part(config, "prior.training", **given)
     training.batches = lambda t: _latent_batches(config, run, data, t)
     sampler, guidance = build_sampler(config), build_guidance(config)
     label = torch.arange(SHOWN**2) % data.classes if data.classes else None
@@ -134,11 +133,9 @@ def _fit(
     def loggers() -> list[Logger]:
         name, plain = f"{run.folder.name}-{stage}", OmegaConf.to_container(config, resolve=True)
         given = {"folder": run.stage(stage), "name": name, "config": plain}
-        # Called apart: Hydra would build every target that it finds in what it is given.
-        makers = [instantiate(node, _partial_=True) for node in (config.logger or {}).values()]
-        return [make(**given) for make in makers]
+        return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
 
-    options = instantiate(config.trainer)
+    options = build_part(config, "trainer")
     fit(training, run.stage(stage), options, draw, columns, loggers)
 
 
