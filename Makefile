@@ -13,8 +13,9 @@ help:
 demo: $(INSTALLED)
 	$(BIN)/python train.py experiment=demo/digits
 
+# One thread a process: more would wait for one another.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
+
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 hook = install_import_hook(["ldm", "data", "eval"], "typecheck.checked")
 hook.__enter__()
