@@ -46,7 +46,7 @@ class Parts:
     guidance: Guidance | None = None
 
 
-def build_part(config: DictConfig, place: str, **parts: Any) -> Any:
+def build_part(config: DictConfig, place: str, /, **parts: Any) -> Any:
     """What a place of the configuration names.
 
     Args:
