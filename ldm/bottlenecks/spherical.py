@@ -73,8 +73,8 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         if normalize not in ("l2", "none", "clip"):
             raise ValueError(f'normalize is "l2", "none", "clip" or None, got {normalize!r}')
         # On S^0, two points, nothing moves: signs count as real numbers.
-        spheres = normalize == "l2" and width > 1 and not flat
-        self.space = Power(Sphere(width - 1), groups, grid) if spheres else Flat(shape)
+        self.on_spheres = normalize == "l2" and width > 1 and not flat
+        self.space = Power(Sphere(width - 1), groups, grid) if self.on_spheres else Flat(shape)
         self.groups, self.vocabulary = groups, codes
         self.normalize, self.beta = normalize, beta
         self.codebook = nn.Parameter(torch.empty(codes, width))
@@ -97,7 +97,7 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         self, raw: Int[Tensor, "batch *grid group"], generator: Generators = None
     ) -> Float[Tensor, "batch channels *grid"]:
         latent = self.codes_to_latent(raw)
-        if isinstance(self.space, Flat):
+        if not self.on_spheres:
             return latent
         return join(normalize(split(latent, self.groups), dim=-1))
 
