@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ldm.objectives.objective import Denoised, Objective
 from ldm.processes import GaussianProcess
-from ldm.processes.process import like
 from ldm.randomness import Generators, normal
+from ldm.spaces.space import like
 
 __all__ = ["Regression"]
 

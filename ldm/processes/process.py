@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ldm.randomness import Generators, normal
 from ldm.spaces import Space
+from ldm.spaces.space import like
 
 __all__ = ["GaussianProcess", "Process"]
 
@@ -74,8 +75,3 @@ class GaussianProcess(Process):
     ) -> Float[Tensor, "n ..."]:
         eps = normal(latent.shape, generator, latent.device, latent.dtype)
         return self.mix(latent, eps, t)
-
-
-def like(scale: Float[Tensor, " n"], x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-    """One number a sample, shaped to multiply `x`, in its dtype."""
-    return scale.to(x.dtype).view(-1, *[1] * (x.ndim - 1))

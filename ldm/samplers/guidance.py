@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ldm.objectives import Denoised
 from ldm.processes import GaussianProcess
-from ldm.processes.process import like
 from ldm.samplers.sampler import Denoise
+from ldm.spaces.space import like
 
 __all__ = ["Guidance"]
 

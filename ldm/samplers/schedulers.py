@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.processes import GaussianDiffusion, Process
-from ldm.processes.process import like
 from ldm.randomness import Generators
 from ldm.samplers.sampler import Denoise, Sampler
 from ldm.spaces import Space
+from ldm.spaces.space import like
 
 __all__ = ["Scheduler"]
 

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators, normal
+from ldm.spaces.heat_kernels.flat import FlatHeatKernel
+from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 from ldm.spaces.space import Space
 
 __all__ = ["Flat"]
@@ -28,6 +30,7 @@ class Flat(Space):
 
     def __init__(self, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
+        self.dim = math.prod(self.shape)
 
     def random(
         self,
@@ -51,6 +54,18 @@ class Flat(Space):
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         return y - x
+
+    def transport(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        return v
+
+    def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
+        return c.view_as(x)
+
+    @property
+    def heat_kernel(self) -> HeatKernel:
+        return FlatHeatKernel()
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return (y - x).flatten(1).norm(dim=1)

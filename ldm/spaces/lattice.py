@@ -38,6 +38,7 @@ class Lattice(Space):
         if levels < 1:
             raise ValueError(f"a lattice needs 1 level or more, got {levels}")
         self.shape = tuple(shape)
+        self.dim = math.prod(self.shape)
         self.levels, self.lowest = levels, lowest
 
     def random(
@@ -68,6 +69,14 @@ class Lattice(Space):
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         return y - x
+
+    def transport(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        return v
+
+    def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
+        return c.view_as(x)
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return (y - x).flatten(1).norm(dim=1)

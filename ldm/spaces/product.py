@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators
+from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 from ldm.spaces.space import Space
 
 __all__ = ["Power", "Product"]
@@ -44,6 +45,32 @@ class _Parts(Space):
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         return self._each("log", x, y)
+
+    def inner(
+        self, x: Float[Tensor, "n ..."], u: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """Sum over the parts."""
+        return torch.cat(self._scalars("inner", x, u, v), 1).sum(1)
+
+    def transport(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        return self._each("transport", x, y, v)
+
+    def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
+        """The parts' frames, one after another."""
+        n, points = len(x), self._apart(x)
+        sizes = [len(own) // n * part.dim for part, own in zip(self.parts, points, strict=True)]
+        vectors = [
+            part.frame(own, mine.reshape(len(own), part.dim))
+            for part, own, mine in zip(self.parts, points, c.split(sizes, 1), strict=True)
+        ]
+        return self._together(vectors, n)
+
+    @property
+    def heat_kernel(self) -> HeatKernel:
+        """Independent Brownian motions of the same variance in all parts."""
+        return _PartsHeatKernel(self)
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Euclidean norm of the distances in the parts."""
@@ -92,6 +119,8 @@ class Product(_Parts):
         self.parts = tuple(parts)
         self.sizes = [math.prod(part.shape) for part in self.parts]
         self.shape = (sum(self.sizes),)
+        self.dim = sum(part.dim for part in self.parts)
+        self.log_volume = sum(part.log_volume for part in self.parts)
         self.linear = all(part.linear for part in self.parts)
 
     def random(
@@ -158,6 +187,8 @@ class Power(_Parts):
         self.parts = (base,)
         channels, *rest = base.shape
         self.shape = (groups * channels, *rest, *self.grid)
+        copies = groups * math.prod(self.grid)
+        self.dim, self.log_volume = copies * base.dim, copies * base.log_volume
         self.linear = base.linear
 
     def random(
@@ -194,3 +225,41 @@ class Power(_Parts):
 
     def __repr__(self) -> str:
         return f"Power({self.base}, groups={self.groups}, grid={list(self.grid)})"
+
+
+class _PartsHeatKernel(HeatKernel):
+    def __init__(self, space: _Parts) -> None:
+        self.space = space
+        self.kernels = [part.heat_kernel for part in space.parts]
+
+    def log_density(
+        self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        values = self._call("log_density", [x, origin], s)
+        return torch.cat([value.reshape(len(x), -1) for value in values], 1).sum(1)
+
+    def score(
+        self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n ..."]:
+        return self.space._together(self._call("score", [x, origin], s), len(x))
+
+    def sample(
+        self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
+    ) -> Float[Tensor, "n ..."]:
+        return self.space._together(self._call("sample", [origin], s, generator), len(origin))
+
+    def _call(self, law: str, points: list[Tensor], s: Tensor, generator=None) -> list[Tensor]:
+        apart = zip(*map(self.space._apart, points), strict=True)
+        values = []
+        for kernel, own in zip(self.kernels, apart, strict=True):
+            copies = len(own[0]) // len(s)
+            more = [] if law != "sample" else [_repeated(generator, copies)]
+            values.append(getattr(kernel, law)(*own, s.repeat_interleave(copies), *more))
+        return values
+
+
+def _repeated(generator: Generators, copies: int) -> Generators:
+    """One generator for each copy of each sample, where there is one a sample."""
+    if generator is None or isinstance(generator, torch.Generator):
+        return generator
+    return [g for g in generator for _ in range(copies)]

@@ -1,25 +1,40 @@
 """What a latent lives in: the one idea under tokenizers, priors and samplers."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.randomness import Generators
+from ldm.randomness import Generators, normal
+from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 
-__all__ = ["Space"]
+__all__ = ["Space", "like"]
+
+
+def like(scale: Float[Tensor, " n"], x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+    """One number a sample, shaped to multiply `x`, in its dtype."""
+    return scale.to(x.dtype).view(-1, *[1] * (x.ndim - 1))
 
 
 class Space(ABC):
     """A set of points with a geometry and a reference measure.
 
     Points and tangent vectors are tensors `(n, *shape)` in ambient coordinates. Distances are in
-    the units of those coordinates (radians on unit spheres), log densities in nats.
+    the units of those coordinates (radians on unit spheres), log densities in nats against the
+    Riemannian volume. Variances are per unit tangent direction: a Brownian motion of variance s
+    moves by `N(0, s I)` in normal coordinates when s is small.
     """
 
     shape: tuple[int, ...]
     """The shape of one point in ambient coordinates."""
+
+    dim: int
+    """How many directions there are to move in from a point."""
+
+    log_volume: float = math.inf
+    """Log of the volume of the whole space, nats."""
 
     linear: bool = False
     """Whether sums and multiples of points are points, as Gaussian processes need."""
@@ -52,6 +67,44 @@ class Space(ABC):
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """The shortest tangent vector at `x` with `exp(x, log(x, y)) = y`."""
 
+    def inner(
+        self, x: Float[Tensor, "n ..."], u: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """The metric: the inner product of tangent vectors `u` and `v` at `x`."""
+        return (u * v).flatten(1).sum(1)
+
+    @abstractmethod
+    def transport(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        """Tangent vectors `v` at `x`, carried to `y` in parallel along the shortest geodesic."""
+
+    @abstractmethod
+    def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
+        """The tangent vector with coordinates `c` in some orthonormal basis at `x`.
+
+        An isometry of R^dim with the tangent space, linear in `c`; which basis is the space's own
+        choice, and it need not be continuous in `x`.
+        """
+
+    def random_tangent(
+        self, x: Float[Tensor, "n ..."], generator: Generators = None
+    ) -> Float[Tensor, "n ..."]:
+        """Standard normal tangent vectors at `x`, of variance 1 in each unit direction."""
+        return self.frame(x, normal((len(x), self.dim), generator, x.device, x.dtype))
+
+    @property
+    def heat_kernel(self) -> HeatKernel:
+        """The law of Brownian motion on the space.
+
+        Raises:
+            ValueError: it is not known in closed form here.
+        """
+        raise ValueError(
+            f"the heat kernel of {self} is not known in closed form: noise by a random walk, and "
+            f"learn by implicit score matching, bridges or flow matching"
+        )
+
     @abstractmethod
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Geodesic distance between each pair of points."""
@@ -68,6 +121,21 @@ class Space(ABC):
         A space without a linear structure has none: its points are already where they belong.
         """
         return torch.zeros_like(mean), torch.ones_like(std)
+
+    def check(self, x: Float[Tensor, "n ..."]) -> None:
+        """Refuse what are no points of the space.
+
+        Raises:
+            ValueError: a number is not finite, or a point is off the space by more than rounding.
+        """
+        if not torch.isfinite(x).all():
+            raise ValueError(f"points of {self} must be finite, got NaN or infinity")
+        off = (x - self.project(x)).flatten(1).norm(dim=1).max().item() if len(x) else 0.0
+        if off > 1e-3:
+            raise ValueError(
+                f"points are off {self} by up to {off:.3g}: project them first, or choose the "
+                f"space that they live in"
+            )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Space) and repr(self) == repr(other)

@@ -38,12 +38,8 @@ class Sphere(Space):
             raise ValueError(f"a sphere needs a dimension of 1 or more, got {dim}")
         self.dim = dim
         self.shape = (dim + 1,)
-
-    @property
-    def log_volume(self) -> float:
-        """Log of the surface's measure, nats: that of 4 pi for `Sphere(2)`."""
-        half = (self.dim + 1) / 2
-        return math.log(2) + half * math.log(math.pi) - math.lgamma(half)
+        half = (dim + 1) / 2
+        self.log_volume = math.log(2) + half * math.log(math.pi) - math.lgamma(half)
 
     def random(
         self,
@@ -82,6 +78,23 @@ class Sphere(Space):
         norm = vector_norm(v, dim=-1, keepdim=True)
         angle = self.distance(x, y).unsqueeze(-1)
         return v * torch.where(norm > 0, angle / _positive(norm), 1.0)
+
+    def transport(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        """Along one of the many geodesics where `y` is the antipode of `x`."""
+        w = self.log(x, y)
+        angle = vector_norm(w, dim=-1, keepdim=True)
+        u = w / _positive(angle)
+        # Only the part along the geodesic turns.
+        turned = (torch.cos(angle) - 1) * u - torch.sin(angle) * x
+        return self.tangent(y, v + _dot(u, v) * turned)
+
+    def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
+        """Axes 1 to d, reflected by the Householder map that takes axis 0 to x or -x."""
+        v = torch.cat([torch.zeros_like(c[:, :1]), c], dim=-1)
+        w = x + torch.where(x[..., :1] < 0, -1.0, 1.0) * self._axis(x, 0)  # never short
+        return v - w * (2 * _dot(w, v) / _dot(w, w))
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return 2 * torch.atan2(vector_norm(x - y, dim=-1), vector_norm(x + y, dim=-1))

@@ -56,7 +56,7 @@ def test_log_leads_from_one_point_to_another(space, seed):
 def test_log_undoes_exp_within_the_injectivity_radius(space, seed, length):
     x, _, _ = points(space, seed)
     v = space.tangent(x, ambient(space, seed))
-    v = v * (length / v.flatten(1).norm(dim=1)).view(-1, *[1] * len(space.shape))
+    v = v * (length / space.inner(x, v, v).sqrt()).view(-1, *[1] * len(space.shape))
     close(space.log(x, space.exp(x, v)), v)
 
 
@@ -65,10 +65,46 @@ def test_log_undoes_exp_within_the_injectivity_radius(space, seed, length):
 @given(seed=seeds)
 def test_distance_is_a_metric_and_the_length_of_log(space, seed):
     x, y, z = points(space, seed)
-    close(space.distance(x, y), space.log(x, y).flatten(1).norm(dim=1))
+    log = space.log(x, y)
+    close(space.distance(x, y), space.inner(x, log, log).sqrt())
     close(space.distance(x, y), space.distance(y, x))
     close(space.distance(x, x), torch.zeros(4, dtype=torch.float64))
     assert (space.distance(x, z) <= space.distance(x, y) + space.distance(y, z) + 1e-12).all()
+
+
+@smooth
+@law
+@given(seed=seeds)
+def test_transport_is_an_isometry_that_keeps_the_geodesic(space, seed):
+    x, y, _ = points(space, seed)
+    u, v = (space.random_tangent(x, torch.Generator().manual_seed(seed + k)) for k in (1, 2))
+    moved_u, moved_v = space.transport(x, y, u), space.transport(x, y, v)
+    close(space.inner(y, moved_u, moved_v), space.inner(x, u, v), atol=1e-9)
+    close(space.tangent(y, moved_u), moved_u, atol=1e-9)
+    close(space.transport(x, y, space.log(x, y)), -space.log(y, x), atol=1e-9)
+    close(space.transport(y, x, moved_u), u, atol=1e-9)
+
+
+@every
+@law
+@given(seed=seeds)
+def test_frames_are_orthonormal(space, seed):
+    x = points(space, seed)[0]
+    axes = torch.eye(space.dim, dtype=torch.float64)
+    basis = [space.frame(x, axis.expand(len(x), -1)) for axis in axes]
+    for i, u in enumerate(basis):
+        close(space.tangent(x, u), u)
+        for j, v in enumerate(basis[: i + 1]):
+            close(space.inner(x, u, v), torch.full((len(x),), float(i == j)).double())
+
+
+@every
+@law
+@given(seed=seeds)
+def test_points_pass_their_own_check(space, seed):
+    space.check(points(space, seed)[0])
+    with pytest.raises(ValueError, match="finite"):
+        space.check(points(space, seed)[0] * torch.nan)
 
 
 @smooth

@@ -1,0 +1,32 @@
+"""Brownian motion in Euclidean space: the normal law."""
+
+import math
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.randomness import Generators, normal
+from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+
+__all__ = ["FlatHeatKernel"]
+
+
+class FlatHeatKernel(HeatKernel):
+    """`N(origin, s I)` on arrays of any shape."""
+
+    def log_density(
+        self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        away = (x - origin).flatten(1)
+        return -0.5 * (away.square().sum(1) / s + away.shape[1] * (2 * math.pi * s).log())
+
+    def score(
+        self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n ..."]:
+        return (origin - x) / s.view(-1, *[1] * (x.ndim - 1))
+
+    def sample(
+        self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
+    ) -> Float[Tensor, "n ..."]:
+        noise = normal(origin.shape, generator, origin.device, origin.dtype)
+        return origin + s.sqrt().view(-1, *[1] * (origin.ndim - 1)) * noise
