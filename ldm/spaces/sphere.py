@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from ldm.randomness import Generators, normal
+from ldm.spaces.heat_kernels.circle import CircleHeatKernel
+from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 from ldm.spaces.space import Space
 
 __all__ = ["Sphere"]
@@ -95,6 +97,10 @@ class Sphere(Space):
         v = torch.cat([torch.zeros_like(c[:, :1]), c], dim=-1)
         w = x + torch.where(x[..., :1] < 0, -1.0, 1.0) * self._axis(x, 0)  # never short
         return v - w * (2 * _dot(w, v) / _dot(w, w))
+
+    @property
+    def heat_kernel(self) -> HeatKernel:
+        return CircleHeatKernel() if self.dim == 1 else super().heat_kernel
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return 2 * torch.atan2(vector_norm(x - y, dim=-1), vector_norm(x + y, dim=-1))

@@ -1,0 +1,116 @@
+"""Brownian motion on the circle: the wrapped normal law.
+
+Its two exact series are each other's Poisson sum (Mardia and Jupp, "Directional Statistics", 2000,
+section 3.5.7). One converges fast for small s, the other for large; where they are joined, at
+s = 2 pi, both need as few terms.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.randomness import Generators, normal
+from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+
+__all__ = ["CircleHeatKernel", "wrapped_log_density", "wrapped_score"]
+
+JOIN = 2 * math.pi
+TERMS = 3  # of either series on each side: the first one left out is below 1e-16 of the sum
+UNIFORM = 80.0  # beyond this variance the law is uniform to 1e-17
+
+
+def wrapped_log_density(
+    angle: Float[Tensor, "..."], s: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
+    """Log density of a normal angle of mean 0 and variance `s`, taken modulo 2 pi.
+
+    Exact to rounding for every angle and every positive s, infinity included.
+
+    Args:
+        angle: radians, any real number.
+        s: variance, a shape that broadcasts with the angles'.
+
+    Returns:
+        Nats per radian.
+
+    Example: far out in time every angle is as likely.
+        >>> wrapped_log_density(torch.tensor([0.0, 1.0, 9.0]), torch.tensor(100.0)).exp()
+        tensor([0.1592, 0.1592, 0.1592])
+    """
+    angle = _principal(angle)
+    short, weights, _ = _images(angle, s)
+    shifts = -angle.square() / (2 * short) - 0.5 * (2 * math.pi * short).log()
+    total, _ = _harmonics(angle, s)
+    return torch.where(s < JOIN, shifts + weights.log(), total.log() - math.log(2 * math.pi))
+
+
+def wrapped_score(angle: Float[Tensor, "..."], s: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """The derivative of `wrapped_log_density` in the angle, nats per radian; the same arguments."""
+    angle = _principal(angle)
+    short, weights, winding = _images(angle, s)
+    total, slope = _harmonics(angle, s)
+    return torch.where(s < JOIN, -(angle + winding / weights) / short, slope / total)
+
+
+def _principal(angle: Tensor) -> Tensor:
+    """The same angle modulo 2 pi within [-pi, pi]; small ones keep all their digits."""
+    return angle - 2 * math.pi * (angle / (2 * math.pi)).round()
+
+
+def _images(angle: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """s where they serve, the sum of all images over the nearest's, and it weighted by shifts."""
+    s = s.clamp(max=JOIN)  # else the branch not taken could spoil gradients
+    weights, winding = torch.ones_like(angle * s), torch.zeros_like(angle * s)
+    for turn in range(1, TERMS + 1):
+        for shift in (2 * math.pi * turn, -2 * math.pi * turn):
+            weight = (-shift * (angle + shift / 2) / s).exp()
+            weights, winding = weights + weight, winding + shift * weight
+    return s, weights, winding
+
+
+def _harmonics(angle: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    """2 pi times the density, and its derivative."""
+    s = s.clamp(min=JOIN)
+    total, slope = torch.ones_like(angle * s), torch.zeros_like(angle * s)
+    for n in range(1, TERMS + 1):
+        factor = 2 * (-0.5 * n * n * s).exp()
+        total = total + factor * (n * angle).cos()
+        slope = slope - n * factor * (n * angle).sin()
+    return total, slope
+
+
+class CircleHeatKernel(HeatKernel):
+    """The wrapped normal law on the unit circle in R^2, exact to rounding for every positive s."""
+
+    def log_density(
+        self, x: Float[Tensor, "n 2"], origin: Float[Tensor, "n 2"], s: Float[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        return wrapped_log_density(_turn(origin, x), s.to(x.dtype))
+
+    def score(
+        self, x: Float[Tensor, "n 2"], origin: Float[Tensor, "n 2"], s: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n 2"]:
+        return wrapped_score(_turn(origin, x), s.to(x.dtype)).unsqueeze(1) * _quarter(x)
+
+    def sample(
+        self, origin: Float[Tensor, "n 2"], s: Float[Tensor, " n"], generator: Generators = None
+    ) -> Float[Tensor, "n 2"]:
+        noise = normal((len(origin), 1), generator, origin.device, origin.dtype)
+        angle = s.to(origin.dtype).clamp(max=UNIFORM).sqrt().unsqueeze(1) * noise
+        x = angle.cos() * origin + angle.sin() * _quarter(origin)
+        return x / x.norm(dim=1, keepdim=True)  # else a chain of draws drifts off by rounding
+
+
+def _quarter(x: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    """Points, or unit tangents, a quarter turn on."""
+    return torch.stack([-x[:, 1], x[:, 0]], 1)
+
+
+def _turn(x: Float[Tensor, "n 2"], y: Float[Tensor, "n 2"]) -> Float[Tensor, " n"]:
+    """The signed angle from x to y."""
+    cosine = (x * y).sum(1)
+    # By the chord to y or to its antipode, whichever is short: it keeps the digits of the sine.
+    chord = torch.where(cosine.unsqueeze(1) < 0, y + x, y - x)
+    return torch.atan2((_quarter(x) * chord).sum(1), cosine)
