@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from data import DataModule, SampleOrder
-from data.images import MemoryImages
+from data import SampleOrder
+from data.images import Images, MemoryImages
 from ldm.bottlenecks import Gaussian
 from ldm.networks.compvis import Decoder, Encoder
 from ldm.networks.dit import DiT
@@ -31,7 +31,7 @@ IMAGES, BATCH, ROUNDS, WARMUP = 64, 16, 5, 1
 Row = tuple[str, float, float, str, str]
 
 
-class RandomImages(DataModule):
+class RandomImages(Images):
     """Noise of the size of images."""
 
     name, channels, size, class_names = "random", 3, 64, tuple("0123456789")

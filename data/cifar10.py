@@ -17,8 +17,7 @@ from torch import Tensor
 from data.archives import BROKEN, unpack
 from data.download import download
 from data.errors import DataError
-from data.images import MemoryImages
-from data.module import DataModule
+from data.images import Images, MemoryImages
 from data.roots import cache_folder, download_folder, find, looked_for, staging, stamp
 
 __all__ = ["CIFAR10"]
@@ -32,7 +31,7 @@ SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 EXPECTED = "should hold train/<class>/*.jpg and test/<class>/*.jpg of CIFAR-10's ten classes"
 
 
-class CIFAR10(DataModule):
+class CIFAR10(Images):
     """50,000 colour pictures of 32x32 to learn from, 10,000 held out (Krizhevsky, 2009).
 
     The official files are used where they are found. Else an archive `cifar10_jpeg.tar.xz` of

@@ -3,15 +3,14 @@
 import numpy as np
 import torch
 
-from data.images import MemoryImages
-from data.module import DataModule
+from data.images import Images, MemoryImages
 
 __all__ = ["Digits"]
 
 TEST_SIZE = 360
 
 
-class Digits(DataModule):
+class Digits(Images):
     """1,437 digits to learn from and 360 held out, each class in the same share.
 
     The test set of "Optical recognition of handwritten digits" (Alpaydin and Kaynak, 1998): grey,

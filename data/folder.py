@@ -10,9 +10,8 @@ import torch
 from data.archives import SUFFIXES, unpacked
 from data.crop import Crop
 from data.errors import DataError
-from data.images import ImageFiles
+from data.images import ImageFiles, Images
 from data.listing import Listing, damaged, list_images
-from data.module import DataModule
 from data.order import permutation
 from data.roots import find, looked_for
 
@@ -21,7 +20,7 @@ __all__ = ["ImageFolder"]
 log = logging.getLogger(__name__)
 
 
-class ImageFolder(DataModule):
+class ImageFolder(Images):
     """Images from `root/train/<class>/*` and `root/test/<class>/*`, or without the classes.
 
     `test` may be called `val` or `validation`. Where there is none, or the images (or class

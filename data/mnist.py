@@ -11,8 +11,7 @@ from torch.nn.functional import pad
 
 from data.download import download
 from data.errors import DataError
-from data.images import MemoryImages
-from data.module import DataModule
+from data.images import Images, MemoryImages
 from data.roots import download_folder, find, looked_for
 
 __all__ = ["MNIST", "read_idx"]
@@ -31,7 +30,7 @@ SHA256 = {
 }
 
 
-class MNIST(DataModule):
+class MNIST(Images):
     """60,000 handwritten digits to learn from, 10,000 held out (LeCun et al., 1998).
 
     Args:

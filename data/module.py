@@ -2,11 +2,14 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
 
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float, Int64, Shaped
+from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from data.batch import Batch, check_batch
@@ -17,11 +20,13 @@ __all__ = ["DataModule"]
 
 
 class DataModule(pl.LightningDataModule, ABC):
-    """A named set with a train and a test split, and loaders of both.
+    """A named set with a train and a test split, some with a val split, and loaders of them.
 
-    A subclass says how a split is loaded. Its datasets are map-style, accept an index or a `Draw`,
-    and answer lists of them with a batch (`__getitems__`); they have `digest()`. The splits are
-    loaded when they are first used, so a module works without a Trainer.
+    A subclass says how a split is loaded, and what samples look like to a person and to other
+    programs: training, sampling and evaluation do not know what they are samples of. Its datasets
+    are map-style, accept an index or a `Draw`, and answer lists of them with a batch
+    (`__getitems__`); they have `digest()`. The splits are loaded when they are first used, so a
+    module works without a Trainer.
 
     Args:
         seed: of the sample order and the augmentation.
@@ -31,31 +36,74 @@ class DataModule(pl.LightningDataModule, ABC):
     name: str
     """What figures and tables call the set."""
 
-    channels: int
-    """Of `x`."""
-
-    size: int
-    """Height and width of `x`, pixels."""
-
     class_names: tuple[str, ...] = ()
     """In the order of the labels; empty where there are none."""
+
+    held: ClassVar[tuple[str, ...]] = ("train", "test")
+    """The splits that the set has: "train", "test", and "val" in some."""
 
     def __init__(self, seed: int = 0, workers: int = 0) -> None:
         super().__init__()
         self.seed, self.workers = seed, workers
 
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of one `x`."""
+
     @abstractmethod
     def load(self, split: str) -> Dataset:
-        """The dataset of a split; augmented only where it is the train one.
+        """The dataset of one of the splits `held`; augmented only where it is the train one.
 
         Raises:
             DataError: files are missing or damaged.
         """
 
+    @abstractmethod
+    def picture(
+        self, x: Float[Tensor, "n ..."], columns: int | None = None
+    ) -> Float[Tensor, "3 h w"]:
+        """What samples look like: one colour picture in [0, 1].
+
+        Args:
+            x: the samples.
+            columns: where samples are shown one by one, how many side by side.
+        """
+
+    @abstractmethod
+    def save_samples(
+        self, folder: Path, x: Shaped[Tensor, "n ..."], label: Int64[Tensor, " n"] | None = None
+    ) -> None:
+        """Write samples to a folder: `samples.png`, and files for the programs of the field.
+
+        Args:
+            folder: made where it is missing.
+            x: samples, or what `stored` made of them.
+            label: class of each.
+        """
+
+    def stored(self, x: Float[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
+        """Samples as they are kept in files, where that takes less memory than floats."""
+        return x
+
     @cached_property
     def train_dataset(self) -> Dataset:
         """Samples to learn from."""
         return self.load("train")
+
+    @cached_property
+    def val_dataset(self) -> Dataset:
+        """Held-out samples to select a model by, in sets that have a third split.
+
+        Raises:
+            DataError: the set has two.
+        """
+        if "val" not in self.held:
+            raise DataError(
+                f"{self.name} has no val split, only {' and '.join(self.held)}: hold samples out "
+                "yourself, or select nothing"
+            )
+        return self.load("val")
 
     @cached_property
     def test_dataset(self) -> Dataset:
@@ -67,14 +115,9 @@ class DataModule(pl.LightningDataModule, ABC):
         """How many; 0 where samples have no labels."""
         return len(self.class_names)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one `x`: `(channels, height, width)`."""
-        return (self.channels, self.size, self.size)
-
     def setup(self, stage: str | None = None) -> None:
-        """Load both splits and look at one sample of each, so that bad data fails here."""
-        for split in ("train", "test"):
+        """Load all splits and look at one sample of each, so that bad data fails here."""
+        for split in self.held:
             check_batch(self._dataset(split).__getitems__([0]), self.shape)
 
     @cached_property
@@ -83,7 +126,7 @@ class DataModule(pl.LightningDataModule, ABC):
 
         Caches of latents and of reference statistics use it as their key.
         """
-        parts = [self.name, self.train_dataset.digest(), self.test_dataset.digest()]
+        parts = [self.name, *(self._dataset(split).digest() for split in self.held)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def train_batches(
@@ -112,13 +155,7 @@ class DataModule(pl.LightningDataModule, ABC):
         return self._loader(self.train_dataset, order)
 
     def ordered_batches(
-        self,
-        split: str,
-        batch_size: int,
-        rank: int = 0,
-        world: int = 1,
-        *,
-        flipped: bool = False,
+        self, split: str, batch_size: int, rank: int = 0, world: int = 1
     ) -> DataLoader:
         """Each sample of a split once, unaugmented: for evaluation and latent caches.
 
@@ -126,31 +163,28 @@ class DataModule(pl.LightningDataModule, ABC):
         them out: ranks may differ by one sample, and so by one batch. Reduce over ranks at the end.
 
         Args:
-            split: "train" or "test".
+            split: "train", "test", or "val" where the set has it.
             batch_size: samples a step, on all ranks together; the last may be smaller.
             rank: of this process.
             world: number of processes.
-            flipped: mirror every `x` left to right.
         """
         check_share(batch_size, rank, world)
         dataset = self._dataset(split)
         mine = range(rank, len(dataset), world)
         order = BatchSampler(mine, batch_size // world, drop_last=False)
-        return self._loader(dataset, order, _mirrored if flipped else _as_it_is)
+        return self._loader(dataset, order)
 
     def _dataset(self, split: str) -> Dataset:
-        if split not in ("train", "test"):
-            raise DataError(f"a split is 'train' or 'test', got {split!r}")
-        return self.train_dataset if split == "train" else self.test_dataset
+        if split not in ("train", "val", "test"):
+            raise DataError(f"a split is 'train', 'val' or 'test', got {split!r}")
+        return getattr(self, f"{split}_dataset")
 
-    def _loader(
-        self, dataset: Dataset, order: SampleOrder | BatchSampler, collate: Callable | None = None
-    ) -> DataLoader:
+    def _loader(self, dataset: Dataset, order: SampleOrder | BatchSampler) -> DataLoader:
         return DataLoader(
             dataset,
             batch_sampler=order,
             num_workers=self.workers,
-            collate_fn=collate or _as_it_is,
+            collate_fn=_as_it_is,
             pin_memory=torch.cuda.is_available(),
             # Its own, though nothing is drawn: a loader takes a number of torch's global generator
             # each time it starts, and resumed runs would then differ from uninterrupted ones.
@@ -160,7 +194,3 @@ class DataModule(pl.LightningDataModule, ABC):
 
 def _as_it_is(batch: Batch) -> Batch:
     return batch
-
-
-def _mirrored(batch: Batch) -> Batch:
-    return {**batch, "x": batch["x"].flip(-1)}

@@ -2,6 +2,7 @@
 
 import torch
 
+from data.pictures import save_picture
 from eval.distribution import DistributionScores
 from eval.evaluation import Evaluation
 from eval.extractors import Extractor
@@ -12,7 +13,6 @@ from ldm.bottlenecks import DiscreteBottleneck
 from ldm.build import Parts
 from ldm.losses import LPIPS
 from ldm.run import Run
-from ldm.training.pictures import save_grid
 
 __all__ = ["score_reconstructions"]
 
@@ -39,7 +39,8 @@ def score_reconstructions(
             usage.update(encoded.codes)
         if number == 0 and distributed.rank() == 0:
             shown = torch.stack([x[:32], y[:32]], 1).flatten(0, 1)  # each beside its original
-            save_grid(Run(parts.config.run).folder / "reconstructions.png", shown, columns=8)
+            path = Run(parts.config.run).folder / "reconstructions.png"
+            save_picture(path, data.picture(shown, columns=8))
     protocol = {
         "split": "test",
         "n": len(data.test_dataset),

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 from torchmetrics import MeanMetric
 
+from data.pictures import save_picture
 from eval.distribution import DistributionScores
 from eval.evaluation import Evaluation
 from eval.extractors import Extractor
@@ -15,7 +16,6 @@ from eval.scores import Scores
 from ldm import distributed
 from ldm.build import Parts, generate
 from ldm.run import Run
-from ldm.training.pictures import save_grid
 from ldm.training.progress import progress_bar
 
 __all__ = ["score_samples"]
@@ -47,7 +47,8 @@ def score_samples(
             judged = True  # the extractor knows these very classes
             asked.update((logits.argmax(1) == label.to(device)).float())
         if number == 0 and distributed.rank() == 0:
-            save_grid(Run(parts.config.run).folder / "samples.png", x[:100], columns=10)
+            path = Run(parts.config.run).folder / "samples.png"
+            save_picture(path, data.picture(x[:100], columns=10))
     protocol = _protocol(parts, evaluation) | extractor.protocol
     scores.add(distance.compute(), **protocol)
     if judged:

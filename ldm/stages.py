@@ -46,9 +46,9 @@ def train_tokenizer(config: DictConfig, run: Run, data: DataModule) -> None:
 
     def draw(t: Training) -> Tensor:
         back = t.ema.model.reconstruct({"x": shown.to(t.device)})[0]["x"]
-        return torch.cat([shown, back.float().cpu()])
+        return data.picture(torch.cat([shown, back.float().cpu()]), columns=len(shown))
 
-    _fit(config, run, "tokenizer", training, draw, columns=len(shown))
+    _fit(config, run, "tokenizer", training, draw)
     if distributed.rank() == 0:
         weights.load_averaged(run.checkpoint("tokenizer"), tokenizer)
         device = distributed.device()
@@ -71,9 +71,10 @@ def train_prior(config: DictConfig, run: Run, data: DataModule) -> None:
 
     def draw(t: Training) -> Tensor:
         parts = Parts(config, data, tokenizer, t.ema.model, sampler, guidance)
-        return generate(parts, list(range(SHOWN**2)), label, config.seed).float().cpu()
+        x = generate(parts, list(range(SHOWN**2)), label, config.seed)
+        return data.picture(x.float().cpu(), columns=SHOWN)
 
-    _fit(config, run, "prior", training, draw, columns=SHOWN)
+    _fit(config, run, "prior", training, draw)
     if distributed.rank() == 0:
         weights.load_averaged(run.checkpoint("prior"), prior)
         _export(config, run, "prior", prior, space=repr(prior.space))
@@ -128,7 +129,6 @@ def _fit(
     stage: str,
     training: Training,
     draw: Callable[[Training], Tensor],
-    columns: int,
 ) -> None:
     def loggers() -> list[Logger]:
         name, plain = f"{run.folder.name}-{stage}", OmegaConf.to_container(config, resolve=True)
@@ -136,7 +136,7 @@ def _fit(
         return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
 
     options = build_part(config, "trainer")
-    fit(training, run.stage(stage), options, draw, columns, loggers)
+    fit(training, run.stage(stage), options, draw, loggers)
 
 
 def _export(config: DictConfig, run: Run, stage: str, model: nn.Module, **facts: Any) -> None:

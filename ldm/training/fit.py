@@ -54,7 +54,6 @@ def fit(
     folder: Path,
     options: TrainerOptions,
     draw: Callable[[Training], Tensor],
-    columns: int,
     loggers: Callable[[], list[Logger]] = list,
 ) -> None:
     """Train until `training.samples` have been seen, resuming from the folder's last checkpoint.
@@ -63,8 +62,7 @@ def fit(
         training: with its `batches` set.
         folder: of the stage; its name is what progress is called.
         options: see `TrainerOptions`.
-        draw: pictures of the averaged model.
-        columns: of their grid.
+        draw: a picture `(3, h, w)` in [0, 1] of what the averaged model makes.
         loggers: makes those beside metrics.csv.
     """
     last = folder / "checkpoints" / "last.ckpt"
@@ -93,7 +91,7 @@ def fit(
         callbacks=[
             # Pictures and records first: what a checkpoint holds has been written down.
             LogMetrics(every(options.records)),
-            SavePictures(folder / "samples", every(options.pictures), draw, columns),
+            SavePictures(folder / "samples", every(options.pictures), draw),
             ShowProgress(folder.name, every(20)),
             SaveCheckpoint(last, every(options.checkpoints)),
         ],

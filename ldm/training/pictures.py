@@ -1,29 +1,17 @@
-"""Grids of pictures, while training and at its end."""
+"""Pictures of what a model makes, while it is trained and at the end."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
-from torchvision.utils import make_grid, save_image
 
+from data.pictures import save_picture
 from ldm.training.training import Training
 
-__all__ = ["SavePictures", "save_grid"]
-
-
-def save_grid(path: Path, images: Float[Tensor, "n c h w"], columns: int | None = None) -> None:
-    """Images in [-1, 1] side by side, small ones enlarged so that a person sees their pixels."""
-    columns = columns or math.ceil(math.sqrt(len(images)))
-    factor = max(1, round(64 / images.shape[-1]))
-    images = images.float().cpu().clamp(-1, 1).add(1).div(2)
-    images = images.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_image(make_grid(images, nrow=columns, pad_value=1), path)
+__all__ = ["SavePictures"]
 
 
 class SavePictures(pl.Callback):
@@ -32,14 +20,11 @@ class SavePictures(pl.Callback):
     Args:
         folder: of the pictures.
         every: samples between two of them.
-        draw: images in [-1, 1] from the averaged model.
-        columns: of the grid.
+        draw: a picture `(3, h, w)` in [0, 1] of what the averaged model makes.
     """
 
-    def __init__(
-        self, folder: Path, every: int, draw: Callable[[Training], Tensor], columns: int
-    ) -> None:
-        self.folder, self.every, self.draw, self.columns = folder, every, draw, columns
+    def __init__(self, folder: Path, every: int, draw: Callable[[Training], Tensor]) -> None:
+        self.folder, self.every, self.draw = folder, every, draw
 
     def on_train_batch_end(self, trainer, module: Training, *_) -> None:
         seen, before = module.samples_seen, module.samples_seen - module.batch_size
@@ -47,12 +32,11 @@ class SavePictures(pl.Callback):
         if not (due and trainer.is_global_zero):
             return
         with torch.no_grad():
-            images = self.draw(module)
+            picture = self.draw(module)
         path = self.folder / f"{seen:09d}.png"
-        save_grid(path, images, self.columns)
+        save_picture(path, picture)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("samples", [str(path)], step=seen)
             elif isinstance(logger, TensorBoardLogger):
-                shown = images.clamp(-1, 1).add(1).div(2)
-                logger.experiment.add_images("samples", shown, seen)
+                logger.experiment.add_image("samples", picture, seen)

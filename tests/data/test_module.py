@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data import DataError, Digits, ImageFolder
 
@@ -91,5 +93,17 @@ def test_setup_refuses_samples_of_another_shape():
 
 
 def test_an_unknown_split_is_refused(digits):
-    with pytest.raises(DataError, match="'train' or 'test', got 'valid'"):
+    with pytest.raises(DataError, match="'train', 'val' or 'test', got 'valid'"):
         digits.ordered_batches("valid", 10)
+
+
+def test_a_set_without_a_val_split_says_so(digits):
+    with pytest.raises(DataError, match="digits has no val split, only train and test"):
+        digits.ordered_batches("val", 10)
+
+
+@given(st.lists(st.integers(0, 255), min_size=1))
+def test_bytes_survive_being_pixels(levels):
+    x = torch.tensor(levels, dtype=torch.uint8).view(-1, 1, 1, 1)
+    assert torch.equal(Digits().stored(x / 127.5 - 1), x)
+    assert torch.equal(Digits().stored(x), x)

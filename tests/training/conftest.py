@@ -98,12 +98,12 @@ def _with_batches(training: Training, data: Digits) -> Training:
 def _run(training: Training, folder: Path, loggers=list, **options) -> Training:
     """Fit; eight steps of the default training, a checkpoint and a record after every second."""
     options = {"accelerator": "cpu", "checkpoints": 4, "pictures": 1, "records": 4, **options}
-    fit(training, folder, TrainerOptions(**options), _draw, columns=4, loggers=loggers)
+    fit(training, folder, TrainerOptions(**options), _draw, loggers=loggers)
     return training
 
 
 def _draw(training: Training) -> Tensor:
-    return torch.linspace(-1, 1, 8).view(8, 1, 1, 1).expand(8, 1, 8, 8)
+    return torch.linspace(0, 1, 12).view(1, 3, 4).expand(3, 3, 4)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,50 @@
+"""Pictures as people see them: grids of small ones, and PNG files."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import pad
+
+__all__ = ["grid", "save_picture"]
+
+FRAME = 2  # white pixels round each image
+VISIBLE = 64  # images smaller than this are enlarged to about it
+
+
+def grid(
+    images: Float[Tensor, "n c h w"], columns: int | None = None
+) -> Float[Tensor, "3 height width"]:
+    """Images in [-1, 1] side by side, small ones enlarged so that a person sees their pixels.
+
+    Args:
+        images: grey or colour; values out of range are clamped.
+        columns: of the grid; without it, as many as rows.
+
+    Returns:
+        One colour picture in [0, 1].
+
+    Example:
+        >>> grid(torch.zeros(6, 1, 64, 64), columns=3).shape  # frames of two pixels
+        torch.Size([3, 134, 200])
+    """
+    columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
+    images = images.float().cpu().clamp(-1, 1).add(1).div(2).expand(-1, 3, -1, -1)
+    factor = max(1, round(VISIBLE / images.shape[-1]))
+    images = images.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
+    spare = images.new_ones(-len(images) % columns, *images.shape[1:])
+    tiles = pad(torch.cat([images, spare]), (FRAME, 0, FRAME, 0), value=1)
+    joined = rearrange(tiles, "(row column) c h w -> c (row h) (column w)", column=columns)
+    return pad(joined, (0, FRAME, 0, FRAME), value=1)
+
+
+def save_picture(path: Path, picture: Float[Tensor, "3 h w"]) -> None:
+    """Write a picture in [0, 1] as the nearest bytes; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    levels = picture.clamp(0, 1).mul(255).add(0.5).byte().permute(1, 2, 0)
+    Image.fromarray(np.ascontiguousarray(levels.cpu().numpy())).save(path)
