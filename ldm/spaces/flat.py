@@ -63,6 +63,11 @@ class Flat(Space):
     def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
         return c.view_as(x)
 
+    def log_exp_jacobian(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        return x.new_zeros(x.shape[:1])
+
     @property
     def heat_kernel(self) -> HeatKernel:
         return FlatHeatKernel()

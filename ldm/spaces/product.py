@@ -67,6 +67,21 @@ class _Parts(Space):
         ]
         return self._together(vectors, n)
 
+    def gradient(
+        self, x: Float[Tensor, "n ..."], euclidean: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        return self._each("gradient", x, euclidean)
+
+    def log_volume_element(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Sum over the parts."""
+        return torch.cat(self._scalars("log_volume_element", x), 1).sum(1)
+
+    def log_exp_jacobian(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """Sum over the parts."""
+        return torch.cat(self._scalars("log_exp_jacobian", x, v), 1).sum(1)
+
     @property
     def heat_kernel(self) -> HeatKernel:
         """Independent Brownian motions of the same variance in all parts."""

@@ -93,6 +93,38 @@ class Space(ABC):
         """Standard normal tangent vectors at `x`, of variance 1 in each unit direction."""
         return self.frame(x, normal((len(x), self.dim), generator, x.device, x.dtype))
 
+    def gradient(
+        self, x: Float[Tensor, "n ..."], euclidean: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        """The Riemannian gradient at `x` of a function whose ambient partial derivatives are given.
+
+        The tangent vector g with `inner(x, g, v) = sum(euclidean * v)` for every tangent v.
+        """
+        return self.tangent(x, euclidean)  # right where the metric is that of the space around
+
+    def log_volume_element(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """`1/2 log det G(x)`: log of the volume of a unit cube of ambient coordinates.
+
+        Zero where the space lies isometrically among its ambient coordinates: there the divergence
+        of a tangent field V is `sum_i <e_i, DV[e_i]>` over an orthonormal frame. In a chart that is
+        not isometric (a Poincare ball, SPD matrices) the derivative of this function along V has
+        to be added to the divergence of V in coordinates.
+        """
+        return x.new_zeros(x.shape[:1])
+
+    def log_exp_jacobian(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """`log |det d exp_x|` at `v` in orthonormal frames: by what volumes grow under `exp`.
+
+        Raises:
+            ValueError: it is not known in closed form here.
+        """
+        raise ValueError(
+            f"the Jacobian of exp on {self} is not known in closed form, so laws that are pushed "
+            f"through exp have no density there: use the heat kernel, or a space that has one"
+        )
+
     @property
     def heat_kernel(self) -> HeatKernel:
         """The law of Brownian motion on the space.

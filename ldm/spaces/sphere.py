@@ -102,6 +102,13 @@ class Sphere(Space):
     def heat_kernel(self) -> HeatKernel:
         return CircleHeatKernel() if self.dim == 1 else super().heat_kernel
 
+    def log_exp_jacobian(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """`(d - 1) log |sin r / r|` with `r = |v|`; minus infinity at the antipode."""
+        angle = vector_norm(v, dim=-1)
+        return torch.special.xlogy(self.dim - 1, torch.sinc(angle / math.pi).abs())
+
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return 2 * torch.atan2(vector_norm(x - y, dim=-1), vector_norm(x + y, dim=-1))
 
