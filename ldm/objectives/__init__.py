@@ -1,6 +1,17 @@
 """Objectives: how a network is fitted to a process."""
 
-from ldm.objectives.objective import Denoised, Objective
+from ldm.objectives.bridge_matching import BridgeMatching
+from ldm.objectives.denoising import DenoisingScoreMatching
+from ldm.objectives.flow_matching import FlowMatching
+from ldm.objectives.implicit import ImplicitScoreMatching
+from ldm.objectives.objective import Objective
 from ldm.objectives.regression import Regression
 
-__all__ = ["Denoised", "Objective", "Regression"]
+__all__ = [
+    "BridgeMatching",
+    "DenoisingScoreMatching",
+    "FlowMatching",
+    "ImplicitScoreMatching",
+    "Objective",
+    "Regression",
+]

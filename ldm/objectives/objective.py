@@ -2,31 +2,21 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.processes import Process
+from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
 
-__all__ = ["Denoised", "Objective"]
-
-
-class Denoised(NamedTuple):
-    """What a network says of noisy latents, in the two forms that determine all others.
-
-    Attributes:
-        x0: the clean latent, in expectation.
-        eps: the noise, in expectation; the score is `-eps / sigma`.
-    """
-
-    x0: Float[Tensor, "n ..."]
-    eps: Float[Tensor, "n ..."]
+__all__ = ["Objective"]
 
 
 class Objective(ABC):
-    """A loss for one kind of network output, and the way back from output to `Denoised`."""
+    """A loss for one kind of network output, and the way from that output to a `Prediction`."""
+
+    prediction: type[Prediction]
+    """What the output is turned into; it must be what the process asks for."""
 
     @abstractmethod
     def loss(
@@ -40,7 +30,7 @@ class Objective(ABC):
         """One loss a sample; `predict(noisy, t, **condition)` is the network."""
 
     @abstractmethod
-    def denoised(
+    def read(
         self, output: Tensor, process: Process, noisy: Float[Tensor, "n ..."], t: Tensor
-    ) -> Denoised:
-        """What the network's output on `noisy` at times `t` says of the clean latent."""
+    ) -> Prediction:
+        """What the network's output on `noisy` at times `t` says."""

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.objectives.objective import Denoised, Objective
-from ldm.processes import GaussianProcess
+from ldm.objectives.objective import Objective
+from ldm.processes import Denoised, GaussianProcess
 from ldm.randomness import Generators, normal
 from ldm.spaces.space import like
 
@@ -55,6 +55,8 @@ class Regression(Objective):
         'v'
     """
 
+    prediction = Denoised
+
     def __init__(self, target: str = "eps") -> None:
         if target not in TARGETS:
             raise ValueError(f"no target {target!r}: choose one of {', '.join(TARGETS)}")
@@ -75,7 +77,7 @@ class Regression(Objective):
         error = output[:, : latent.shape[1]].float() - (a * latent + b * eps)
         return error.square().flatten(1).mean(1)
 
-    def denoised(
+    def read(
         self, output: Tensor, process: GaussianProcess, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Denoised:
         output = output[:, : noisy.shape[1]].to(noisy.dtype)

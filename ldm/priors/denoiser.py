@@ -4,12 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ldm.objectives import Denoised, Objective
+from ldm.objectives import Objective
 from ldm.priors.conditioning import LabelDropout
 from ldm.priors.prior import Prior
-from ldm.processes import Process
+from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
-from ldm.samplers import Guidance, Sampler
+from ldm.samplers import Guidance, Likelihood, Sampler
 from ldm.spaces import Space
 
 __all__ = ["Denoiser"]
@@ -24,6 +24,9 @@ class Denoiser(Prior):
         process: how latents are noised.
         objective: what the backbone predicts, and its loss.
         conditioning: which conditions are used and dropped; None for an unconditional prior.
+
+    Raises:
+        ValueError: the objective does not teach what the process asks for.
     """
 
     def __init__(
@@ -34,6 +37,12 @@ class Denoiser(Prior):
         conditioning: LabelDropout | None = None,
     ) -> None:
         super().__init__()
+        if objective.prediction is not process.prediction:
+            raise ValueError(
+                f"{type(process).__name__} asks for a {process.prediction.__name__}, but "
+                f"{type(objective).__name__} teaches a {objective.prediction.__name__}: choose an "
+                f"objective for that process"
+            )
         self.backbone = backbone
         self.process, self.objective, self.conditioning = process, objective, conditioning
 
@@ -56,11 +65,11 @@ class Denoiser(Prior):
 
     def denoise(
         self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]
-    ) -> Denoised:
-        """Clean latent and noise that the backbone sees in noisy latents at times `t`."""
+    ) -> Prediction:
+        """What the backbone says of noisy latents at times `t`."""
         self.network_calls += 1
         output = self.backbone(noisy, t, **condition)
-        return self.objective.denoised(output, self.process, noisy, t)
+        return self.objective.read(output, self.process, noisy, t)
 
     @torch.no_grad()
     def sample(
@@ -85,6 +94,19 @@ class Denoiser(Prior):
         device = next(self.parameters()).device
         condition = self._keep(condition)
         return sampler(denoise, self.process, self.space, n, condition, generator, device)
+
+    @torch.no_grad()
+    def log_prob(
+        self,
+        latent: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        likelihood: Likelihood,
+        generator: Generators = None,
+    ) -> Float[Tensor, " n"]:
+        """Log density of normalised latents, nats against the volume of their space."""
+        self.network_calls = 0
+        condition = self._keep(condition)
+        return likelihood(self.denoise, self.process, latent, condition, generator)
 
     def _keep(self, condition):
         return {} if self.conditioning is None else self.conditioning.keep(condition)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ldm.randomness import Generators
-from ldm.samplers import Guidance, Sampler
+from ldm.samplers import Guidance, Likelihood, Sampler
 from ldm.spaces import Space
 
 __all__ = ["Prior"]
@@ -19,7 +19,7 @@ class Prior(nn.Module, ABC):
     """Where the latents live; it must equal the tokenizer's."""
 
     network_calls: int = 0
-    """How often the last `sample` called the network; a guided call on a doubled batch is one."""
+    """How often the last `sample` or `log_prob` called the network; a guided call is one call."""
 
     @abstractmethod
     def loss(
@@ -40,3 +40,17 @@ class Prior(nn.Module, ABC):
         guidance: Guidance | None = None,
     ) -> Float[Tensor, "n ..."]:
         """Draw `n` normalised latents."""
+
+    def log_prob(
+        self,
+        latent: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        likelihood: Likelihood,
+        generator: Generators = None,
+    ) -> Float[Tensor, " n"]:
+        """Log density of normalised latents, nats.
+
+        Raises:
+            ValueError: the prior has none.
+        """
+        raise ValueError(f"a {type(self).__name__} has no log density")

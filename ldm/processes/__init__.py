@@ -1,7 +1,27 @@
-"""Processes: how a latent is noised."""
+"""Processes: how a latent is noised, and how it is found again."""
 
+from ldm.processes.brownian import Brownian
 from ldm.processes.diffusion import GaussianDiffusion
 from ldm.processes.flow import LinearFlow
+from ldm.processes.geodesic_flow import Flow, GeodesicFlow
+from ldm.processes.langevin import Langevin
+from ldm.processes.mixture import DiffusionMixture
+from ldm.processes.predictions import Denoised, Drifts, Prediction, Score, Velocity
 from ldm.processes.process import GaussianProcess, Process
 
-__all__ = ["GaussianDiffusion", "GaussianProcess", "LinearFlow", "Process"]
+__all__ = [
+    "Brownian",
+    "Denoised",
+    "DiffusionMixture",
+    "Drifts",
+    "Flow",
+    "GaussianDiffusion",
+    "GaussianProcess",
+    "GeodesicFlow",
+    "Langevin",
+    "LinearFlow",
+    "Prediction",
+    "Process",
+    "Score",
+    "Velocity",
+]

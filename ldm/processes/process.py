@@ -1,10 +1,12 @@
-"""How a latent is noised."""
+"""How a latent is noised, and how it is found again."""
 
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ldm.processes.predictions import Denoised, Prediction
 from ldm.randomness import Generators, normal
 from ldm.spaces import Space
 from ldm.spaces.space import like
@@ -15,9 +17,18 @@ __all__ = ["GaussianProcess", "Process"]
 class Process(ABC):
     """A family of laws on one space, from the data's to one that is easy to draw from.
 
+    Rates are per unit of the process's own time, whichever way it runs: a step of a sampler from
+    time t to t' moves by `(t' - t) * velocity`.
+
     Args:
         space: where the latents live; it must be the tokenizer's.
     """
+
+    prediction: type[Prediction]
+    """What a network must say for the methods below."""
+
+    span: tuple[float, float] = (0.0, 1.0)
+    """Times at which a sampler starts, from the easy law, and stops, at data."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -32,6 +43,50 @@ class Process(ABC):
     ) -> Float[Tensor, "n ..."]:
         """Draw from the forward transition of each latent to its time."""
 
+    @abstractmethod
+    def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
+        """How noisy latents are: sigma/alpha, or a deviation in the units of the space."""
+
+    @abstractmethod
+    def velocity(
+        self, prediction: Prediction, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n ..."]:
+        """`dx/dt` of the flow whose laws are those of the process.
+
+        Raises:
+            ValueError: the process runs in discrete steps and has none.
+        """
+
+    def drift(
+        self, prediction: Prediction, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n ..."]:
+        """Drift of the random walk to data; with no diffusion, that of the flow."""
+        return self.velocity(prediction, x, t)
+
+    def diffusion(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """Deviation that the random walk to data gathers, per square root of time."""
+        return torch.zeros_like(t)
+
+    def score(
+        self, prediction: Prediction, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n ..."]:
+        """The gradient of the log density at time `t`.
+
+        Raises:
+            ValueError: the prediction does not tell it.
+        """
+        raise ValueError(f"a {type(self).__name__} has no score: sample without a corrector")
+
+    def random(
+        self, n: int, generator: Generators = None, device: torch.device | str | None = None
+    ) -> Float[Tensor, "n ..."]:
+        """Draw from the easy law, the space's reference measure."""
+        return self.space.random(n, generator, device)
+
+    def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Of the easy law, nats."""
+        return self.space.log_density(x)
+
 
 class GaussianProcess(Process):
     """Processes with `x_t = alpha_t x_0 + sigma_t eps` and `eps` standard normal.
@@ -39,6 +94,8 @@ class GaussianProcess(Process):
     Raises:
         ValueError: sums of the space's points are no points of it.
     """
+
+    prediction = Denoised
 
     def __init__(self, space: Space) -> None:
         if not space.linear:
@@ -75,3 +132,19 @@ class GaussianProcess(Process):
     ) -> Float[Tensor, "n ..."]:
         eps = normal(latent.shape, generator, latent.device, latent.dtype)
         return self.mix(latent, eps, t)
+
+    def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
+        """Infinite where a flow begins."""
+        alpha, sigma = self.alpha_sigma(t)
+        return sigma / alpha
+
+    def velocity(
+        self, prediction: Denoised, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n ..."]:
+        alpha_rate, sigma_rate = (like(rate, x) for rate in self.alpha_sigma_rate(t))
+        return alpha_rate * prediction.x0 + sigma_rate * prediction.eps
+
+    def score(
+        self, prediction: Denoised, x: Float[Tensor, "n ..."], t: Tensor
+    ) -> Float[Tensor, "n ..."]:
+        return -prediction.eps / like(self.alpha_sigma(t)[1], x)

@@ -1,8 +1,20 @@
 """Samplers: how a prior is turned into latents."""
 
+from ldm.samplers.adaptive import AdaptiveODE
+from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
+from ldm.samplers.likelihood import Likelihood
 from ldm.samplers.ode import EulerODE, HeunODE
 from ldm.samplers.sampler import Sampler
 from ldm.samplers.schedulers import Scheduler
 
-__all__ = ["EulerODE", "Guidance", "HeunODE", "Sampler", "Scheduler"]
+__all__ = [
+    "AdaptiveODE",
+    "EulerODE",
+    "GeodesicWalk",
+    "Guidance",
+    "HeunODE",
+    "Likelihood",
+    "Sampler",
+    "Scheduler",
+]

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ldm.objectives import Denoised
-from ldm.processes import GaussianProcess
+from ldm.processes import Prediction, Process
 from ldm.samplers.sampler import Denoise
 from ldm.spaces.space import like
 
@@ -22,8 +21,8 @@ class Guidance:
 
     Args:
         scale: 1 is the conditional model, 0 the unconditional one, above 1 exaggerates.
-        interval: noise levels sigma/alpha between which guidance acts; elsewhere the model is the
-            conditional one.
+        interval: noise levels, sigma/alpha of Gaussian processes, between which guidance acts;
+            elsewhere the model is the conditional one.
 
     Raises:
         ValueError: the interval is empty.
@@ -43,20 +42,20 @@ class Guidance:
         self,
         denoise: Denoise,
         null: Callable[[dict[str, Tensor]], dict[str, Tensor]],
-        process: GaussianProcess,
+        process: Process,
     ) -> Denoise:
         """A guided `denoise`; both predictions come from one pass over a doubled batch."""
 
-        def guided(noisy: Tensor, t: Tensor, condition: dict[str, Tensor]) -> Denoised:
-            alpha, sigma = process.alpha_sigma(t)
-            level = sigma / alpha  # infinite where a flow begins
+        def guided(noisy: Tensor, t: Tensor, condition: dict[str, Tensor]) -> Prediction:
+            level = process.noise_level(t)
             inside = (level > self.low) & (level <= self.high)
             if not inside.any():
                 return denoise(noisy, t, condition)
             empty = null(condition)
             both = {key: torch.cat([condition[key], empty[key]]) for key in condition}
-            x0, eps = denoise(torch.cat([noisy, noisy]), torch.cat([t, t]), both)
+            found = denoise(torch.cat([noisy, noisy]), torch.cat([t, t]), both)
             scale = like(torch.where(inside, self.scale, 1.0), noisy)
-            return Denoised(*(torch.lerp(u, c, scale) for c, u in (x0.chunk(2), eps.chunk(2))))
+            halves = (field.chunk(2) for field in found)
+            return type(found)(*(torch.lerp(u, c, scale) for c, u in halves))
 
         return guided

@@ -1,14 +1,13 @@
-"""The ordinary differential equation of a flow, with a fixed number of steps."""
+"""The probability flow of a process along geodesics, with a fixed number of steps."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.processes import GaussianProcess
+from ldm.processes import Process
 from ldm.randomness import Generators
 from ldm.samplers.sampler import Denoise, Sampler
 from ldm.spaces import Space
-from ldm.spaces.space import like
 
 __all__ = ["EulerODE", "HeunODE"]
 
@@ -26,7 +25,7 @@ class EulerODE(Sampler):
     def __call__(
         self,
         denoise: Denoise,
-        process: GaussianProcess,
+        process: Process,
         space: Space,
         n: int,
         condition: dict[str, Tensor],
@@ -35,31 +34,37 @@ class EulerODE(Sampler):
     ) -> Float[Tensor, "n ..."]:
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             times = t.expand(n)
-            x0, eps = denoise(x, times, condition)
-            alpha_rate, sigma_rate = (like(rate, x) for rate in process.alpha_sigma_rate(times))
-            return alpha_rate * x0 + sigma_rate * eps
+            return process.velocity(denoise(x, times, condition), x, times)
 
-        x = space.random(n, generator, device)
-        grid = torch.linspace(0, 1, self.steps + 1, device=device)
+        x = process.random(n, generator, device)
+        grid = torch.linspace(*process.span, self.steps + 1, device=device)
+        last = grid[-1]
         for start, end in grid.unfold(0, 2, 1):
-            x = self.step(velocity, x, start, end)
+            x = self.step(velocity, space, x, start, end, bool(end == last))
         return x
 
-    def step(self, velocity, x: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    def step(
+        self, velocity, space: Space, x: Tensor, start: Tensor, end: Tensor, last: bool
+    ) -> Tensor:
         """One step of the solver."""
-        return x + (end - start) * velocity(x, start)
+        return space.exp(x, (end - start) * velocity(x, start))
 
 
 class HeunODE(EulerODE):
     """Second order: two network calls a step, but one in the last, as EDM does.
 
+    The network need not have been trained at the end itself, so it is not asked there.
+
     Args:
         steps: of the walk.
     """
 
-    def step(self, velocity, x: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    def step(
+        self, velocity, space: Space, x: Tensor, start: Tensor, end: Tensor, last: bool
+    ) -> Tensor:
         slope = velocity(x, start)
-        ahead = x + (end - start) * slope
-        if end >= 1:  # the network has not been trained at the end itself
+        ahead = space.exp(x, (end - start) * slope)
+        if last:
             return ahead
-        return x + (end - start) * (slope + velocity(ahead, end)) / 2
+        back = space.transport(ahead, x, velocity(ahead, end))
+        return space.exp(x, (end - start) * (slope + back) / 2)

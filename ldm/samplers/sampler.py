@@ -7,14 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.objectives import Denoised
-from ldm.processes import Process
+from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
 from ldm.spaces import Space
 
 __all__ = ["Denoise", "Sampler"]
 
-Denoise = Callable[[Tensor, Tensor, dict[str, Tensor]], Denoised]
+Denoise = Callable[[Tensor, Tensor, dict[str, Tensor]], Prediction]
 """`denoise(noisy, t, condition)`: a prior's view of noisy latents, guided or not."""
 
 

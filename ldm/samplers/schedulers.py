@@ -59,7 +59,7 @@ class Scheduler(Sampler):
         if "generator" in inspect.signature(scheduler.step).parameters:
             # diffusers knows several generators by their being a list.
             options["generator"] = list(generator) if isinstance(generator, Sequence) else generator
-        x = space.random(n, generator, device) * scheduler.init_noise_sigma
+        x = process.random(n, generator, device) * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
             noisy, times = scheduler.scale_model_input(x, t), t.long().expand(n)
             x0, eps = denoise(noisy, times, condition)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
-from ldm.processes.process import like
+from ldm.spaces.space import like
 from ldm.randomness import sample_generators
 from ldm.spaces import Flat
 
@@ -57,7 +57,7 @@ def test_every_target_leads_back_to_latent_and_noise_of_a_flow(t, target):
     x0, eps = pair()
     times = torch.full((2,), t, dtype=torch.float64)
     _, _, a, b = scales(FLOW, target, times, x0)
-    found = Regression(target).denoised(a * x0 + b * eps, FLOW, FLOW.mix(x0, eps, times), times)
+    found = Regression(target).read(a * x0 + b * eps, FLOW, FLOW.mix(x0, eps, times), times)
     torch.testing.assert_close(found, (x0, eps), rtol=1e-9, atol=1e-9)
 
 
@@ -67,7 +67,7 @@ def test_every_target_leads_back_to_latent_and_noise_of_a_diffusion(t, target):
     times = torch.tensor([t, t])
     alpha, sigma, a, b = scales(DIFFUSION, target, times, x0)
     noisy = DIFFUSION.mix(x0, eps, times)
-    found = Regression(target).denoised(a * x0 + b * eps, DIFFUSION, noisy, times)
+    found = Regression(target).read(a * x0 + b * eps, DIFFUSION, noisy, times)
     # Float64 loses as many digits as alpha or sigma is small: 5e-5 is the least here.
     worst = 1e-14 / min(alpha.min().item(), sigma.min().item())
     torch.testing.assert_close(found, (x0, eps), rtol=worst, atol=worst)
@@ -80,7 +80,7 @@ def test_v_and_velocity_are_well_conditioned_to_the_very_ends(t):
     noisy = FLOW.mix(x0, eps, times)
     for target in ("v", "velocity"):
         _, _, a, b = scales(FLOW, target, times, x0)
-        found = Regression(target).denoised(a * x0 + b * eps, FLOW, noisy, times)
+        found = Regression(target).read(a * x0 + b * eps, FLOW, noisy, times)
         torch.testing.assert_close(found, (x0, eps), rtol=1e-12, atol=1e-12)
 
 
@@ -92,7 +92,7 @@ def test_velocity_and_score_of_gaussian_data_are_sits(t):
     times = torch.full((2,), t, dtype=torch.float64)
     c = t**2 * STD**2 + (1 - t) ** 2
     v = (t * STD**2 - (1 - t)) / c * x
-    x0, eps = Regression("velocity").denoised(v, FLOW, x, times)
+    x0, eps = Regression("velocity").read(v, FLOW, x, times)
     torch.testing.assert_close(x0, t * STD**2 / c * x)
     score = -eps / (1 - t)
     torch.testing.assert_close(score, -x / c)
@@ -158,8 +158,8 @@ def test_channels_beyond_the_latents_change_nothing():
     torch.testing.assert_close(loss(torch.tensor(1e9)), loss(torch.tensor(0.0)), rtol=0, atol=0)
     t = torch.arange(6)
     torch.testing.assert_close(
-        objective.denoised(torch.cat([latent, 1e9 + latent], 1), DIFFUSION, latent, t),
-        objective.denoised(latent, DIFFUSION, latent, t),
+        objective.read(torch.cat([latent, 1e9 + latent], 1), DIFFUSION, latent, t),
+        objective.read(latent, DIFFUSION, latent, t),
     )
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from ldm.objectives import Regression
 from ldm.priors import Denoiser, LabelDropout
 from ldm.processes import GaussianDiffusion, LinearFlow
-from ldm.processes.process import like
+from ldm.spaces.space import like
 from ldm.randomness import sample_generators
 from ldm.samplers import EulerODE, Guidance, Scheduler
 from ldm.spaces import Flat

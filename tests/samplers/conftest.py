@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ldm.objectives import Denoised
-from ldm.processes.process import like
+from ldm.processes import Denoised
+from ldm.spaces.space import like
 
 
 class GaussianData:

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldm.objectives import Denoised, Regression
-from ldm.processes import GaussianDiffusion, LinearFlow
-from ldm.processes.process import like
+from ldm.objectives import Regression
+from ldm.processes import Denoised, GaussianDiffusion, LinearFlow
+from ldm.spaces.space import like
 from ldm.samplers import Guidance
 from ldm.spaces import Flat
 
@@ -69,7 +69,7 @@ def test_guiding_the_networks_own_output_is_the_same(target):
         return {"eps": eps, "x0": x0, "v": alpha * eps - sigma * x0}[target]
 
     mixed = torch.lerp(output(null(LABELS)), output(LABELS), scale)
-    found, expected = guided(scale), objective.denoised(mixed, DIFFUSION, NOISY, TIMES)
+    found, expected = guided(scale), objective.read(mixed, DIFFUSION, NOISY, TIMES)
     # The scales of v are in float32, so their squares add up to 1 only so far.
     torch.testing.assert_close(tuple(found), tuple(expected), rtol=1e-5, atol=1e-5)
 

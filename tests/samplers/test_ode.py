@@ -63,7 +63,7 @@ def test_a_velocity_network_at_its_zero_initialisation_leaves_the_noise_as_it_is
     objective = Regression("velocity")
 
     def denoise(noisy, t, condition):
-        return objective.denoised(torch.zeros_like(noisy), FLOW, noisy, t)
+        return objective.read(torch.zeros_like(noisy), FLOW, noisy, t)
 
     x = solver(7)(denoise, FLOW, SPACE, 3, {}, generator())
     torch.testing.assert_close(x, SPACE.random(3, generator()))

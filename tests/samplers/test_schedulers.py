@@ -16,7 +16,7 @@ from torch import nn
 
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
-from ldm.processes.process import like
+from ldm.spaces.space import like
 from ldm.randomness import sample_generators
 from ldm.samplers import Scheduler
 from ldm.spaces import Flat
@@ -55,7 +55,7 @@ def wrapped(target, process, network):
 
     @torch.no_grad()
     def denoise(noisy, t, condition):
-        return objective.denoised(network(noisy, t), process, noisy, t)
+        return objective.read(network(noisy, t), process, noisy, t)
 
     return denoise
 

@@ -1,0 +1,62 @@
+"""Implicit score matching: no transition density, but the divergence of the network.
+
+Sources: Hyvärinen 2005; Song et al. 2020 (sliced); De Bortoli et al. 2022 (on manifolds).
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.objectives.scores import ScoreMatching
+from ldm.processes import Brownian
+from ldm.randomness import Generators
+from ldm.spaces.divergence import divergence, hutchinson_divergence
+
+__all__ = ["ImplicitScoreMatching"]
+
+
+class ImplicitScoreMatching(ScoreMatching):
+    """`E w(t) [ 1/2 |score|^2 + div score ]`, least where denoising score matching is.
+
+    Args:
+        scale: of the network's output, see `ScoreMatching`.
+        weight: `rate`, beta(t), that of the likelihood; or `scale`, that of the output squared.
+        sliced: estimate the divergence with one random probe, for spaces of many dimensions.
+    """
+
+    def __init__(
+        self,
+        scale: Literal["sigma", "std"] = "std",
+        weight: Literal["rate", "scale"] = "rate",
+        sliced: bool = False,
+    ) -> None:
+        super().__init__(scale)
+        if weight not in ("scale", "rate"):
+            raise ValueError(f"weight is rate or scale, got {weight!r}")
+        self.weight, self.sliced = weight, sliced
+
+    def loss(
+        self,
+        predict: Callable[..., Tensor],
+        process: Brownian,
+        latent: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        generator: Generators = None,
+    ) -> Float[Tensor, " n"]:
+        space = process.space
+        t = process.random_times(len(latent), generator, latent.device)
+        x = process.noise(latent, t, generator)
+
+        def field(x: Tensor) -> Tensor:
+            return self.read(predict(x, t, **condition), process, x, t).score
+
+        if self.sliced:
+            score, div = hutchinson_divergence(space, field, x, generator)
+        else:
+            score, div = divergence(space, field, x)
+        loss = space.inner(x, score, score) / 2 + div
+        if self.weight == "rate":
+            return loss * process.rate(t)
+        return loss * self.scale_at(process, t).square()

@@ -1,0 +1,43 @@
+"""From network outputs to scores: what all kinds of score matching share."""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.objectives.objective import Objective
+from ldm.processes import Brownian, Score
+from ldm.spaces.space import like
+
+__all__ = ["ScoreMatching"]
+
+
+class ScoreMatching(Objective):
+    """Reads the output, projected on the tangent space, as the score times a scale.
+
+    With a forward drift b, 2 b / beta is added: a zero network then undoes nothing, and its flow
+    stands still. (With none, it is the score of the uniform law.)
+
+    Args:
+        scale: `sigma`, the deviation sqrt(s) (Lou et al. 2023), or `std`, sqrt(1 - exp(-s)), which
+            stays below 1 (De Bortoli et al. 2022).
+    """
+
+    prediction = Score
+
+    def __init__(self, scale: Literal["sigma", "std"] = "std") -> None:
+        if scale not in ("sigma", "std"):
+            raise ValueError(f"scale is sigma or std, got {scale!r}")
+        self.scale = scale
+
+    def scale_at(self, process: Brownian, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """What the score is multiplied by to have the network's output."""
+        s = process.variance(t)
+        return s.sqrt() if self.scale == "sigma" else (-(-s).expm1()).sqrt()
+
+    def read(
+        self, output: Tensor, process: Brownian, noisy: Float[Tensor, "n ..."], t: Tensor
+    ) -> Score:
+        field = process.space.tangent(noisy, output.to(noisy.dtype))
+        forward = process.forward_drift(noisy, t) * like(2 / process.rate(t), noisy)
+        return Score(field / like(self.scale_at(process, t), noisy) + forward)

@@ -1,0 +1,68 @@
+"""Flow matching along geodesics, or along the descent of a premetric where they are unknown.
+
+Source: Chen and Lipman, "Flow Matching on General Geometries", 2024.
+"""
+
+from abc import abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.processes.predictions import Velocity
+from ldm.processes.process import Process
+from ldm.randomness import Generators, uniform
+from ldm.spaces.space import like
+
+__all__ = ["Flow", "GeodesicFlow"]
+
+
+class Flow(Process):
+    """Paths from the reference law at time 0 to data at time 1, and their velocities."""
+
+    prediction = Velocity
+
+    @abstractmethod
+    def path(
+        self, latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"], generator: Generators = None
+    ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "n ..."]]:
+        """Where a random path to each latent is at time `t`, and its velocity there."""
+
+    def examples(
+        self, latent: Float[Tensor, "n ..."], generator: Generators = None
+    ) -> tuple[Float[Tensor, "m ..."], Float[Tensor, " m"], Float[Tensor, "m ..."]]:
+        """Points on random paths to each latent, their times, and the velocities there.
+
+        As many a latent as the process finds fit, one after another; here one.
+        """
+        t = self.random_times(len(latent), generator, latent.device)
+        x, velocity = self.path(latent, t, generator)
+        return x, t, velocity
+
+    def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
+        """Uniform on [0, 1)."""
+        return uniform((n,), generator, device)
+
+    def noise(
+        self, latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"], generator: Generators = None
+    ) -> Float[Tensor, "n ..."]:
+        return self.path(latent, t, generator)[0]
+
+    def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
+        return (1 - t) / t
+
+    def velocity(
+        self, prediction: Velocity, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n ..."]:
+        return prediction.velocity
+
+
+class GeodesicFlow(Flow):
+    """`x_t = exp_{x_0}(t log_{x_0}(x_1))`: constant speed from a draw x_0 to the latent x_1."""
+
+    def path(
+        self, latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"], generator: Generators = None
+    ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "n ..."]]:
+        start = self.space.random(len(latent), generator, latent.device, latent.dtype)
+        velocity = self.space.log(start, latent)
+        x = self.space.exp(start, like(t, latent) * velocity)
+        return x, self.space.transport(start, x, velocity)

@@ -1,0 +1,127 @@
+"""How fast Brownian noise is added: rates on [0, 1], and the variance they add up to.
+
+Sources: De Bortoli et al. 2022 (RSGM; linear, quadratic, triangle), Lou et al. 2023 (geometric), Jo
+and Hwang 2024 (linear and constant). Variances are per unit tangent direction, everywhere.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Geometric", "Linear", "Quadratic", "Rate", "Triangle"]
+
+
+class Rate(ABC):
+    """A rate beta(t), and its integral from 0 to t."""
+
+    @abstractmethod
+    def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """beta(t), variance per unit of time."""
+
+    @abstractmethod
+    def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """s(t), all that was gathered from time 0."""
+
+
+class Linear(Rate):
+    """From `start` at time 0 to `end` at time 1; constant where they are equal.
+
+    Args:
+        start: beta_0.
+        end: beta_f.
+
+    Example:
+        >>> import torch
+        >>> Linear(1.0, 3.0).variance(torch.tensor([1.0]))
+        tensor([2.])
+    """
+
+    def __init__(self, start: float = 0.001, end: float = 5.0) -> None:
+        self.start, self.end = start, end
+
+    def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return self.start + (self.end - self.start) * t
+
+    def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return self.start * t + (self.end - self.start) * t.square() / 2
+
+    def reciprocal_total(self, first: float, last: float) -> float:
+        """The integral of 1/beta between two times."""
+        low, high = (self.start + (self.end - self.start) * t for t in (first, last))
+        slope = self.end - self.start
+        return math.log(high / low) / slope if slope else (last - first) / self.start
+
+    def reciprocal_quantile(
+        self, u: Float[Tensor, " n"], first: float, last: float
+    ) -> Float[Tensor, " n"]:
+        """Times with density proportional to 1/beta between two, from uniform numbers."""
+        low, high = (self.start + (self.end - self.start) * t for t in (first, last))
+        slope = self.end - self.start
+        if not slope:
+            return first + (last - first) * u
+        # From the far end, where 1/beta is large if beta falls: else rounding moves times there.
+        return last + high / slope * torch.expm1((1 - u) * math.log(low / high))
+
+
+class Quadratic(Rate):
+    """`start + (end - start) t^2`.
+
+    Args:
+        start: beta_0.
+        end: beta_f.
+    """
+
+    def __init__(self, start: float = 0.01, end: float = 5.0) -> None:
+        self.start, self.end = start, end
+
+    def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return self.start + (self.end - self.start) * t.square()
+
+    def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return self.start * t + (self.end - self.start) * t.pow(3) / 3
+
+
+class Triangle(Rate):
+    """Linear up to `top` at time 1/2, and down again.
+
+    Args:
+        start: beta at both ends.
+        top: beta in the middle.
+    """
+
+    def __init__(self, start: float = 0.001, top: float = 2.0) -> None:
+        self.start, self.top = start, top
+
+    def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return self.start + (self.top - self.start) * (1 - (2 * t - 1).abs())
+
+    def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        before, after = t.clamp(max=0.5), t.clamp(min=0.5)
+        area = before.square() + 0.25 - (1 - after).square()
+        return self.start * t + (self.top - self.start) * area
+
+
+class Geometric(Rate):
+    """Deviations in geometric progression from `smallest` to `largest`: variance exploding.
+
+    `s(t) = sigma(t)^2` with `sigma(t) = smallest^(1 - t) largest^t`; that s(0) is `smallest^2`, not
+    0, is a resolution below which data are blurred.
+
+    Args:
+        smallest: sigma at time 0, radians.
+        largest: sigma at time 1; the law is then almost the easy one.
+    """
+
+    def __init__(self, smallest: float = 0.001, largest: float = 4.0) -> None:
+        if not 0 < smallest < largest:
+            raise ValueError(f"deviations must rise from above 0, got {smallest} to {largest}")
+        self.smallest, self.ratio = smallest, math.log(largest / smallest)
+
+    def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return 2 * self.ratio * self.variance(t)
+
+    def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return (2 * (math.log(self.smallest) + self.ratio * t)).exp()

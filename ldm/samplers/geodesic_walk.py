@@ -1,0 +1,70 @@
+"""The geodesic random walk from noise to data, with Langevin corrections where asked.
+
+Source: De Bortoli et al., "Riemannian Score-Based Generative Modelling", 2022, algorithms 1 and 2;
+the corrector is that of Song et al. 2021.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.processes import Process
+from ldm.randomness import Generators
+from ldm.samplers.sampler import Denoise, Sampler
+from ldm.spaces import Space
+from ldm.spaces.space import like
+
+__all__ = ["GeodesicWalk"]
+
+
+class GeodesicWalk(Sampler):
+    """`x <- exp_x(drift dt + diffusion sqrt(dt) Z)` on a uniform grid of times.
+
+    Coefficients are read at the start of each step.
+
+    Args:
+        steps: of the walk.
+        corrections: Langevin steps after each step but the last, at its new time.
+        snr: signal-to-noise ratio that sets the length of a correction.
+    """
+
+    def __init__(self, steps: int, corrections: int = 0, snr: float = 0.2) -> None:
+        self.steps, self.corrections, self.snr = steps, corrections, snr
+
+    def __call__(
+        self,
+        denoise: Denoise,
+        process: Process,
+        space: Space,
+        n: int,
+        condition: dict[str, Tensor],
+        generator: Generators = None,
+        device: torch.device | str | None = None,
+    ) -> Float[Tensor, "n ..."]:
+        x = process.random(n, generator, device)
+        grid = torch.linspace(*process.span, self.steps + 1, device=device)
+        for number, (start, end) in enumerate(grid.unfold(0, 2, 1), start=1):
+            t, step = start.expand(n), end - start
+            drift = process.drift(denoise(x, t, condition), x, t)
+            deviation = like(process.diffusion(t) * step.abs().sqrt(), x)
+            x = space.exp(x, step * drift + deviation * space.random_tangent(x, generator))
+            for _ in range(self.corrections if number < self.steps else 0):
+                x = self._correct(denoise, process, space, x, end.expand(n), condition, generator)
+        return x
+
+    def _correct(
+        self,
+        denoise: Denoise,
+        process: Process,
+        space: Space,
+        x: Tensor,
+        t: Tensor,
+        condition: dict[str, Tensor],
+        generator: Generators,
+    ) -> Tensor:
+        score = process.score(denoise(x, t, condition), x, t)
+        noise = space.random_tangent(x, generator)
+        signal = space.inner(x, score, score).sqrt().clamp(min=1e-12)  # no step is infinite
+        step = 2 * (self.snr * space.inner(x, noise, noise).sqrt() / signal).square()
+        step = step.clamp(max=process.noise_level(t).square())  # nor longer than the noise there
+        return space.exp(x, like(step / 2, x) * score + like(step.sqrt(), x) * noise)

@@ -1,0 +1,52 @@
+"""The Riemannian divergence of a tangent field, exactly or by a random probe.
+
+`div V = sum_i <e_i, DV[e_i]>` over an orthonormal frame, D the ambient derivative: only
+directions in the space are asked for, so it does not matter how V goes on outside of it. Charts
+that are not isometric add the derivative of their volume element along V.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import jvp, vmap
+
+from ldm.randomness import Generators
+from ldm.spaces.space import Space
+
+__all__ = ["divergence", "hutchinson_divergence"]
+
+Field = Callable[[Tensor], Tensor]
+
+
+def divergence(
+    space: Space, field: Field, x: Float[Tensor, "n ..."]
+) -> tuple[Float[Tensor, "n ..."], Float[Tensor, " n"]]:
+    """The field at `x` and its exact divergence: as many forward derivatives as dimensions."""
+    value = field(x)
+    axes = torch.eye(space.dim, device=x.device, dtype=x.dtype)
+
+    def along(axis: Tensor) -> Tensor:
+        e = space.frame(x, axis.expand(len(x), -1))
+        return space.inner(x, e, jvp(field, (x,), (e,))[1])
+
+    # A hundred at a time, for memory; one by one where there are few, for speed.
+    if space.dim <= 8:
+        trace = sum(along(axis) for axis in axes)
+    else:
+        trace = vmap(along, chunk_size=100)(axes).sum(0)
+    return value, trace + _stretch(space, x, value)
+
+
+def hutchinson_divergence(
+    space: Space, field: Field, x: Float[Tensor, "n ..."], generator: Generators = None
+) -> tuple[Float[Tensor, "n ..."], Float[Tensor, " n"]]:
+    """The field at `x` and an unbiased estimate of its divergence from one normal probe."""
+    probe = space.random_tangent(x, generator)
+    value, derivative = jvp(field, (x,), (probe,))
+    return value, space.inner(x, probe, derivative) + _stretch(space, x, value)
+
+
+def _stretch(space: Space, x: Tensor, v: Tensor) -> Tensor:
+    return jvp(space.log_volume_element, (x,), (v,))[1]
