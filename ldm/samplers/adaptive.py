@@ -30,7 +30,9 @@ def solve(
     from torchdiffeq import odeint
 
     times = torch.tensor(span, dtype=torch.float64, device=states[0].device)
-    path = odeint(field, states, times, rtol=rtol, atol=atol, method="dopri5")
+    # It would step beyond the end and come back, but there may be no field there.
+    options = {"step_t": times[1:]}
+    path = odeint(field, states, times, rtol=rtol, atol=atol, method="dopri5", options=options)
     return tuple(state[-1] for state in path)
 
 
