@@ -1,0 +1,123 @@
+"""Multilayer perceptrons on points of manifolds: the score and drift networks of three papers.
+
+Sources: De Bortoli et al., "Riemannian score-based generative modelling", 2022; Lou et al.,
+"Scaling Riemannian diffusion models", 2023; Jo and Hwang, "Generative modeling on manifolds through
+mixture of Riemannian diffusion processes", 2024.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ldm.networks.embedders import LabelEmbedder
+
+__all__ = ["ACTIVATIONS", "MLP", "read_points"]
+
+
+class Sine(nn.Module):
+    """The sine of every unit."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sin()
+
+
+ACTIVATIONS = {"sin": Sine, "silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU}
+"""What may stand between the layers; SiLU is also called swish."""
+
+
+def read_points(
+    x: Float[Tensor, "n ..."], shape: Sequence[int], features: nn.Module | None
+) -> Float[Tensor, "n _"]:
+    """What a perceptron for points of this shape reads of them: coordinates, or their features.
+
+    Raises:
+        ValueError: the points are of another shape.
+    """
+    if x.shape[1:] != tuple(shape):
+        raise ValueError(f"built for points of shape {tuple(shape)}, found {tuple(x.shape[1:])}")
+    return x.flatten(1) if features is None else features(x)
+
+
+class MLP(nn.Module):
+    """A perceptron of a point and the time, whose output is an ambient vector or some numbers.
+
+    Args:
+        shape: of one point in ambient coordinates.
+        width: units of each hidden layer.
+        depth: how many hidden layers.
+        activation: "sin" (RSGM, and Jo and Hwang on the earth), "silu" (Lou et al., and Jo and
+            Hwang elsewhere), "gelu" or "relu".
+        init: "lecun" draws weights from a normal of deviation 1/sqrt(fan-in) cut at two
+            deviations, biases zero (RSGM, in Haiku); "torch" leaves the default of PyTorch, which
+            shrinks signals by sqrt(3) a layer (Lou et al.).
+        out: how many numbers to give; none for one vector of `shape`.
+        features: of points, in place of their coordinates; has `out_features`.
+        time: features of times, in place of the times; has `out_features`.
+        classes: how many labels; label `classes` means none. 0 builds no table at all.
+
+    Raises:
+        ValueError: no such activation or init, points are of another shape, or a label comes to a
+            network without classes.
+
+    Example:
+        >>> mlp = MLP([3], width=512, depth=5)
+        >>> mlp(torch.zeros(2, 3), torch.rand(2)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int = 512,
+        depth: int = 5,
+        activation: str = "sin",
+        init: str = "lecun",
+        out: int | None = None,
+        features: nn.Module | None = None,
+        time: nn.Module | None = None,
+        classes: int = 0,
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activations are {', '.join(ACTIVATIONS)}; found {activation!r}")
+        if init not in ("lecun", "torch"):
+            raise ValueError(f"init is 'lecun' or 'torch', found {init!r}")
+        self.shape, self.classes = tuple(shape), classes
+        self.out_shape = self.shape if out is None else (out,)
+        self.features, self.time = features, time
+        read = math.prod(self.shape) if features is None else features.out_features
+        read += 1 if time is None else time.out_features
+        act = ACTIVATIONS[activation]
+        self.stem = nn.Linear(read, width)
+        self.label = LabelEmbedder(classes, width) if classes else None
+        self.blocks = nn.Sequential(
+            *(nn.Sequential(act(), nn.Linear(width, width)) for _ in range(depth - 1))
+        )
+        self.head = nn.Sequential(act(), nn.Linear(width, math.prod(self.out_shape)))
+        if init == "lecun":
+            for layer in (self.stem, *self.blocks.modules(), self.head[1]):
+                if isinstance(layer, nn.Linear):
+                    std = layer.in_features**-0.5
+                    nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
+                    nn.init.zeros_(layer.bias)
+        if self.label is not None:
+            nn.init.normal_(self.label.embedding_table.weight, std=0.02)
+
+    def forward(
+        self,
+        x: Float[Tensor, "n ..."],
+        t: Float[Tensor, " n"],
+        label: Int[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, "n ..."]:
+        """One output a point `x` at time `t`; no label is the label `classes` for all."""
+        time = t[:, None] if self.time is None else self.time(t)
+        h = self.stem(torch.cat([read_points(x, self.shape, self.features), time.to(x.dtype)], 1))
+        if self.label is not None:
+            label = torch.full_like(t, self.classes, dtype=torch.long) if label is None else label
+            h = h + self.label(label)
+        elif label is not None:
+            raise ValueError("built with classes=0, found a label: leave it out or set classes")
+        return self.head(self.blocks(h)).unflatten(1, self.out_shape)

@@ -1,0 +1,142 @@
+"""A U-Net on one scale: the residual blocks and long skips that vectors and lattices share.
+
+Source: Lou et al., "Scaling Riemannian diffusion models", 2023, experiments on hyperspheres and
+lattices.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ldm.networks.embedders import TimestepEmbedder
+
+__all__ = ["Attention", "SkipNet"]
+
+Layer = Callable[[int, int], nn.Module]
+Norm = Callable[[int], nn.Module]
+
+
+class Block(nn.Module):
+    """Two normalised layers beside a skip connection, the condition added between them."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        condition: int,
+        dropout: float,
+        layer: Layer,
+        mix: Layer,
+        norm: Norm,
+    ) -> None:
+        super().__init__()
+        self.norm1 = norm(in_channels)
+        self.layer1 = layer(in_channels, out_channels)
+        self.cond_map = nn.Linear(condition, out_channels, bias=False)
+        self.norm2 = norm(out_channels)
+        self.dropout = nn.Dropout(dropout)
+        self.layer2 = layer(out_channels, out_channels)
+        same = in_channels == out_channels
+        self.skip = nn.Identity() if same else mix(in_channels, out_channels)
+
+    def forward(
+        self, x: Float[Tensor, "n _ *grid"], condition: Float[Tensor, "n _"]
+    ) -> Float[Tensor, "n _ *grid"]:
+        shift = self.cond_map(condition)
+        h = self.layer1(F.silu(self.norm1(x))) + shift.view(*shift.shape, *[1] * (x.ndim - 2))
+        return self.skip(x) + self.layer2(self.dropout(F.silu(self.norm2(h))))
+
+
+class Attention(nn.Module, ABC):
+    """Single-head self-attention with a residual connection.
+
+    A subclass says what the tokens are.
+    """
+
+    def __init__(self, channels: int, mix: Layer, norm: Norm) -> None:
+        super().__init__()
+        self.norm = norm(channels)
+        self.qkv = mix(channels, 3 * channels)
+        self.proj_out = mix(channels, channels)
+
+    def forward(self, x: Float[Tensor, "n c *grid"]) -> Float[Tensor, "n c *grid"]:
+        q, k, v = (self.tokens(part) for part in self.qkv(self.norm(x)).chunk(3, 1))
+        # Plain products: fused kernels know no forward-mode derivatives, which divergences take.
+        h = (q @ k.mT * q.shape[2] ** -0.5).softmax(2) @ v
+        return x + self.proj_out(self.channels(h).reshape(x.shape))
+
+    @abstractmethod
+    def tokens(self, x: Float[Tensor, "n c *grid"]) -> Float[Tensor, "n tokens _"]:
+        """What attends to what."""
+
+    @abstractmethod
+    def channels(self, h: Float[Tensor, "n tokens _"]) -> Float[Tensor, "n c _"]:
+        """Undo `tokens`, up to the shape of the grid."""
+
+
+class SkipNet(nn.Module):
+    """Blocks that hand their outputs on to blocks further up, with attention in the middle.
+
+    Args:
+        values: channels that come in and go out.
+        width: channels of every block.
+        depth: blocks before the middle; after it there is one more, for the first layer's output.
+        condition: width of the vector that tells every block the time.
+        dropout: in every block.
+        layer, mix, norm: a layer, one that mixes channels only, a normalisation.
+        attention: of the middle.
+    """
+
+    def __init__(
+        self,
+        values: int,
+        width: int,
+        depth: int,
+        condition: int,
+        dropout: float,
+        layer: Layer,
+        mix: Layer,
+        norm: Norm,
+        attention: Attention,
+    ) -> None:
+        super().__init__()
+
+        def block(channels: int) -> Block:
+            return Block(channels, width, condition, dropout, layer, mix, norm)
+
+        self.cond_map = TimestepEmbedder(condition)
+        self.stem = layer(values, width)
+        self.enc = nn.ModuleList(block(width) for _ in range(depth))
+        self.mid1, self.midattn, self.mid2 = block(width), attention, block(width)
+        self.dec = nn.ModuleList(block(2 * width) for _ in range(depth + 1))
+        self.out = nn.Sequential(norm(width), nn.SiLU(), layer(width, values))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weights from N(0, 1 / fan-in); a new network gives zero whatever the time."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, Block):
+                nn.init.zeros_(module.cond_map.weight)
+        nn.init.zeros_(self.out[2].weight)
+
+    def forward(self, x: Float[Tensor, "n c *grid"], t: Tensor) -> Float[Tensor, "n c *grid"]:
+        """One output a point at time `t`; times near 0 are told apart at a scale of 0.001."""
+        condition = self.cond_map(1000 * t)
+        h = self.stem(x)
+        skips = [h]
+        for block in self.enc:
+            h = block(h, condition)
+            skips.append(h)
+        h = self.mid2(self.midattn(self.mid1(h, condition)), condition)
+        for block in self.dec:
+            h = block(torch.cat([h, skips.pop()], 1), condition)
+        return self.out(h)
