@@ -3,23 +3,33 @@
 from data.batch import Batch, check_batch
 from data.cifar10 import CIFAR10
 from data.digits import Digits
+from data.earth import Earth
 from data.errors import DataError
 from data.folder import ImageFolder
 from data.imagenet import ImageNet
+from data.images import Images
 from data.mnist import MNIST
 from data.module import DataModule
 from data.order import Draw, SampleOrder
+from data.points import PointDataset, Points
+from data.torsions import RNA, Protein
 
 __all__ = [
     "CIFAR10",
     "MNIST",
+    "RNA",
     "Batch",
     "DataError",
     "DataModule",
     "Digits",
     "Draw",
+    "Earth",
     "ImageFolder",
     "ImageNet",
+    "Images",
+    "PointDataset",
+    "Points",
+    "Protein",
     "SampleOrder",
     "check_batch",
 ]

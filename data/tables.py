@@ -1,0 +1,53 @@
+"""Tables of numbers as text: every line that is not what it should be is named."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.errors import DataError
+
+__all__ = ["number_cells", "read_lines"]
+
+
+def read_lines(path: Path, header: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The lines of a text file after its header, each with its place: `path:number`.
+
+    Lines may end as on Unix or on Windows.
+
+    Args:
+        path: of the file.
+        header: the lines it begins with; "#" stands for any line that begins so.
+
+    Raises:
+        DataError: the file is no text, or begins with something else.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file ({error}): fetch it again") from error
+    found = ["#" if line.startswith("#") else line for line in lines]
+    if found[: len(header)] != list(header) or found[len(header) :][:1] == ["#"]:
+        raise DataError(
+            f"{path} should begin with {len(header)} header lines, {list(header)}, and then "
+            f"numbers; it begins with {lines[: len(header) + 1]}: fetch the original file"
+        )
+    numbered = enumerate(lines[len(header) :], start=len(header) + 1)
+    return [(f"{path}:{number}", line) for number, line in numbered]
+
+
+def number_cells(place: str, cells: Sequence[str], expected: str, largest: float) -> list[float]:
+    """Cells as finite numbers of at most this size.
+
+    Raises:
+        DataError: a cell is something else; names the place.
+    """
+    try:
+        values = [float(cell) for cell in cells]
+    except ValueError:
+        values = [math.nan]
+    if not all(abs(value) <= largest for value in values):  # false for NaN
+        raise DataError(
+            f"{place} should hold {expected} of at most {largest:g} degrees in size, got "
+            f"{list(cells)}: mend or remove the line"
+        )
+    return values
