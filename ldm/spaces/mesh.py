@@ -19,10 +19,10 @@ __all__ = ["Mesh"]
 class Mesh(Surface, Space):
     """The surface of a triangle mesh in R^3; its reference measure is uniform by area.
 
-    A point is its position in R^3. Tangent vectors lie in the plane of the face. What geodesics
+    A point is its position in R^3; tangent vectors lie in the plane of the face. What geodesics
     would give is replaced: `exp` projects on the surface, as published models do; `distance` is the
-    biharmonic one, a metric in units of length; and instead of `log`, which is refused, there is the
-    direction of a `SpectralDistance`. The heat kernel is refused too: a series of eigenfunctions
+    biharmonic one, a metric in units of length; `log` is refused, and the direction of a
+    `SpectralDistance` stands in. The heat kernel is refused as well: a series of eigenfunctions
     fails for the small variances that noising starts from.
 
     Args:

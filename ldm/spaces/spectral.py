@@ -22,8 +22,9 @@ class SpectralDistance(Premetric):
 
     Args:
         surface: where the points live: a `Mesh`.
-        kind: of weight. `biharmonic`, 1 / lambda^2, scales as a length does and is smooth (Lipman,
-            Rustamov and Funkhouser 2010); `commute`, 1 / lambda; `diffusion`, exp(-2 tau lambda).
+        kind: of weight. `biharmonic`, 1 / lambda^2, scales as a length does (Lipman, Rustamov and
+            Funkhouser 2010); `diffusion`, exp(-2 tau lambda); `commute`, 1 / lambda, whose sum
+            grows with the number of eigenfunctions, and whose descent may stall in its ripples.
         tau: the time of `diffusion`, in squared lengths; other kinds have none.
 
     Raises:

@@ -51,7 +51,7 @@ def read_triangles(
             f"{file} should hold triangles in R^3, got vertices of shape {vertices.shape} and "
             f"faces of shape {faces.shape}: triangulate it"
         )
-    return vertices, faces
+    return vertices, faces.astype(np.int64)  # of the platform's own, not `long long`
 
 
 def check_triangles(
