@@ -1,74 +1,47 @@
-"""How a run is scored: the `eval` group of the configuration."""
+"""How a run is scored: the `eval` group of the configuration names one of these."""
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from typing import Literal
 
-import torch
 from torch.utils.data import DataLoader
 
 from data import DataModule
-from eval.extractors import Classifier, Extractor, Inception
-from eval.extractors.weights import cache_folder
+from eval.scores import Scores
 from ldm import distributed
-from ldm.config import ConfigError
-from ldm.losses import LPIPS
+from ldm.build import Parts
 
 __all__ = ["Evaluation"]
 
 
-@dataclass
-class Evaluation:
-    """How a run is scored.
+class Evaluation(ABC):
+    """What one kind of data is scored by."""
 
-    Attributes:
-        extractor: `inception` for FID and its kin; `classifier` for a small network trained on the
-            spot on labelled data, which needs no download and whose numbers carry its name.
-        samples: how many are drawn from the prior.
-        batch_size: of encoding, drawing and extraction.
-        reference: split that samples are compared with.
-        resize: of Inception's input.
-        floor: also compare the training with the test split, which encodes all of both.
-        lpips: also score reconstructions by LPIPS, whose weights are then needed.
-        seed: of the samples and of KID's subsets.
-    """
+    samples: int
+    """How many are drawn from the prior."""
 
-    extractor: Literal["inception", "classifier"] = "classifier"
-    samples: int = 1000
-    batch_size: int = 250
-    reference: Literal["train", "test"] = "test"
-    resize: Literal["tf1", "antialias", "pytorch_fid", "clean"] = "tf1"
-    floor: bool = True
-    lpips: bool = False
-    seed: int = 0
+    batch_size: int
+    """Of encoding, drawing and scoring, on each rank."""
 
+    seed: int
+    """Of the samples, and of what else is random."""
+
+    @abstractmethod
     def check(self, data: DataModule) -> None:
         """Make sure that data can be scored before it is trained on; fetches what is missing.
 
         Raises:
-            ConfigError: weights are not to be had or damaged, or they are not for data like this.
+            ConfigError: it cannot; says what to do.
         """
-        if self.extractor == "classifier" and not data.classes:
-            raise ConfigError(f"{data.name} has no labels to train a classifier on: eval=inception")
-        try:
-            if self.extractor == "inception":
-                Inception(self.resize)
-            if self.lpips:
-                x = torch.zeros(1, *data.shape)
-                LPIPS("alex")(x, x)
-        except (FileNotFoundError, ValueError) as error:
-            raise ConfigError(f"eval cannot be done: {error}") from error
 
-    def build_extractor(self, data: DataModule) -> Extractor:
-        """The network, its weights found, fetched or trained.
+    @abstractmethod
+    def score(self, parts: Parts, scores: Scores) -> None:
+        """Score a run on all ranks; write pictures to its folder.
 
         Raises:
-            FileNotFoundError, ValueError: what `check` finds.
+            FileNotFoundError, ValueError: what `check` would have found.
         """
-        if self.extractor == "inception":
-            return Inception(self.resize)
-        return Classifier.trained(data, cache_folder() / "classifiers")
 
-    def batches(self, data: DataModule, split: Literal["train", "test"]) -> DataLoader:
+    def batches(self, data: DataModule, split: Literal["train", "val", "test"]) -> DataLoader:
         """This rank's share of a split, in order."""
         rank, world = distributed.rank(), distributed.world()
         return data.ordered_batches(split, self.batch_size * world, rank, world)

@@ -19,11 +19,11 @@ __all__ = ["score_reconstructions"]
 
 @torch.no_grad()
 def score_reconstructions(
-    parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores
+    parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores, lpips: bool
 ) -> None:
     """Reconstruct the test split from the posterior's mode; writes `reconstructions.png`."""
     data, tokenizer, device = parts.data, parts.tokenizer, distributed.device()
-    pairs = PairScores(LPIPS("alex") if evaluation.lpips else None).to(device)
+    pairs = PairScores(LPIPS("alex") if lpips else None).to(device)
     distance = DistributionScores(extractor, full=False).to(device)
     usage = None
     if isinstance(bottleneck := tokenizer.bottleneck, DiscreteBottleneck):

@@ -1,6 +1,7 @@
 """Scores of a prior: its samples against held-out data, and whether they are of the asked class."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from omegaconf import OmegaConf
@@ -18,24 +19,32 @@ from ldm.build import Parts, generate
 from ldm.run import Run
 from ldm.training.progress import progress_bar
 
-__all__ = ["score_samples"]
+__all__ = ["score_floor", "score_samples"]
 
 REMEMBERED = 10_000  # reference features for KID, precision and recall, as in ADM's evaluations
 
 
 @torch.no_grad()
 def score_samples(
-    parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores
+    parts: Parts,
+    evaluation: Evaluation,
+    extractor: Extractor,
+    scores: Scores,
+    reference: Literal["train", "test"] = "test",
 ) -> None:
     """Draw samples, classes in turn; writes `samples.png`.
 
-    `floor` is the Fréchet distance of training from test data: what a perfect model of the training
-    set would score.
+    Args:
+        parts: with a prior.
+        evaluation: how many samples, in which batches.
+        extractor: what sees them.
+        scores: where numbers go.
+        reference: split that samples are compared with.
     """
     data, device = parts.data, distributed.device()
     distance = DistributionScores(extractor, evaluation.seed).to(device)
-    every = _every(parts, evaluation)
-    for batch in evaluation.batches(data, evaluation.reference):
+    every = _every(parts, reference)
+    for batch in evaluation.batches(data, reference):
         remembered = (batch["index"] % every == 0).to(device)
         distance.update(to_uint8(batch["x"].to(device)), real=True, remembered=remembered)
     asked = MeanMetric().to(device)
@@ -49,17 +58,15 @@ def score_samples(
         if number == 0 and distributed.rank() == 0:
             path = Run(parts.config.run).folder / "samples.png"
             save_picture(path, data.picture(x[:100], columns=10))
-    protocol = _protocol(parts, evaluation) | extractor.protocol
+    protocol = _protocol(parts, evaluation, reference) | extractor.protocol
     scores.add(distance.compute(), **protocol)
     if judged:
         scores.add({"label_accuracy": asked.compute()}, **protocol)
-    if evaluation.floor:
-        _score_floor(parts, evaluation, extractor, scores)
 
 
-def _score_floor(
-    parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores
-) -> None:
+@torch.no_grad()
+def score_floor(parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores) -> None:
+    """The Fréchet distance of training from test data: what a perfect memory would score."""
     data, device = parts.data, distributed.device()
     floor = DistributionScores(extractor, full=False).to(device)
     for split in ("test", "train"):
@@ -70,9 +77,9 @@ def _score_floor(
     scores.add(named, split="train", reference="test", **sizes, **extractor.protocol)
 
 
-def _every(parts: Parts, evaluation: Evaluation) -> int:
+def _every(parts: Parts, reference: str) -> int:
     """One in so many reference pictures is remembered, so that at most `REMEMBERED` are."""
-    return -(-len(getattr(parts.data, f"{evaluation.reference}_dataset")) // REMEMBERED)
+    return -(-len(getattr(parts.data, f"{reference}_dataset")) // REMEMBERED)
 
 
 def _draws(parts: Parts, evaluation: Evaluation) -> Iterator[tuple[list[int], Tensor | None]]:
@@ -86,13 +93,13 @@ def _draws(parts: Parts, evaluation: Evaluation) -> Iterator[tuple[list[int], Te
             bar.update(task, advance=len(indices))
 
 
-def _protocol(parts: Parts, evaluation: Evaluation) -> dict:
+def _protocol(parts: Parts, evaluation: Evaluation, reference: str) -> dict:
     config, data = parts.config, parts.data
     return {
         "n": evaluation.samples,
-        "reference": evaluation.reference,
-        "n_reference": len(getattr(data, f"{evaluation.reference}_dataset")),
-        "remembered": f"1 in {_every(parts, evaluation)} of the reference",
+        "reference": reference,
+        "n_reference": len(getattr(data, f"{reference}_dataset")),
+        "remembered": f"1 in {_every(parts, reference)} of the reference",
         "labels": "in turn" if data.classes else "none",
         "sampler": OmegaConf.to_container(config.sampler),
         "network_calls": parts.prior.network_calls,

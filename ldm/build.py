@@ -120,7 +120,7 @@ def build_prior(config: DictConfig, tokenizer: Tokenizer, device: str = "cpu") -
     latent = torch.zeros(2, *tokenizer.space.shape, device="meta")
     label = torch.zeros(2, dtype=torch.long, device="meta")
     try:
-        twin.loss(latent, {"label": label})
+        twin.check_output(twin.probe(latent, {"label": label}).shape)
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
             f"the prior does not fit the tokenizer's latent space {tokenizer.space}: {error}; set "
@@ -140,12 +140,14 @@ def build_guidance(config: DictConfig) -> Guidance:
 
 
 def load_tokenizer(config: DictConfig, path: Path) -> Tokenizer:
-    """A trained tokenizer for this configuration, its weights from `path`.
+    """A tokenizer for this configuration, its weights, where it has any, from `path`.
 
     Raises:
         BadCheckpoint: unreadable, or its latents live in another space.
     """
     tokenizer = build_tokenizer(config)
+    if not tokenizer.learned:
+        return tokenizer.eval()
     space = weights.read_facts(path).get("space")
     if space != repr(tokenizer.space):
         raise weights.BadCheckpoint(
@@ -165,8 +167,8 @@ def load_prior(config: DictConfig, tokenizer: Tokenizer, path: Path) -> Prior:
 
 def generate(
     parts: Parts, indices: list[int], label: Int[Tensor, " n"] | None, seed: int
-) -> Float[Tensor, "n c h w"]:
-    """Images in [-1, 1] with these numbers in their set, whatever is generated beside them.
+) -> Float[Tensor, "n ..."]:
+    """Samples with these numbers in their set, whatever is generated beside them.
 
     Args:
         parts: with a prior.
@@ -178,7 +180,7 @@ def generate(
     condition = {} if label is None else {"label": label.to(device)}
     generators = sample_generators(seed, indices)
     latent = parts.prior.sample(len(indices), condition, parts.sampler, generators, parts.guidance)
-    return parts.tokenizer.decode(parts.tokenizer.denormalize(latent))["x"].clamp(-1, 1)
+    return parts.tokenizer.decode(parts.tokenizer.denormalize(latent))["x"]
 
 
 def model_config(node: DictConfig) -> dict[str, Any]:

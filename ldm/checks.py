@@ -57,7 +57,9 @@ def check_sampler(config: DictConfig, tokenizer: Tokenizer) -> None:
         ConfigError: sampler or guidance do not fit the prior's process or conditions.
     """
     process = build_part(config, "prior.process", space=tokenizer.space)
-    prior = build_part(config, "prior", process=process, backbone=_Zero())
+    with torch.device("meta"):
+        backbone = build_part(config, "prior.backbone")
+    prior = build_part(config, "prior", process=process, backbone=_Zero(backbone))
     sampler, guidance = build_sampler(config), build_guidance(config)
     label = {"label": torch.zeros(1, dtype=torch.long)}
     try:
@@ -67,12 +69,28 @@ def check_sampler(config: DictConfig, tokenizer: Tokenizer) -> None:
 
 
 class _Zero(nn.Module):
-    def __init__(self) -> None:
+    """Zeros of the shape of a network's output, which is asked of the network but once."""
+
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
+        self.network = [network]  # in a list: its parameters are on the meta device
         self.zero = nn.Parameter(torch.zeros(()))
+        self.shape: tuple[int, ...] | None = None
 
     def forward(self, noisy: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
-        return self.zero * noisy
+        if self.shape is None:
+            given = {key: value.to("meta") for key, value in condition.items()}
+            self.shape = self.network[0](noisy.to("meta"), t.to("meta"), **given).shape[1:]
+        return self.zero.expand(len(noisy), *self.shape)
+
+
+def _check_points(tokenizer: Tokenizer, data: DataModule) -> None:
+    """Data that are their own latents must lie in the space."""
+    for batch in data.ordered_batches("train", 4096):
+        try:
+            tokenizer.space.check(batch["x"])
+        except ValueError as error:
+            raise ConfigError(f"{data.name} does not live in {tokenizer.space}: {error}") from error
 
 
 def _check_tokenizer_training(config: DictConfig, tokenizer: Tokenizer, data: DataModule) -> None:
@@ -92,7 +110,13 @@ def _check_prior_training(
     config: DictConfig, tokenizer: Tokenizer, prior: Prior, data: DataModule
 ) -> None:
     build_part(config, "prior.training", model=prior, tokenizer=tokenizer, seed=config.seed)
-    if config.trainer.cache_latents and config.data.get("crop", "center") != "center":
+    if not tokenizer.learned:
+        _check_points(tokenizer, data)
+    if (
+        tokenizer.learned
+        and config.trainer.cache_latents
+        and config.data.get("crop", "center") != "center"
+    ):
         raise ConfigError(
             "cached latents would be of one crop of each image: set trainer.cache_latents=false "
             "or data.crop=center"

@@ -97,4 +97,4 @@ def _tokenizer_loss(tokenizer, x):
 def _prior_loss(prior, tokenizer, x):
     latent = torch.zeros(len(x), *tokenizer.space.shape, device="meta")
     label = torch.zeros(len(x), dtype=torch.long, device="meta")
-    return sum(value.mean() for value in prior.train().loss(latent, {"label": label}).values())
+    return prior.train().probe(latent, {"label": label}).mean()

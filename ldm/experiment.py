@@ -64,10 +64,10 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
 
 def load_parts(config: DictConfig, run: Run, data: DataModule) -> Parts:
     """Finished stages of a run, ready for use."""
-    weights = run.tokenizer(config)
-    if config.tokenizer.checkpoint is None and not weights.is_file():
-        raise ConfigError(f"{run.folder} is not trained to its end: {weights} is missing")
-    parts = Parts(config, data, load_tokenizer(config, weights))
+    wanted = [run.model(name) for name in config.stages if name != "prior"]
+    if missing := [path for path in wanted if not path.is_file()]:
+        raise ConfigError(f"{run.folder} is not trained to its end: {missing[0]} is missing")
+    parts = Parts(config, data, load_tokenizer(config, run.tokenizer(config)))
     if "prior" in config.stages and run.model("prior").is_file():
         check_sampler(config, parts.tokenizer)
         parts.prior = load_prior(config, parts.tokenizer, run.model("prior"))

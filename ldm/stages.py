@@ -100,7 +100,7 @@ def _latent_batches(
     config: DictConfig, run: Run, data: DataModule, training: Training
 ) -> Iterable[Batch]:
     start, stop, rank, world, size = _left(training)
-    if not config.trainer.cache_latents:
+    if not (config.trainer.cache_latents and training.tokenizer.learned):
         return data.train_batches(start, stop, rank, world, size)
     cache = LatentCache(run.latents, training.tokenizer, data)
     with progress_bar() as bar:

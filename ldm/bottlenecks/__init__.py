@@ -3,6 +3,7 @@
 from ldm.bottlenecks.bottleneck import Bottleneck, DiscreteBottleneck, Encoded
 from ldm.bottlenecks.ema_vector import EMAVectorQuantizer
 from ldm.bottlenecks.gaussian import Gaussian
+from ldm.bottlenecks.identity import Identity
 from ldm.bottlenecks.nearest import nearest
 from ldm.bottlenecks.spherical import GroupedSphericalQuantizer
 from ldm.bottlenecks.vector import VectorQuantizer
@@ -14,6 +15,7 @@ __all__ = [
     "Encoded",
     "Gaussian",
     "GroupedSphericalQuantizer",
+    "Identity",
     "VectorQuantizer",
     "nearest",
 ]

@@ -1,5 +1,7 @@
 """Diffusion and flow priors: a backbone, a process and an objective."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -62,6 +64,24 @@ class Denoiser(Prior):
             condition = self.conditioning.drop(condition, generator)
         loss = self.objective.loss(self.backbone, self.process, latent, condition, generator)
         return {"loss": loss}
+
+    def probe(
+        self, latent: Float[Tensor, "n ..."], condition: dict[str, Tensor]
+    ) -> Float[Tensor, "n ..."]:
+        """The backbone's output on latents as if they were noisy: its shape, and what it costs."""
+        t = self.process.random_times(len(latent), None, latent.device)
+        return self.backbone(latent, t, **self._keep(condition))
+
+    def check_output(self, shape: Sequence[int]) -> None:
+        noisy = self.process.random(shape[0])
+        t = self.process.random_times(len(noisy), None, "cpu")
+        found = self.objective.read(torch.zeros(*shape), self.process, noisy, t)
+        for name, field in found._asdict().items():
+            if field.shape != noisy.shape:
+                raise ValueError(
+                    f"the network's output {tuple(shape[1:])} makes a {name} of shape "
+                    f"{tuple(field.shape[1:])}, not {tuple(noisy.shape[1:])}"
+                )
 
     def denoise(
         self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]

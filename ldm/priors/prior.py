@@ -1,6 +1,7 @@
 """A distribution over latents."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,6 +30,20 @@ class Prior(nn.Module, ABC):
         generator: Generators = None,
     ) -> dict[str, Float[Tensor, " n"]]:
         """Named losses, one number a sample; their sum is minimised."""
+
+    @abstractmethod
+    def probe(
+        self, latent: Float[Tensor, "n ..."], condition: dict[str, Tensor]
+    ) -> Float[Tensor, "n ..."]:
+        """The network's output on latents, whatever it means; works on the meta device."""
+
+    @abstractmethod
+    def check_output(self, shape: Sequence[int]) -> None:
+        """Refuse a network whose output on a batch has this shape.
+
+        Raises:
+            ValueError: the prior cannot read it.
+        """
 
     @abstractmethod
     def sample(

@@ -1,5 +1,6 @@
 """Tokenizers: data to latent to data."""
 
+from ldm.tokenizers.identity import Identity
 from ldm.tokenizers.tokenizer import Batch, Tokenizer
 
-__all__ = ["Batch", "Tokenizer"]
+__all__ = ["Batch", "Identity", "Tokenizer"]

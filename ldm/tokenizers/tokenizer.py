@@ -51,6 +51,11 @@ class Tokenizer(nn.Module):
         """Where the latents live."""
         return self.bottleneck.space
 
+    @property
+    def learned(self) -> bool:
+        """Whether there is anything to train, and so to load."""
+        return any(True for _ in self.parameters())
+
     def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
         """Raw latents of a batch, with codes, losses and stats."""
         return self.bottleneck(self.encoder(batch["x"]), generator)

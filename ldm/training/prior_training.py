@@ -21,8 +21,8 @@ class PriorTraining(Training):
         **common: see `Training`.
 
     Raises:
-        ValueError: prior and tokenizer live in different spaces, or normalised latents are not of
-            unit deviation, found at the first step.
+        ValueError: prior and tokenizer live in different spaces; or, found at the first step,
+            latents are no points of it, or are not normalised where it is linear.
     """
 
     def __init__(self, model: Prior, tokenizer: Tokenizer, **common) -> None:
@@ -47,12 +47,9 @@ class PriorTraining(Training):
             total = sum(losses.values())
             return total, {"loss": total.detach(), **losses, "latent_std": latent.std()}
 
-        optimizer = self.optimizers()
-        first = self.samples_seen == 0
-        logs = self.minimize(optimizer, list(self.model.parameters()), loss, parts)
-        if first:
-            self._refuse_scale(logs["latent_std"].item())
-        return logs
+        if self.samples_seen == 0:
+            self._check(self.latent(parts[0], torch.Generator(self.device)))
+        return self.minimize(self.optimizers(), list(self.model.parameters()), loss, parts)
 
     @torch.no_grad()
     def latent(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
@@ -63,11 +60,13 @@ class PriorTraining(Training):
         raw = batch["raw"] if "raw" in batch else self.tokenizer.encode(batch, unused).raw
         return self.tokenizer.normalize(raw, generator).float()
 
-    def _refuse_scale(self, std: float) -> None:
-        expected = self.model.space.random(256).std().item()
-        if not 0.5 < std / expected < 2:
+    def _check(self, latent: Tensor) -> None:
+        space = self.model.space
+        space.check(latent)
+        # What would normalise them once more: nothing, where a space has no scale of its own.
+        std = space.moments(latent.mean().view(1), latent.std().view(1))[1].item()
+        if not 0.5 < std < 2:
             raise ValueError(
-                f"normalised latents deviate by {std:.3g} where the prior's noise deviates by "
-                f"{expected:.3g}: the tokenizer's mean and std are not those of this data; measure "
-                f"them again by finishing its training on it"
+                f"normalised latents deviate by {std:.3g}, not by 1: the tokenizer's mean and std "
+                f"are not those of this data; measure them again by finishing its training on it"
             )

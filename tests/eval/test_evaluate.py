@@ -9,7 +9,7 @@ import torch
 import eval.__main__
 from data import Digits
 from eval.evaluate import evaluate
-from eval.evaluation import Evaluation
+from eval.images import ImageEvaluation
 from ldm.experiment import load_run
 from ldm.signatures import ConfigError
 
@@ -32,7 +32,7 @@ def test_every_number_has_the_record_of_how_it_was_obtained(trained):
     assert names | {"label_accuracy", "precision_classifier"} <= found.keys()
     for record in protocols.values():
         assert record["data"] == "digits"
-        assert record["size"] == 8
+        assert record["shape"] == [1, 8, 8]
         assert record["weights"] == "averaged"
     assert protocols["psnr"]["split"] == "test"
     assert protocols["psnr"]["n"] == 360
@@ -87,10 +87,10 @@ def test_the_psnr_is_that_of_the_eight_bit_pictures(run):
 
 def test_what_data_cannot_be_scored_by_is_said_before():
     data = Digits()
-    Evaluation().check(data)
+    ImageEvaluation().check(data)
     data.class_names = ()
     with pytest.raises(ConfigError, match="digits has no labels to train a classifier on"):
-        Evaluation().check(data)
+        ImageEvaluation().check(data)
 
 
 def test_damaged_weights_are_said_before(tmp_path, monkeypatch):
@@ -98,10 +98,10 @@ def test_damaged_weights_are_said_before(tmp_path, monkeypatch):
     path = tmp_path / "pt_inception-2015-12-05-6726825d.pth"
     path.write_bytes(b"half")
     with pytest.raises(ConfigError, match=f"{path} is damaged"):
-        Evaluation(extractor="inception").check(Digits())
+        ImageEvaluation(extractor="inception").check(Digits())
 
 
 def test_pictures_too_small_for_lpips_are_said_before(monkeypatch):
     monkeypatch.setattr("ldm.losses.LPIPS.load", lambda self: None)
     with pytest.raises(ConfigError, match=r"LPIPS \(alex\) needs .* 31 pixels"):
-        Evaluation(lpips=True).check(Digits())
+        ImageEvaluation(lpips=True).check(Digits())

@@ -1,0 +1,90 @@
+"""How runs on images are scored: reconstructions and samples through one feature extractor."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from data import DataModule
+from eval.evaluation import Evaluation
+from eval.extractors import Classifier, Extractor, Inception
+from eval.extractors.weights import cache_folder
+from eval.reconstructions import score_reconstructions
+from eval.samples import score_floor, score_samples
+from eval.scores import Scores
+from ldm import distributed
+from ldm.build import Parts
+from ldm.config import ConfigError
+from ldm.losses import LPIPS
+
+__all__ = ["ImageEvaluation"]
+
+
+@dataclass
+class ImageEvaluation(Evaluation):
+    """Scores a tokenizer's reconstructions, and a prior's samples where there is one.
+
+    Attributes:
+        extractor: `inception` for FID and its kin; `classifier` for a small network trained on the
+            spot on labelled data, which needs no download and whose numbers carry its name.
+        samples: how many are drawn from the prior.
+        batch_size: of encoding, drawing and extraction.
+        reference: split that samples are compared with.
+        resize: of Inception's input.
+        floor: also compare the training with the test split, which encodes all of both.
+        lpips: also score reconstructions by LPIPS, whose weights are then needed.
+        seed: of the samples and of KID's subsets.
+    """
+
+    extractor: Literal["inception", "classifier"] = "classifier"
+    samples: int = 1000
+    batch_size: int = 250
+    reference: Literal["train", "test"] = "test"
+    resize: Literal["tf1", "antialias", "pytorch_fid", "clean"] = "tf1"
+    floor: bool = True
+    lpips: bool = False
+    seed: int = 0
+
+    def check(self, data: DataModule) -> None:
+        """Make sure that data can be scored before it is trained on; fetches what is missing.
+
+        Raises:
+            ConfigError: weights are not to be had or damaged, or they are not for data like this.
+        """
+        if self.extractor == "classifier" and not data.classes:
+            raise ConfigError(f"{data.name} has no labels to train a classifier on: eval=inception")
+        try:
+            if self.extractor == "inception":
+                Inception(self.resize)
+            if self.lpips:
+                x = torch.zeros(1, *data.shape)
+                LPIPS("alex")(x, x)
+        except (FileNotFoundError, ValueError) as error:
+            raise ConfigError(f"eval cannot be done: {error}") from error
+
+    def score(self, parts: Parts, scores: Scores) -> None:
+        extractor = self._first_rank_first(parts.data).to(distributed.device())
+        score_reconstructions(parts, self, extractor, scores, self.lpips)
+        if parts.prior is not None:
+            score_samples(parts, self, extractor, scores, self.reference)
+            if self.floor:
+                score_floor(parts, self, extractor, scores)
+
+    def build_extractor(self, data: DataModule) -> Extractor:
+        """The network, its weights found, fetched or trained.
+
+        Raises:
+            FileNotFoundError, ValueError: what `check` finds.
+        """
+        if self.extractor == "inception":
+            return Inception(self.resize)
+        return Classifier.trained(data, cache_folder() / "classifiers")
+
+    def _first_rank_first(self, data: DataModule) -> Extractor:
+        """What the first rank downloads or trains, the others find in the cache."""
+        if distributed.rank() == 0:
+            made = self.build_extractor(data)
+            distributed.barrier()
+            return made
+        distributed.barrier()
+        return self.build_extractor(data)

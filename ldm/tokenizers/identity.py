@@ -1,0 +1,26 @@
+"""The tokenizer of data that need none."""
+
+from torch import nn
+
+from ldm.bottlenecks.identity import Identity as IdentityBottleneck
+from ldm.spaces import Space
+from ldm.tokenizers.tokenizer import Tokenizer
+
+__all__ = ["Identity"]
+
+
+class Identity(Tokenizer):
+    """Takes points of a space for their own latents: nothing to train, nothing to load.
+
+    Args:
+        space: where the data live.
+
+    Example:
+        >>> import torch
+        >>> from ldm.spaces import Sphere
+        >>> Identity(Sphere(2)).encode({"x": torch.eye(3)}).latent.shape
+        torch.Size([3, 3])
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__(nn.Identity(), IdentityBottleneck(space), nn.Identity())
