@@ -59,7 +59,7 @@ def check_triangles(
     faces: Int[np.ndarray, "faces 3"],
     boundary: bool = False,
 ) -> None:
-    """Refuse triangles that do not make one smoothly orientable, connected surface.
+    """Refuse triangles that do not make one connected, consistently oriented surface.
 
     Args:
         vertices: positions.

@@ -89,14 +89,17 @@ def test_transport_is_an_isometry_and_nothing_at_rest(sphere):
     assert_close(sphere.transport(x, x, u), u)
 
 
-def test_transport_over_an_edge_keeps_the_angle_with_it(sphere):
-    # Unfolding two faces about their common edge: the part along the edge stays as it is.
-    faces = torch.from_numpy(sphere.faces)
-    shared = (faces[:, None, :, None] == faces[None, :1, None, :]).any(3).sum(2).squeeze(1) == 2
-    other = shared.nonzero()[0].item()
+def test_transport_over_an_edge_is_parallel(sphere):
+    # Unfolding a face and its neighbour about their edge: what is along it stays, what is across
+    # it stays across.
+    first = set(sphere.faces[0])
+    other = next(i for i, face in enumerate(sphere.faces) if len(first & set(face)) == 2)
+    ends = torch.from_numpy(sphere.vertices[list(first & set(sphere.faces[other]))])
+    edge = (ends[1] - ends[0])[None]
     x, y = sphere.corners[[0]].mean(1), sphere.corners[[other]].mean(1)
-    edge = torch.linalg.cross(sphere.normal(x), sphere.normal(y))
     assert_close(sphere.transport(x, y, edge), edge)
+    across = [torch.linalg.cross(sphere.normal(point), edge) for point in (x, y)]
+    assert_close(sphere.transport(x, y, across[0]), across[1])
 
 
 def test_short_steps_follow_great_circles(sphere):
