@@ -43,7 +43,7 @@ class LatticeNet(SkipNet):
     Args:
         n: of SU(n).
         width: channels of every block.
-        depth: blocks before the middle; there is one more after it.
+        depth: blocks on the way down; there is one more on the way up.
         condition: width of the vector that tells every block the time.
         dropout: in every block.
 
@@ -81,7 +81,7 @@ class LatticeNet(SkipNet):
     def reset_parameters(self) -> None:
         """As for vectors, but the second layer of every block starts at zero, too."""
         super().reset_parameters()
-        for block in (*self.enc, self.mid1, self.mid2, *self.dec):
+        for block in (*self.down, self.mid1, self.mid2, *self.up):
             nn.init.zeros_(block.layer2.weight)
 
     def forward(

@@ -35,7 +35,7 @@ class ResidualMLP(SkipNet):
     Args:
         shape: of one point in ambient coordinates.
         width: units of every block.
-        depth: blocks before the middle; there is one more after it.
+        depth: blocks on the way down; there is one more on the way up.
         condition: width of the vector that tells every block the time.
         dropout: in every block.
 

@@ -79,12 +79,12 @@ class Attention(nn.Module, ABC):
 
 
 class SkipNet(nn.Module):
-    """Blocks that hand their outputs on to blocks further up, with attention in the middle.
+    """Blocks on the way down hand their outputs to blocks on the way up; attention is in the middle.
 
     Args:
         values: channels that come in and go out.
         width: channels of every block.
-        depth: blocks before the middle; after it there is one more, for the first layer's output.
+        depth: blocks on the way down; up there is one more, for the output of the first layer.
         condition: width of the vector that tells every block the time.
         dropout: in every block.
         layer, mix, norm: a layer, one that mixes channels only, a normalisation.
@@ -110,9 +110,9 @@ class SkipNet(nn.Module):
 
         self.cond_map = TimestepEmbedder(condition)
         self.stem = layer(values, width)
-        self.enc = nn.ModuleList(block(width) for _ in range(depth))
+        self.down = nn.ModuleList(block(width) for _ in range(depth))
         self.mid1, self.midattn, self.mid2 = block(width), attention, block(width)
-        self.dec = nn.ModuleList(block(2 * width) for _ in range(depth + 1))
+        self.up = nn.ModuleList(block(2 * width) for _ in range(depth + 1))
         self.out = nn.Sequential(norm(width), nn.SiLU(), layer(width, values))
         self.reset_parameters()
 
@@ -129,14 +129,14 @@ class SkipNet(nn.Module):
         nn.init.zeros_(self.out[2].weight)
 
     def forward(self, x: Float[Tensor, "n c *grid"], t: Tensor) -> Float[Tensor, "n c *grid"]:
-        """One output a point at time `t`; times near 0 are told apart at a scale of 0.001."""
+        """One output a point at time `t`, which is told apart in thousandths."""
         condition = self.cond_map(1000 * t)
         h = self.stem(x)
         skips = [h]
-        for block in self.enc:
+        for block in self.down:
             h = block(h, condition)
             skips.append(h)
         h = self.mid2(self.midattn(self.mid1(h, condition)), condition)
-        for block in self.dec:
+        for block in self.up:
             h = block(torch.cat([h, skips.pop()], 1), condition)
         return self.out(h)

@@ -16,7 +16,7 @@ from ldm.networks.fields import (
     su_basis,
 )
 from ldm.networks.lattice import LatticeNet
-from ldm.networks.mlp import ACTIVATIONS, MLP
+from ldm.networks.mlp import MLP
 from ldm.networks.point_features import (
     CircleAngles,
     FourierFeatures,
@@ -31,11 +31,7 @@ SMALL = {"width": 16, "depth": 2}
 U_NET = {"width": 32, "depth": 1, "condition": 16}
 
 BACKBONES = {
-    **{
-        name: ([3], lambda name=name: MLP([3], activation=name, **SMALL))
-        for name in ACTIVATIONS
-        if name != "relu"  # whose derivatives jump
-    },
+    "sines": ([3], lambda: MLP([3], **SMALL)),
     "harmonics": ([3], lambda: MLP([3], features=SphericalHarmonics(4), **SMALL)),
     "random waves": ([3], lambda: MLP([3], features=RandomFourierFeatures(3, 8), **SMALL)),
     "time waves": ([3], lambda: MLP([3], time=SinusoidalTime(8, 10.0), **SMALL)),

@@ -44,14 +44,14 @@ def test_a_new_network_gives_zero_and_its_blocks_their_skips():
     assert torch.equal(net(x, t), torch.zeros_like(x))
     h, condition = torch.randn(3, 64, 4, 4).double(), torch.randn(3, 8).double()
     assert torch.equal(net.mid1(h[:, :32], condition), h[:, :32])
-    assert torch.equal(net.dec[0](h, condition), net.dec[0].skip(h))
+    assert torch.equal(net.up[0](h, condition), net.up[0].skip(h))
 
 
 def test_groups_are_of_four_channels_and_32_at_most():
     with torch.device("meta"):
         wide, narrow = LatticeNet(), LatticeNet(width=64)
-    assert (wide.enc[0].norm1.num_groups, wide.dec[0].norm1.num_groups) == (32, 32)
-    assert (narrow.enc[0].norm1.num_groups, narrow.dec[0].norm1.num_groups) == (16, 32)
+    assert (wide.down[0].norm1.num_groups, wide.up[0].norm1.num_groups) == (32, 32)
+    assert (narrow.down[0].norm1.num_groups, narrow.up[0].norm1.num_groups) == (16, 32)
 
 
 @pytest.mark.parametrize("grid", [(2, 2), (4, 6)])

@@ -44,19 +44,19 @@ def test_a_new_network_gives_zero_and_hears_no_time():
     assert torch.equal(
         net(torch.randn(3, 4).double(), torch.rand(3).double()), torch.zeros(3, 4).double()
     )
-    assert not any(one.cond_map.weight.any() for one in (*net.enc, net.mid1, net.mid2, *net.dec))
+    assert not any(one.cond_map.weight.any() for one in (*net.down, net.mid1, net.mid2, *net.up))
 
 
 def test_initial_weights_are_normal_of_the_fan_in():
     net = ResidualMLP([128])
-    for layer in (net.stem, net.dec[0].layer1, net.enc[1].layer2, net.cond_map.mlp[0]):
+    for layer in (net.stem, net.up[0].layer1, net.down[1].layer2, net.cond_map.mlp[0]):
         scaled = layer.weight * math.sqrt(layer.in_features)
         assert scaled.std().item() == pytest.approx(1, abs=0.02)
         assert layer.bias.count_nonzero() == 0
 
 
 def test_a_block_is_its_equation():
-    one = small().dec[0].eval()
+    one = small().up[0].eval()
     nn.init.normal_(one.cond_map.weight)
     x, condition = torch.randn(3, 16).double(), torch.randn(3, 6).double()
     h = one.layer1(F.silu(norm(x))) + condition @ one.cond_map.weight.mT
@@ -85,10 +85,10 @@ def test_the_network_is_a_u():
     first, _, second = net.cond_map.mlp
     c = second(F.silu(first(waves)))
     h0 = net.stem(x)
-    h1 = net.enc[0](h0, c)
-    h2 = net.enc[1](h1, c)
+    h1 = net.down[0](h0, c)
+    h2 = net.down[1](h1, c)
     h = net.mid2(net.midattn(net.mid1(h2, c)), c)
-    for one, skip in zip(net.dec, (h2, h1, h0), strict=True):
+    for one, skip in zip(net.up, (h2, h1, h0), strict=True):
         h = one(torch.cat([h, skip], 1), c)
     expected = net.out[2](F.silu(net.out[0](h)))
     assert_close(net(x, t), expected, rtol=1e-6, atol=1e-6)
