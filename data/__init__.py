@@ -6,13 +6,18 @@ from data.digits import Digits
 from data.earth import Earth
 from data.errors import DataError
 from data.folder import ImageFolder
+from data.hyperbolic import HyperbolicMixture
 from data.imagenet import ImageNet
 from data.images import Images
 from data.mnist import MNIST
 from data.module import DataModule
 from data.order import Draw, SampleOrder
 from data.points import PointDataset, Points
+from data.rotations import RotationMixture
+from data.synthetic import Synthetic
 from data.torsions import RNA, Protein
+from data.von_mises_fisher import VonMisesFisher
+from data.wrapped_torus import WrappedTorus
 
 __all__ = [
     "CIFAR10",
@@ -24,12 +29,17 @@ __all__ = [
     "Digits",
     "Draw",
     "Earth",
+    "HyperbolicMixture",
     "ImageFolder",
     "ImageNet",
     "Images",
     "PointDataset",
     "Points",
     "Protein",
+    "RotationMixture",
     "SampleOrder",
+    "Synthetic",
+    "VonMisesFisher",
+    "WrappedTorus",
     "check_batch",
 ]

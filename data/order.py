@@ -31,7 +31,7 @@ class Draw(NamedTuple):
     seed: int | None = None
 
 
-def mix(*numbers: int | np.ndarray) -> UInt64[np.ndarray, " n"]:
+def mix(*numbers: int | np.ndarray) -> UInt64[np.ndarray, "*shape"]:
     """Hash whole numbers, elementwise over arrays, into 64 bits that look independent.
 
     The finaliser is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
