@@ -48,10 +48,10 @@ class MLP(nn.Module):
         shape: of one point in ambient coordinates.
         width: units of each hidden layer.
         depth: how many hidden layers.
-        activation: "sin" (RSGM, and Jo and Hwang on the earth), "silu" (Lou et al., and Jo and
-            Hwang elsewhere), "gelu" or "relu".
+        activation: "sin" (De Bortoli et al.; Jo and Hwang on the earth, but for fires), "silu" (Lou
+            et al.; Jo and Hwang elsewhere), "gelu" or "relu".
         init: "lecun" draws weights from a normal of deviation 1/sqrt(fan-in) cut at two
-            deviations, biases zero (RSGM, in Haiku); "torch" leaves the default of PyTorch, which
+            deviations, biases zero (De Bortoli et al.); "torch" leaves PyTorch's default, which
             shrinks signals by sqrt(3) a layer (Lou et al.).
         out: how many numbers to give; none for one vector of `shape`.
         features: of points, in place of their coordinates; has `out_features`.
@@ -59,8 +59,8 @@ class MLP(nn.Module):
         classes: how many labels; label `classes` means none. 0 builds no table at all.
 
     Raises:
-        ValueError: no such activation or init, points are of another shape, or a label comes to a
-            network without classes.
+        ValueError: no such activation or init, `depth` is less than 1, points are of another shape,
+            or a label comes to a network without classes.
 
     Example:
         >>> mlp = MLP([3], width=512, depth=5)
@@ -85,6 +85,8 @@ class MLP(nn.Module):
             raise ValueError(f"activations are {', '.join(ACTIVATIONS)}; found {activation!r}")
         if init not in ("lecun", "torch"):
             raise ValueError(f"init is 'lecun' or 'torch', found {init!r}")
+        if depth < 1:
+            raise ValueError(f"a perceptron has a depth of 1 or more, got {depth}")
         self.shape, self.classes = tuple(shape), classes
         self.out_shape = self.shape if out is None else (out,)
         self.features, self.time = features, time

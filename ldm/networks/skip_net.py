@@ -79,7 +79,7 @@ class Attention(nn.Module, ABC):
 
 
 class SkipNet(nn.Module):
-    """Blocks on the way down hand their outputs to blocks on the way up; attention is in the middle.
+    """Blocks on the way down hand their outputs to blocks on the way up; between is attention.
 
     Args:
         values: channels that come in and go out.

@@ -105,9 +105,10 @@ def test_labels_are_told_apart_and_none_is_the_null_label():
     [
         ({"activation": "sine"}, "sin, silu, gelu, relu; found 'sine'"),
         ({"init": "xavier"}, "'lecun' or 'torch', found 'xavier'"),
+        ({"depth": 0}, "depth of 1 or more, got 0"),
     ],
 )
-def test_unknown_names_are_refused(arguments, message):
+def test_impossible_networks_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         MLP([3], **arguments)
 
