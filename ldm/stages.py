@@ -1,10 +1,11 @@
 """The stages of an experiment: what each trains, and what it leaves behind."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ from ldm.training import Training
 from ldm.training.fit import fit
 from ldm.training.latent_cache import LatentCache
 from ldm.training.progress import progress_bar
+from ldm.training.selection import KeepBest
 
 __all__ = ["STAGES"]
 
@@ -74,9 +76,16 @@ def train_prior(config: DictConfig, run: Run, data: DataModule) -> None:
         x = generate(parts, list(range(SHOWN**2)), label, config.seed)
         return data.picture(x.float().cpu(), columns=SHOWN)
 
-    _fit(config, run, "prior", training, draw)
+    best = run.stage("prior") / "best.safetensors"
+    select = []
+    if training.selection is not None:
+        select = [KeepBest(best, training.selection, data.ordered_batches("val", 4096))]
+    _fit(config, run, "prior", training, draw, select)
     if distributed.rank() == 0:
-        weights.load_averaged(run.checkpoint("prior"), prior)
+        if select:
+            weights.load(best, prior)
+        else:
+            weights.load_averaged(run.checkpoint("prior"), prior)
         _export(config, run, "prior", prior, space=repr(prior.space))
     distributed.barrier()
 
@@ -129,6 +138,7 @@ def _fit(
     stage: str,
     training: Training,
     draw: Callable[[Training], Tensor],
+    callbacks: Sequence[Callback] = (),
 ) -> None:
     def loggers() -> list[Logger]:
         name, plain = f"{run.folder.name}-{stage}", OmegaConf.to_container(config, resolve=True)
@@ -136,7 +146,7 @@ def _fit(
         return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
 
     options = build_part(config, "trainer")
-    fit(training, run.stage(stage), options, draw, loggers)
+    fit(training, run.stage(stage), options, draw, loggers, callbacks)
 
 
 def _export(config: DictConfig, run: Run, stage: str, model: nn.Module, **facts: Any) -> None:

@@ -145,6 +145,13 @@ class Space(ABC):
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Log density of the reference measure against the volume of the space, nats."""
 
+    def spread(self, n: int) -> Float[Tensor, "n ..."]:
+        """About `n` points that share the volume of a compact space evenly, for sums over it.
+
+        Drawn at random, always the same, where the space knows nothing better.
+        """
+        return self.random(n, torch.Generator().manual_seed(0), dtype=torch.float64)
+
     def moments(
         self, mean: Float[Tensor, "..."], std: Float[Tensor, "..."]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:

@@ -10,6 +10,7 @@ from torch.linalg import vector_norm
 from ldm.randomness import Generators, normal
 from ldm.spaces.heat_kernels.circle import CircleHeatKernel
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernels.sphere import SphereHeatKernel
 from ldm.spaces.space import Space
 
 __all__ = ["Sphere"]
@@ -100,7 +101,7 @@ class Sphere(Space):
 
     @property
     def heat_kernel(self) -> HeatKernel:
-        return CircleHeatKernel() if self.dim == 1 else super().heat_kernel
+        return CircleHeatKernel() if self.dim == 1 else SphereHeatKernel(self)
 
     def log_exp_jacobian(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
@@ -111,6 +112,16 @@ class Sphere(Space):
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return 2 * torch.atan2(vector_norm(x - y, dim=-1), vector_norm(x + y, dim=-1))
+
+    def spread(self, n: int) -> Float[Tensor, "n ..."]:
+        """A Fibonacci lattice on S^2: equal heights, each turned by the golden angle."""
+        if self.dim != 2:
+            return super().spread(n)
+        number = torch.arange(n, dtype=torch.float64)
+        z = 1 - (2 * number + 1) / n
+        turn = number * math.pi * (3 - math.sqrt(5))
+        level = (1 - z.square()).sqrt()
+        return torch.stack([level * turn.cos(), level * turn.sin(), z], dim=1)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Of the uniform law: minus the log volume everywhere."""

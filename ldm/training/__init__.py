@@ -3,6 +3,7 @@
 from ldm.training.fit import TrainerOptions
 from ldm.training.prior_training import PriorTraining
 from ldm.training.schedules import Constant, Cosine
+from ldm.training.selection import Selection
 from ldm.training.tokenizer_training import TokenizerTraining
 from ldm.training.training import Diverged, Training
 
@@ -11,6 +12,7 @@ __all__ = [
     "Cosine",
     "Diverged",
     "PriorTraining",
+    "Selection",
     "TokenizerTraining",
     "TrainerOptions",
     "Training",

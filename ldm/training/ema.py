@@ -29,12 +29,17 @@ class EMA(nn.Module):
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Move towards `model`; its buffers, running statistics and codebooks, are copied."""
+    def update(self, model: nn.Module, largest: float = 1.0) -> None:
+        """Move towards `model`; its buffers, running statistics and codebooks, are copied.
+
+        Args:
+            model: what is trailed.
+            largest: bound of the decay, for early updates.
+        """
         torch._foreach_lerp_(
             list(self.model.parameters()),
             [p.detach() for p in model.parameters()],
-            1 - self.decay,
+            1 - min(self.decay, largest),
         )
         for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
             mine.copy_(theirs)

@@ -1,6 +1,6 @@
 """One stage of an experiment under Lightning's Trainer, from where it stopped to its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,6 +55,7 @@ def fit(
     options: TrainerOptions,
     draw: Callable[[Training], Tensor],
     loggers: Callable[[], list[Logger]] = list,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> None:
     """Train until `training.samples` have been seen, resuming from the folder's last checkpoint.
 
@@ -64,6 +65,7 @@ def fit(
         options: see `TrainerOptions`.
         draw: a picture `(3, h, w)` in [0, 1] of what the averaged model makes.
         loggers: makes those beside metrics.csv.
+        callbacks: called before a checkpoint is written.
     """
     last = folder / "checkpoints" / "last.ckpt"
     resume_at = 0
@@ -93,6 +95,7 @@ def fit(
             LogMetrics(every(options.records)),
             SavePictures(folder / "samples", every(options.pictures), draw),
             ShowProgress(folder.name, every(20)),
+            *callbacks,
             SaveCheckpoint(last, every(options.checkpoints)),
         ],
         default_root_dir=folder,

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ldm.priors import Prior
 from ldm.tokenizers import Tokenizer
+from ldm.training.selection import Selection
 from ldm.training.training import Batch, Training
 
 __all__ = ["PriorTraining"]
@@ -18,6 +19,7 @@ class PriorTraining(Training):
     Args:
         model: the prior.
         tokenizer: trained; kept in evaluation mode and out of checkpoints.
+        selection: by likelihood on the val split; None to keep the last averaged weights.
         **common: see `Training`.
 
     Raises:
@@ -25,8 +27,15 @@ class PriorTraining(Training):
             latents are no points of it, or are not normalised where it is linear.
     """
 
-    def __init__(self, model: Prior, tokenizer: Tokenizer, **common) -> None:
+    def __init__(
+        self,
+        model: Prior,
+        tokenizer: Tokenizer,
+        selection: Selection | None = None,
+        **common,
+    ) -> None:
         super().__init__(model, **common)
+        self.selection = selection
         if model.space != tokenizer.space:
             raise ValueError(f"the prior is of {model.space}, the tokenizer of {tokenizer.space}")
         self.frozen.append(tokenizer)
@@ -39,10 +48,9 @@ class PriorTraining(Training):
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
         def loss(part: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             latent = self.latent(part, generator)
-            condition = {k: v for k, v in part.items() if k not in NOT_CONDITIONS}
             losses = {
                 name: value.mean()
-                for name, value in self.model.loss(latent, condition, generator).items()
+                for name, value in self.model.loss(latent, self.condition(part), generator).items()
             }
             total = sum(losses.values())
             return total, {"loss": total.detach(), **losses, "latent_std": latent.std()}
@@ -50,6 +58,10 @@ class PriorTraining(Training):
         if self.samples_seen == 0:
             self._check(self.latent(parts[0], torch.Generator(self.device)))
         return self.minimize(self.optimizers(), list(self.model.parameters()), loss, parts)
+
+    def condition(self, batch: Batch) -> Batch:
+        """What the prior may be conditioned on."""
+        return {key: value for key, value in batch.items() if key not in NOT_CONDITIONS}
 
     @torch.no_grad()
     def latent(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:

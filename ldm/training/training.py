@@ -37,6 +37,7 @@ class Training(pl.LightningModule):
         batch_size: samples of one optimizer step, over all ranks.
         seed: of data order and noise.
         ema: decay of the averaged weights at each step.
+        ema_warmup: keep the decay below (1 + n) / (10 + n) at step n.
         clip: largest gradient norm, None for no limit.
         schedule: factor of the learning rate, as a function of samples seen and in all.
     """
@@ -49,6 +50,7 @@ class Training(pl.LightningModule):
         batch_size: int,
         seed: int,
         ema: float = 0.999,
+        ema_warmup: bool = False,
         clip: float | None = None,
         schedule: Callable[[int, int], float] | None = None,
     ) -> None:
@@ -56,6 +58,7 @@ class Training(pl.LightningModule):
         self.automatic_optimization = False
         self.model = model
         self.ema = EMA(model, ema)
+        self.ema_warmup = ema_warmup
         self.make_optimizer = optimizer
         self.samples, self.batch_size, self.seed, self.clip = samples, batch_size, seed, clip
         self.schedule = schedule or Constant()
@@ -75,7 +78,7 @@ class Training(pl.LightningModule):
         generator = step_generator(self.seed, rank, seen, self.device)
         logs = self.optimize(self._parts(batch), generator)
         self.samples_seen += self.batch_size
-        self.ema.update(self.model)
+        self.ema.update(self.model, self._largest_decay())
         self.logs = logs
 
     def minimize(
@@ -144,6 +147,10 @@ class Training(pl.LightningModule):
         # Lightning's own position would count the batches seen a second time: the order of the
         # data starts at `samples_seen`.
         checkpoint.pop("loops", None)
+
+    def _largest_decay(self) -> float:
+        step = self.samples_seen // self.batch_size
+        return (1 + step) / (10 + step) if self.ema_warmup else 1.0
 
     def _parts(self, batch: Batch) -> list[Batch]:
         chunks = {key: value.chunk(self.accumulate) for key, value in batch.items()}
