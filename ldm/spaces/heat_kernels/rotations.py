@@ -1,0 +1,61 @@
+"""Brownian motion on rotations: that of unit quaternions at half the angle, up to sign.
+
+SO(3) is the projective space of S^3 with lengths doubled, so variance s there is s/4 among
+quaternions, and volumes are eight times as large. As functions of the angle the densities are those
+of Nikolayev and Savyolova 1997, "Normal distribution on the rotation group SO(3)".
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.randomness import Generators
+from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernels.projective import ProjectiveHeatKernel
+from ldm.spaces.quaternions import quaternion, rotation
+
+__all__ = ["RotationHeatKernel"]
+
+
+class RotationHeatKernel(HeatKernel):
+    """Exact on SO(3) for every positive s; the metric is that of rotation vectors.
+
+    Args:
+        sphere: the heat kernel of S^3.
+    """
+
+    def __init__(self, sphere: HeatKernel) -> None:
+        self.quaternions = ProjectiveHeatKernel(sphere)
+
+    def log_density(
+        self, x: Float[Tensor, "n 3 3"], origin: Float[Tensor, "n 3 3"], s: Float[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        q, one = _relative(x, origin)
+        return self.quaternions.log_density(q, one, s / 4) - math.log(8)
+
+    def score(
+        self, x: Float[Tensor, "n 3 3"], origin: Float[Tensor, "n 3 3"], s: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n 3 3"]:
+        q, one = _relative(x, origin)
+        g = self.quaternions.score(q, one, s / 4)
+        # A turn by hat(v) moves q by q v / 2: the gradient in v is half of g's imaginary part at 1.
+        w, u = q[:, :1], q[:, 1:]
+        v = (w * g[:, 1:] - g[:, :1] * u - torch.linalg.cross(u, g[:, 1:])) / 2
+        return torch.linalg.cross(x, v.unsqueeze(-2).expand_as(x))
+
+    def sample(
+        self, origin: Float[Tensor, "n 3 3"], s: Float[Tensor, " n"], generator: Generators = None
+    ) -> Float[Tensor, "n 3 3"]:
+        q = self.quaternions.sample(quaternion(origin), s / 4, generator)
+        return rotation(q)
+
+
+def _relative(x: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+    """The quaternion from origin to x with the digits of their difference, and that of no turn."""
+    # Not a matrix product: autocast would round it.
+    difference = (origin.unsqueeze(-1) * (x - origin).unsqueeze(-2)).sum(-3)
+    eye = torch.eye(3, dtype=x.dtype, device=x.device)
+    q = quaternion(eye + difference)
+    return q, torch.eye(1, 4, dtype=x.dtype, device=x.device).expand_as(q)
