@@ -1,19 +1,25 @@
 """Spaces that latents live in."""
 
 from ldm.spaces.flat import Flat
+from ldm.spaces.hyperbolic import Hyperboloid
 from ldm.spaces.lattice import Lattice
 from ldm.spaces.mesh import Mesh
+from ldm.spaces.poincare import PoincareBall
 from ldm.spaces.premetric import GeodesicDistance, Premetric
 from ldm.spaces.product import Power, Product
 from ldm.spaces.space import Space
+from ldm.spaces.spd import SPD
 from ldm.spaces.spectral import SpectralDistance
 from ldm.spaces.sphere import Sphere
 
 __all__ = [
+    "SPD",
     "Flat",
     "GeodesicDistance",
+    "Hyperboloid",
     "Lattice",
     "Mesh",
+    "PoincareBall",
     "Power",
     "Premetric",
     "Product",

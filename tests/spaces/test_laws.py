@@ -4,10 +4,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.func import jvp
 from torch.testing import assert_close
 
 from ldm.randomness import sample_generators
-from ldm.spaces import Flat, Lattice, Power, Product, Space, Sphere
+from ldm.spaces import (
+    SPD,
+    Flat,
+    Hyperboloid,
+    Lattice,
+    PoincareBall,
+    Power,
+    Product,
+    Space,
+    Sphere,
+)
 
 SMOOTH = [
     Sphere(1),
@@ -19,11 +30,22 @@ SMOOTH = [
     Power(Sphere(2), groups=4, grid=[2, 3]),
     Power(Flat([2, 2]), groups=2, grid=[3]),
     Power(Product([Sphere(2), Flat([2])]), groups=2, grid=[3]),
+    # Within a few units of their origins, beyond which coordinates are too large for absolute
+    # tolerances.
+    Hyperboloid(3, scale=0.5),
+    PoincareBall(2, scale=0.5),
+    SPD(3, scale=0.5),
+    Power(Product([Hyperboloid(2, scale=0.5), SPD(2, scale=0.5)]), groups=2),
 ]
 SPACES = [*SMOOTH, Lattice([2, 3], levels=5, lowest=-2), Power(Lattice([2], 3), 2, [2])]
 
 every = pytest.mark.parametrize("space", SPACES, ids=repr)
 smooth = pytest.mark.parametrize("space", SMOOTH, ids=repr)
+embedded = pytest.mark.parametrize(
+    "space",
+    [space for space in SPACES if not any(name in repr(space) for name in ("Hyperboloid", "SPD"))],
+    ids=repr,
+)
 seeds = st.integers(0, 2**31)
 law = settings(max_examples=20, deadline=None)
 
@@ -31,6 +53,20 @@ law = settings(max_examples=20, deadline=None)
 def points(space: Space, seed: int, n: int = 3) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return [space.random(4, generator, dtype=torch.float64) for _ in range(n)]
+
+
+def basis(space: Space, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The axes of the frame at one point, and the point as often."""
+    xs = x.repeat(space.dim, *[1] * len(space.shape))
+    return xs, space.frame(xs, torch.eye(space.dim, dtype=x.dtype))
+
+
+def products(space: Space, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """The matrix of inner products of two sets of vectors at one point."""
+    n, m = len(u), len(v)
+    x = x.expand(n * m, *space.shape)
+    pairs = u.repeat_interleave(m, 0), v.repeat(n, *[1] * len(space.shape))
+    return space.inner(x, *pairs).view(n, m)
 
 
 def ambient(space: Space, seed: int) -> torch.Tensor:
@@ -89,13 +125,10 @@ def test_transport_is_an_isometry_that_keeps_the_geodesic(space, seed):
 @law
 @given(seed=seeds)
 def test_frames_are_orthonormal(space, seed):
-    x = points(space, seed)[0]
-    axes = torch.eye(space.dim, dtype=torch.float64)
-    basis = [space.frame(x, axis.expand(len(x), -1)) for axis in axes]
-    for i, u in enumerate(basis):
-        close(space.tangent(x, u), u)
-        for j, v in enumerate(basis[: i + 1]):
-            close(space.inner(x, u, v), torch.full((len(x),), float(i == j)).double())
+    x = points(space, seed)[0][:1]
+    xs, axes = basis(space, x)
+    close(space.tangent(xs, axes), axes)
+    close(products(space, x, axes, axes), torch.eye(space.dim, dtype=x.dtype))
 
 
 @every
@@ -126,7 +159,7 @@ def test_tangent_is_an_orthogonal_projection(space, seed):
     tangent_u, tangent_v = space.tangent(x, u), space.tangent(x, v)
     close(space.tangent(x, tangent_u), tangent_u)
     # Idempotent and symmetric: orthogonal.
-    close((tangent_u * v).flatten(1).sum(1), (u * tangent_v).flatten(1).sum(1))
+    close(space.inner(x, tangent_u, v), space.inner(x, u, tangent_v))
 
 
 @every
@@ -150,7 +183,7 @@ def test_project_is_idempotent_and_random_points_and_steps_are_fixed_by_it(space
     close(space.project(step), step)
 
 
-@every
+@embedded
 @law
 @given(seed=seeds)
 def test_project_finds_the_nearest_point(space, seed):
@@ -200,8 +233,54 @@ def test_gradients_are_finite_where_two_points_meet(space):
     assert y.grad.isfinite().all()
     v = torch.zeros_like(x, requires_grad=True)
     space.exp(x, v).sum().backward()
-    # The differential of exp at zero is the identity on the tangent space.
-    close(v.grad, space.tangent(x, torch.ones_like(x)))
+    assert v.grad.isfinite().all()
+
+
+@smooth
+@law
+@given(seed=seeds)
+def test_the_differential_of_exp_at_zero_is_the_identity(space, seed):
+    x, _, _ = points(space, seed)
+    v = space.tangent(x, ambient(space, seed))
+    close(jvp(lambda v: space.exp(x, v), (torch.zeros_like(v),), (v,))[1], v)
+
+
+@smooth
+@law
+@given(seed=seeds)
+def test_gradients_stand_for_derivatives(space, seed):
+    x, _, _ = points(space, seed)
+    euclidean = ambient(space, seed)
+    v = space.tangent(x, ambient(space, seed + 1))
+    gradient = space.gradient(x, euclidean)
+    close(space.tangent(x, gradient), gradient)
+    close(space.inner(x, gradient, v), (euclidean * v).flatten(1).sum(1))
+
+
+@smooth
+@law
+@given(seed=seeds)
+def test_the_jacobian_of_exp_is_its_determinant_between_frames(space, seed):
+    x = points(space, seed)[0][:1]
+    v = space.random_tangent(x, torch.Generator().manual_seed(seed))
+    xs, axes = basis(space, x)
+    _, images = jvp(lambda v: space.exp(xs, v), (v + 0 * xs,), (axes,))
+    y = space.exp(x, v)
+    matrix = products(space, y, basis(space, y)[1], images)
+    close(space.log_exp_jacobian(x, v), torch.linalg.slogdet(matrix)[1][None], atol=1e-9)
+
+
+charts = [space for space in SMOOTH if space.shape == (space.dim,)]
+
+
+@pytest.mark.parametrize("space", charts, ids=repr)
+@law
+@given(seed=seeds)
+def test_the_volume_element_is_that_of_the_metric_in_coordinates(space, seed):
+    x = points(space, seed)[0][:1]
+    axes = torch.eye(space.dim, dtype=x.dtype)
+    metric = products(space, x, axes, axes)
+    close(space.log_volume_element(x), torch.linalg.slogdet(metric)[1][None] / 2, atol=1e-10)
 
 
 def test_spaces_are_told_apart_by_their_numbers():

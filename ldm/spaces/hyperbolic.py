@@ -1,0 +1,188 @@
+"""Hyperbolic space as a hyperboloid: latents of trees and hierarchies."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from ldm.randomness import Generators, normal
+from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernels.hyperbolic import HyperbolicHeatKernel
+from ldm.spaces.sinhc import log_sinhc, sinhc
+from ldm.spaces.space import Space
+
+__all__ = ["Hyperboloid"]
+
+
+class Hyperboloid(Space):
+    """The upper sheet of `<x, x> = -1` in R^(d+1), of curvature -1; time is coordinate 0.
+
+    `<x, y> = -x_0 y_0 + x_1 y_1 + ...` is Lorentz's product, which measures tangent vectors too.
+    The reference measure is the wrapped normal: exp of a normal tangent vector at the origin
+    (1, 0, ..., 0), as in Nagano et al. 2019, "A wrapped normal distribution on hyperbolic space".
+
+    The spatial coordinates say which point is meant and the time coordinate is made of them, so no
+    walk drifts off. Distances keep their digits everywhere. Tangent vectors at a radius r hold
+    theirs in coordinates of size e^r, so `inner` loses all of them at r = 9 in float32 and 19 in
+    float64 (Mishne et al. 2023, "The numerical stability of hyperbolic representation learning");
+    stay below half of that. Steps are cut short where coordinates would overflow, at r = 28 and
+    235.
+
+    Args:
+        dim: d, of the space itself.
+        scale: standard deviation of the reference measure in each unit tangent direction.
+
+    Raises:
+        ValueError: `dim` is less than 1 or `scale` is not positive.
+
+    Example:
+        >>> plane = Hyperboloid(2)
+        >>> origin = torch.tensor([[1.0, 0.0, 0.0]])
+        >>> plane.distance(origin, plane.exp(origin, torch.tensor([[0.0, 3.0, 4.0]])))
+        tensor([5.])
+    """
+
+    def __init__(self, dim: int, scale: float = 1.0) -> None:
+        if dim < 1 or not scale > 0:
+            raise ValueError(
+                f"hyperbolic space needs a dimension of 1 or more and a scale above 0, "
+                f"got {dim} and {scale}"
+            )
+        self.dim, self.scale = dim, scale
+        self.shape = (dim + 1,)
+
+    def random(
+        self,
+        n: int,
+        generator: Generators = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Float[Tensor, "n ..."]:
+        v = self.scale * normal((n, self.dim), generator, device, dtype)
+        return _lifted(v * sinhc(vector_norm(v, dim=-1, keepdim=True)))
+
+    def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """The point straight above or below, of the same spatial coordinates.
+
+        Not the nearest one in the Euclidean sense, which means nothing to this geometry.
+        """
+        return _lifted(x[..., 1:])
+
+    def tangent(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        """Orthogonal in Lorentz's product: `v + <x, v> x`."""
+        return _along(x, v[..., 1:] + _lorentz(x, v) * x[..., 1:])
+
+    def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        length = _norm_with_wedge(x[..., 1:], v[..., 1:]) / x[..., :1]
+        # Within this radius coordinates, half chords and their products stay finite.
+        radius = math.log(torch.finfo(x.dtype).max) / 3 - 1
+        room = _positive(radius - _radius(x))
+        v = v * (room / length.maximum(room))
+        r = length.minimum(room)
+        return _lifted(torch.cosh(r) * x[..., 1:] + sinhc(r) * v[..., 1:])
+
+    def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        half = _sinh_half_distance(x, y)
+        to = (y - x - 2 * half.square() * x)[..., 1:]  # y - cosh(d) x, also where d is tiny
+        return _along(x, to / sinhc(2 * torch.asinh(half)))
+
+    def inner(
+        self, x: Float[Tensor, "n ..."], u: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """Lorentz's product, positive for tangent vectors."""
+        return _lorentz(u, v).squeeze(-1)
+
+    def transport(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        # <y, v> = <y - x, v>, and 1 - <x, y> = 2 + 2 sinh^2(d / 2).
+        turn = _lorentz(y - x, v) / (2 + 2 * _sinh_half_distance(x, y).square())
+        return _along(y, (v + turn * (x + y))[..., 1:])
+
+    def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
+        """Axes 1 to d at the origin, carried to `x` in parallel."""
+        space = x[..., 1:]
+        return _along(x, c + space * (_dot(space, c) / (1 + x[..., :1])))
+
+    def gradient(
+        self, x: Float[Tensor, "n ..."], euclidean: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        return self.tangent(x, torch.cat([-euclidean[..., :1], euclidean[..., 1:]], dim=-1))
+
+    def log_exp_jacobian(
+        self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """`(d - 1) log(sinh r / r)` with `r = |v|`."""
+        r = _norm_with_wedge(x[..., 1:], v[..., 1:]) / x[..., :1]
+        return (self.dim - 1) * log_sinhc(r.squeeze(-1))
+
+    @property
+    def heat_kernel(self) -> HeatKernel:
+        return HyperbolicHeatKernel(self)
+
+    def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        return 2 * torch.asinh(_sinh_half_distance(x, y)).squeeze(-1)
+
+    def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Of the wrapped normal at the origin."""
+        r = _radius(x).squeeze(-1)
+        log_normal = -0.5 * (r / self.scale).square()
+        log_normal = log_normal - self.dim * math.log(self.scale * math.sqrt(2 * math.pi))
+        return log_normal - (self.dim - 1) * log_sinhc(r)
+
+    def __repr__(self) -> str:
+        return f"Hyperboloid({self.dim}, scale={self.scale})"
+
+
+def _lifted(space: Tensor) -> Tensor:
+    """The point of given spatial coordinates."""
+    padded = torch.nn.functional.pad(space, (1, 0), value=1.0)
+    return torch.cat([vector_norm(padded, dim=-1, keepdim=True), space], dim=-1)
+
+
+def _along(x: Tensor, space: Tensor) -> Tensor:
+    """The tangent vector at `x` of given spatial coordinates."""
+    return torch.cat([_dot(x[..., 1:], space) / x[..., :1], space], dim=-1)
+
+
+def _radius(x: Tensor) -> Tensor:
+    """Distance from the origin."""
+    return torch.asinh(vector_norm(x[..., 1:], dim=-1, keepdim=True))
+
+
+def _sinh_half_distance(x: Tensor, y: Tensor) -> Tensor:
+    """`|x - y| / 2` in Lorentz's norm, without the cancellation of time against space.
+
+    Of the spatial parts a and b, `|x - y|^2 = 4 (|a - b|^2 + |a ^ b|^2) / (2 (1 + x_0 y_0 + a.b))`
+    has terms of one sign if a.b > 0; otherwise space outweighs time by far.
+    """
+    (x_time, a), (y_time, b) = ((z[..., :1], z[..., 1:]) for z in (x, y))
+    side = _dot(a, b)
+    together = (2 * (1 + x_time * y_time + side.clamp(min=0))).sqrt()
+    apart = (_dot(b - a, b - a) - (y_time - x_time).square()).clamp(min=torch.finfo(x.dtype).tiny)
+    return torch.where(side >= 0, _norm_with_wedge(a, b - a) / together, apart.sqrt() / 2)
+
+
+def _norm_with_wedge(a: Tensor, v: Tensor) -> Tensor:
+    """`sqrt(|v|^2 + |a ^ v|^2)`; over x_0, the Lorentz norm of a tangent vector at x = (x_0, a)."""
+    size = _positive(vector_norm(a, dim=-1, keepdim=True))
+    axis = a / size
+    across = size * (v - axis * _dot(axis, v))
+    return vector_norm(torch.cat([v, across], dim=-1), dim=-1, keepdim=True)
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    return (x * y).sum(-1, keepdim=True)
+
+
+def _lorentz(x: Tensor, y: Tensor) -> Tensor:
+    return _dot(x[..., 1:], y[..., 1:]) - x[..., :1] * y[..., :1]
+
+
+def _positive(x: Tensor) -> Tensor:
+    # Keeps quotients, and gradients of those a `where` discards, finite at zero.
+    return x.clamp(min=torch.finfo(x.dtype).tiny)

@@ -1,0 +1,92 @@
+"""Functions of symmetric matrices, with derivatives that stay finite at repeated eigenvalues."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.spaces.sinhc import sinhc
+
+__all__ = ["symmetric_clamp", "symmetric_exp", "symmetric_log", "symmetric_sqrt"]
+
+
+def symmetric_exp(a: Float[Tensor, "*n k k"]) -> Float[Tensor, "*n k k"]:
+    """The matrix exponential."""
+    return _Spectral.apply(a, torch.exp, _exp_slope)
+
+
+def symmetric_log(a: Float[Tensor, "*n k k"]) -> Float[Tensor, "*n k k"]:
+    """The symmetric logarithm of positive definite matrices."""
+    return _Spectral.apply(a, torch.log, _log_slope)
+
+
+def symmetric_sqrt(a: Float[Tensor, "*n k k"]) -> Float[Tensor, "*n k k"]:
+    """The positive square root of positive definite matrices."""
+    return _Spectral.apply(a, torch.sqrt, lambda x, y: 1 / (x.sqrt() + y.sqrt()))
+
+
+def symmetric_clamp(a: Float[Tensor, "*n k k"], share: float) -> Float[Tensor, "*n k k"]:
+    """The nearest matrix, in Frobenius norm, with no eigenvalue below a share of the largest.
+
+    The floor is `share` times the largest magnitude among the given eigenvalues, signs aside, and
+    counts as constant in derivatives.
+    """
+
+    def clamp(x: Tensor) -> Tensor:
+        return x.maximum(share * x.abs().amax(-1, keepdim=True).clamp(min=1e-30))  # zero, too
+
+    def slope(x: Tensor, y: Tensor) -> Tensor:
+        floor = share * x.abs().amax((-2, -1), keepdim=True).clamp(min=1e-30)
+        gap = torch.where(x == y, 1.0, x - y)
+        chord = (x.maximum(floor) - y.maximum(floor)) / gap
+        return torch.where(x == y, (x > floor).to(x), chord)
+
+    return _Spectral.apply(a, clamp, slope)
+
+
+def _exp_slope(x: Tensor, y: Tensor) -> Tensor:
+    return ((x + y) / 2).exp() * sinhc((x - y).abs() / 2)
+
+
+def _log_slope(x: Tensor, y: Tensor) -> Tensor:
+    t = ((x - y) / (x + y)).abs()
+    small = t < 1e-4  # the next term is below rounding
+    mean = torch.where(small, 1 + t.square() / 3, torch.atanh(t) / torch.where(small, 1.0, t))
+    return 2 * mean / (x + y)
+
+
+class _Spectral(torch.autograd.Function):
+    """`f` of the eigenvalues.
+
+    In the basis of eigenvectors the derivative multiplies entry (i, j) by the divided difference
+    `slope(x_i, x_j)` of f (Daleckii and Krein 1965), which has no poles; that of the eigenvectors,
+    from which plain autograd would make it, has.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(a: Tensor, f: Callable, slope: Callable) -> Tensor:
+        values, vectors = torch.linalg.eigh(a)
+        return (vectors * f(values).unsqueeze(-2)) @ vectors.mT
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        a, _, ctx.slope = inputs
+        ctx.save_for_backward(a)
+        ctx.save_for_forward(a)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _derivative(*ctx.saved_tensors, gradient, ctx.slope), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return _derivative(*ctx.saved_tensors, tangent, ctx.slope)
+
+
+def _derivative(a: Tensor, direction: Tensor, slope: Callable) -> Tensor:
+    values, v = torch.linalg.eigh(a)
+    table = slope(values.unsqueeze(-1), values.unsqueeze(-2))
+    return v @ (table * (v.mT @ direction @ v)) @ v.mT
