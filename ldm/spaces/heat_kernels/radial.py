@@ -1,0 +1,141 @@
+"""The heat kernel of S^d as one contour integral, for every d, variance and angle.
+
+With a = (d - 1) / 2, Poisson's kernel sums the eigenseries of Gegenbauer polynomials against
+`exp(-(n + a)^2 s / 2)`, written as a Fourier integral. Shifting the contour, integrating by parts
+and putting `phi = sqrt(angle^2 - 2 s z)` gives, up to a factor of s and the angle,
+
+    K_s(angle) = integral of exp(z) D^-a dz,        D = cos(phi) - cos(angle),
+
+along any path around the negative real axis, from below to above. D is entire in z and vanishes on
+that axis only, so a parabola through the saddle point crosses no cut, nothing cancels on it, and
+the midpoint rule converges geometrically: small and large s, the antipode and high dimension need
+no cases of their own. The score is a ratio of two such integrals, for `dD / d angle = sin(angle)`.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["radial_kernel"]
+
+# Nodes on half of the parabola, and how many standard deviations of the integrand they reach; in
+# high dimensions, where it is close to normal, fewer do.
+RULES = {torch.float32: (10, 7.5), torch.float64: (24, 10.5)}
+HIGH_RULES = {torch.float32: (6, 5.5), torch.float64: (14, 9.0)}
+HIGH = 32
+CHUNK = 1024  # angles at once: what passes between operations then stays in the caches
+
+
+def radial_kernel(
+    angle: Float[Tensor, " n"],
+    supplement: Float[Tensor, " n"],
+    s: Float[Tensor, " n"],
+    dim: int,
+    precision: torch.dtype = torch.float64,
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Log of the heat kernel of the unit sphere S^dim, and its derivative over minus the sine.
+
+    Measured against the eigenseries at up to 300 digits, for dimensions 2 to 511: the log is off
+    by less than 3e-13 (1e-15 of its largest term, angle^2 / 2s, where that is more), the derivative
+    by less than 3e-13 of itself; by 3e-7 with the rule for float32.
+
+    Args:
+        angle: between the points, radians in [0, pi].
+        supplement: pi less the angle, which has its own digits near the antipode.
+        s: variance, positive; infinity is allowed.
+        dim: d, 2 or more.
+        precision: torch.float32 for a rule of fewer nodes; numbers are float64 in either case.
+
+    Returns:
+        `log K`, nats against the volume, and `-(d log K / d angle) / sin(angle)`, which is
+        positive and smooth, also at both poles. Float64.
+    """
+    rule = (HIGH_RULES if dim >= HIGH else RULES)[precision]
+    parts = zip(*(x.double().split(CHUNK) for x in (angle, supplement, s)), strict=True)
+    log_kernel, slope = zip(*[_integrate(*part, dim, *rule) for part in parts], strict=True)
+    return torch.cat(log_kernel), torch.cat(slope)
+
+
+def _integrate(
+    angle: Tensor, supplement: Tensor, s: Tensor, dim: int, nodes: int, reach: float
+) -> tuple[Tensor, Tensor]:
+    a = (dim - 1) / 2
+    # Beyond, the law is uniform to rounding, and exponents would overflow.
+    s = s.clamp(max=2 * (38 + math.log(dim + 1)) / dim)
+    with torch.no_grad():  # the integral does not depend on its path
+        y, deviation = _saddle(angle, s, a)
+        step = deviation * (reach / nodes)
+    half = torch.arange(0.5, nodes, device=s.device, dtype=s.dtype).unsqueeze(1)
+    eta = half * step
+    # 2 s z = y (1 + i eta)^2, and phi = u - i c.
+    real, imaginary = y * (1 - eta.square()), 2 * y * eta
+    square = angle.square() - real
+    large = ((torch.hypot(square, imaginary) + square.abs()) / 2).sqrt()
+    small = imaginary / (2 * large)
+    inside = square > 0
+    u, c = torch.where(inside, large, small), torch.where(inside, small, large)
+    # The real parts of angle - phi and of 2 pi - angle - phi, without subtracting near numbers.
+    from_angle = _quotient(real, imaginary, angle + u, c)
+    beyond = supplement * (math.pi + angle) + real
+    from_image = supplement + _quotient(beyond, imaginary, math.pi + u, c)
+    # 2 D = exp(i phi) (1 - exp(i (angle - phi))) (1 - exp(-i (angle + phi))): each factor has a
+    # positive real part, so arguments add up without jumps.
+    shrink, rest = (-c).exp(), -torch.expm1(-c)
+    re_1, im_1 = _factor(shrink, rest, from_angle)
+    re_2, im_2 = _factor(shrink, rest, from_image)
+    modulus = c + 0.5 * ((re_1.square() + im_1.square()) * (re_2.square() + im_2.square())).log()
+    argument = u - torch.atan2(re_1 * im_2 + im_1 * re_2, re_1 * re_2 - im_1 * im_2)
+
+    exponent = real / (2 * s) - a * modulus
+    phase = imaginary / (2 * s) - a * argument
+    top = exponent[0]  # the largest, near the saddle
+    below = exponent - top
+    total = (below.exp() * (phase.cos() - eta * phase.sin())).sum(0)
+    phase = phase - argument
+    over_d = (2 * (below - modulus).exp() * (phase.cos() - eta * phase.sin())).sum(0)
+
+    log_area = math.log(2) + (a + 1) * math.log(math.pi) - math.lgamma(a + 1)
+    log_kernel = (
+        (a * a * s - angle.square() / s) / 2
+        + top
+        + (2 * y * step * total / (a * s)).log()
+        - 0.5 * (2 * math.pi * s).log()
+        - log_area
+    )
+    return log_kernel, a * over_d / total
+
+
+def _saddle(angle: Tensor, s: Tensor, a: float) -> tuple[Tensor, Tensor]:
+    """Where on the positive axis the parabola crosses, as 2 s z, and the integrand's width there.
+
+    The saddle of `exp(z) D^-b`, which solves `1 / (log D)' = 2 b s`, primes being derivatives by
+    2 s z. Between those of both integrals b is a + 1/2; farther to the right, where the axis is
+    near, the rule converges faster. The left side is concave: Newton's method cannot overshoot.
+    """
+    b = a + 0.5 + 1 / (1 + s)
+    t = b * s
+    y = torch.maximum(2 * t, t * t)
+    for _ in range(2):
+        square = angle.square() - y
+        root = square.abs().sqrt().clamp(min=1e-8)
+        cos = torch.where(square < 0, root.cosh(), root.cos())
+        sinc = torch.where(square < 0, root.sinh(), root.sin()) / root
+        curve = torch.where(square.abs() < 1e-3, 1 / 6, (sinc - cos) / (2 * square))
+        left = 2 * (cos - angle.cos()) / sinc
+        growth = 1 - left * curve / sinc
+        y = y - (left - 2 * t) / growth
+    return y, t / (y * ((a + 1) * growth).sqrt())
+
+
+def _quotient(real: Tensor, imaginary: Tensor, u: Tensor, c: Tensor) -> Tensor:
+    """The real part of `(real + i imaginary) / (u - i c)`."""
+    return (real * u - imaginary * c) / (u.square() + c.square())
+
+
+def _factor(shrink: Tensor, rest: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """Real and minus imaginary part of `1 - shrink exp(i angle)`, where `rest = 1 - shrink`."""
+    sin, cos = (angle / 2).sin(), (angle / 2).cos()
+    twice = 2 * shrink * sin
+    return rest + twice * sin, twice * cos
