@@ -7,10 +7,14 @@ from ldm.spaces.mesh import Mesh
 from ldm.spaces.poincare import PoincareBall
 from ldm.spaces.premetric import GeodesicDistance, Premetric
 from ldm.spaces.product import Power, Product
+from ldm.spaces.projective import ProjectiveSpace
+from ldm.spaces.rotations import Rotations
 from ldm.spaces.space import Space
 from ldm.spaces.spd import SPD
 from ldm.spaces.spectral import SpectralDistance
 from ldm.spaces.sphere import Sphere
+from ldm.spaces.torus import Torus
+from ldm.spaces.unitary import SpecialUnitary
 
 __all__ = [
     "SPD",
@@ -23,7 +27,11 @@ __all__ = [
     "Power",
     "Premetric",
     "Product",
+    "ProjectiveSpace",
+    "Rotations",
     "Space",
+    "SpecialUnitary",
     "SpectralDistance",
     "Sphere",
+    "Torus",
 ]
