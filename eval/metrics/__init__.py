@@ -1,31 +1,53 @@
 """Metrics: extractors aside, streamed statistics and closed formulas."""
 
 from eval.metrics.codebook import CodebookUsage, codebook_usage, perplexity
+from eval.metrics.detection import detection_scores
 from eval.metrics.frechet import FrechetDistance, FrechetStatistics, Moments, frechet_distance
 from eval.metrics.inception_score import InceptionScore, inception_score
 from eval.metrics.kernel import KernelDistance, kernel_distance, squared_mmd
+from eval.metrics.kernel_density import (
+    KAPPAS,
+    kernel_density_nll,
+    kernel_log_density,
+    von_mises_fisher_log_peak,
+)
 from eval.metrics.manifold import ManifoldScores, manifold_scores
 from eval.metrics.pairs import PairScores, psnr, ssim
 from eval.metrics.pixels import from_uint8, to_uint8
+from eval.metrics.sample_size import effective_sample_size
+from eval.metrics.seeds import SeedSpread, seed_spread
+from eval.metrics.two_sample import Discrepancy, GaussianKernel, discrepancy, median_distance
 
 __all__ = [
+    "KAPPAS",
     "CodebookUsage",
+    "Discrepancy",
     "FrechetDistance",
     "FrechetStatistics",
+    "GaussianKernel",
     "InceptionScore",
     "KernelDistance",
     "ManifoldScores",
     "Moments",
     "PairScores",
+    "SeedSpread",
     "codebook_usage",
+    "detection_scores",
+    "discrepancy",
+    "effective_sample_size",
     "frechet_distance",
     "from_uint8",
     "inception_score",
+    "kernel_density_nll",
     "kernel_distance",
+    "kernel_log_density",
     "manifold_scores",
+    "median_distance",
     "perplexity",
     "psnr",
+    "seed_spread",
     "squared_mmd",
     "ssim",
     "to_uint8",
+    "von_mises_fisher_log_peak",
 ]
