@@ -5,7 +5,7 @@ score networks. Each head wraps a backbone with as many outputs as there are fie
 time and the conditions, and is a backbone itself.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -90,18 +90,20 @@ class LieAlgebra(Field):
 
     Args:
         net: a backbone with one output for each element of the basis.
-        basis: of the Lie algebra: `skew_basis(3)` for SO(3), `su_basis(n)` for SU(n). With a
-            leading pair of axes (real, imaginary) in its elements, points have it too.
+        group: "so" for rotations, (n, n); "su" for special unitary matrices, (2, n, n) with the
+            real part first.
+        n: of the matrices.
 
     Example:
         >>> from ldm.networks.mlp import MLP
-        >>> head = LieAlgebra(MLP([3, 3], out=3), skew_basis(3))
+        >>> head = LieAlgebra(MLP([3, 3], out=3), "so", 3)
         >>> head(torch.eye(3).expand(5, 3, 3), torch.rand(5)).shape
         torch.Size([5, 3, 3])
     """
 
-    def __init__(self, net: nn.Module, basis: Float[Tensor, "fields *pair m m"]) -> None:
+    def __init__(self, net: nn.Module, group: Literal["so", "su"], n: int) -> None:
         super().__init__(net)
+        basis = skew_basis(n) if group == "so" else su_basis(n)
         self.register_buffer("basis", basis, persistent=False)
 
     def forward(

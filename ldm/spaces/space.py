@@ -125,6 +125,17 @@ class Space(ABC):
             f"through exp have no density there: use the heat kernel, or a space that has one"
         )
 
+    def scalar_curvature(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """The trace of the Ricci tensor at `x`: `d (d - 1)` on the unit sphere S^d.
+
+        Raises:
+            ValueError: it is not known here.
+        """
+        raise ValueError(
+            f"the scalar curvature of {self} is not known, so short-time expansions of its heat "
+            f"kernel cannot be used there: choose a flat space, a sphere, a group, or a product"
+        )
+
     @property
     def heat_kernel(self) -> HeatKernel:
         """The law of Brownian motion on the space.
@@ -144,6 +155,10 @@ class Space(ABC):
     @abstractmethod
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Log density of the reference measure against the volume of the space, nats."""
+
+    def embed(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n _"]:
+        """Coordinates whose straight distances grow with those of the space, and close it."""
+        return x.flatten(1)
 
     def spread(self, n: int) -> Float[Tensor, "n ..."]:
         """About `n` points that share the volume of a compact space evenly, for sums over it.

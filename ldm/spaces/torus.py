@@ -73,9 +73,16 @@ class Torus(Space):
     def frame(self, x: Float[Tensor, "n dim"], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
         return c
 
+    def embed(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n _"]:
+        """A pair (cos, sin) for each angle."""
+        return torch.stack([x.cos(), x.sin()], dim=-1).flatten(1)
+
     def log_exp_jacobian(
         self, x: Float[Tensor, "n dim"], v: Float[Tensor, "n dim"]
     ) -> Float[Tensor, " n"]:
+        return x.new_zeros(x.shape[:1])
+
+    def scalar_curvature(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
         return x.new_zeros(x.shape[:1])
 
     @property

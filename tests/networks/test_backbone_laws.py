@@ -12,8 +12,6 @@ from ldm.networks.fields import (
     Eigen,
     LieAlgebra,
     TorusField,
-    skew_basis,
-    su_basis,
 )
 from ldm.networks.lattice import LatticeNet
 from ldm.networks.mlp import MLP
@@ -43,8 +41,8 @@ BACKBONES = {
     ),
     "divergence free": ([4], lambda: DivergenceFree(MLP([4], out=6, **SMALL), 3)),
     "eigen": ([3], lambda: Eigen(TimeMLP([3], 16, 3))),
-    "SO(3)": ([3, 3], lambda: LieAlgebra(MLP([3, 3], out=3, **SMALL), skew_basis(3))),
-    "SU(2)": ([2, 2, 2], lambda: LieAlgebra(MLP([2, 2, 2], out=3, **SMALL), su_basis(2))),
+    "SO(3)": ([3, 3], lambda: LieAlgebra(MLP([3, 3], out=3, **SMALL), "so", 3)),
+    "SU(2)": ([2, 2, 2], lambda: LieAlgebra(MLP([2, 2, 2], out=3, **SMALL), "su", 2)),
     "circles": ([6], lambda: TorusField(MLP([6], out=3, **SMALL))),
     "residual": ([8], lambda: ResidualMLP([8], **U_NET)),
     "lattice": ([2, 2, 2, 2, 3], lambda: LatticeNet(n=2, **U_NET)),

@@ -10,7 +10,6 @@ from ldm.networks.fields import (
     Eigen,
     LieAlgebra,
     TorusField,
-    skew_basis,
     su_basis,
 )
 from ldm.spaces import Power, Sphere
@@ -33,7 +32,7 @@ def normal(*shape: int) -> Tensor:
 
 
 def apply(head: type, values: Tensor, x: Tensor, *arguments, **condition) -> Tensor:
-    return head(Constant(values), *arguments)(x, torch.zeros(len(x)).double(), **condition)
+    return head(Constant(values), *arguments).double()(x, torch.zeros(len(x)).double(), **condition)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
@@ -79,7 +78,7 @@ def test_gradients_of_coordinates_are_the_projected_output():
 def test_rotations_turn_by_the_sum_of_the_basis():
     f = normal(3)
     x = torch.linalg.qr(normal(4, 3, 3))[0]
-    v = apply(LieAlgebra, f, x, skew_basis(3).double())
+    v = apply(LieAlgebra, f, x, "so", 3)
     zero = torch.zeros(()).double()
     rows = [zero, -f[0], -f[1], f[0], zero, -f[2], f[1], f[2], zero]
     assert_close(v, x @ torch.stack(rows).view(3, 3))
@@ -100,7 +99,7 @@ def test_the_basis_of_su_is_orthonormal(n):
 def test_unitary_matrices_move_along_complex_products():
     f, basis = normal(8), su_basis(3).double()
     x = torch.linalg.qr(torch.view_as_complex(normal(4, 3, 3, 2)))[0]
-    v = apply(LieAlgebra, f, torch.stack([x.real, x.imag], 1), basis)
+    v = apply(LieAlgebra, f, torch.stack([x.real, x.imag], 1), "su", 3)
     algebra = torch.einsum("k,kij->ij", f + 0j, torch.complex(basis[:, 0], basis[:, 1]))
     assert_close(torch.complex(v[:, 0], v[:, 1]), x @ algebra)
 
@@ -121,7 +120,7 @@ def test_circles_turn_by_their_numbers(grid):
 HEADS = [
     (DivergenceFree, (2,), [3], 3),
     (Eigen, (), [3], 3),
-    (LieAlgebra, (skew_basis(3).double(),), [3, 3], 3),
+    (LieAlgebra, ("so", 3), [3, 3], 3),
     (TorusField, (), [6], 3),
 ]
 

@@ -1,0 +1,126 @@
+"""How runs on points of manifolds are scored: likelihood, mass, and samples beside data."""
+
+from dataclasses import dataclass, field
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from data import DataModule
+from data.pictures import save_picture
+from eval.evaluation import Evaluation
+from eval.metrics import GaussianKernel, discrepancy, kernel_density_nll, median_distance
+from eval.scores import Scores
+from ldm import distributed
+from ldm.build import Parts, generate
+from ldm.config import ConfigError
+from ldm.randomness import step_generator
+from ldm.run import Run
+from ldm.samplers import Likelihood
+from ldm.training.progress import progress_bar
+
+__all__ = ["PointEvaluation"]
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass
+class PointEvaluation(Evaluation):
+    """Scores a prior whose latents are the data: points of a space.
+
+    Attributes:
+        likelihood: how log densities are found.
+        samples: how many are drawn, for pictures and the maximum mean discrepancy.
+        batch_size: of likelihoods and draws.
+        mass: points spread over the space on which the density is summed up; it should come to 1.
+            0 for spaces of infinite volume, or of too many dimensions for a sum to mean anything.
+        kernel_share: of the uniform law, beside a kernel estimate of density whose likelihood is
+            reported too; None for no such estimate.
+        kernel_groups: spheres, or circles, that a point consists of, for that estimate.
+        seed: of samples and probes.
+    """
+
+    likelihood: Likelihood = field(default_factory=Likelihood)
+    samples: int = 2000
+    batch_size: int = 2000
+    mass: int = 0
+    kernel_share: float | None = None
+    kernel_groups: int = 1
+    seed: int = 0
+
+    def check(self, data: DataModule) -> None:
+        if "val" not in data.held:
+            raise ConfigError(f"{data.name} has no val split: score it with another eval=")
+
+    def score(self, parts: Parts, scores: Scores) -> None:
+        protocol = {
+            "unit": "nats a point, against the volume of the space",
+            "latent_space": repr(parts.tokenizer.space),
+            "likelihood": OmegaConf.to_container(parts.config.eval.likelihood),
+            "process": OmegaConf.to_container(parts.config.prior.process),
+            "seed": parts.config.seed,
+        }
+        for split in ("test", "val"):
+            log_prob = self._over_split(parts, split)
+            name = "nll" if split == "test" else "nll_val"
+            error = log_prob.std() / len(log_prob) ** 0.5
+            calls = parts.prior.network_calls
+            kept = {"split": split, "n": len(log_prob), "network_calls": calls, **protocol}
+            scores.add({name: -log_prob.mean(), f"{name}_stderr": error}, **kept)
+        if self.mass:
+            points = parts.tokenizer.space.spread(self.mass)
+            density = self._log_prob(parts, points.to(torch.float32)).double().exp()
+            volume = torch.tensor(parts.tokenizer.space.log_volume, dtype=torch.float64).exp()
+            scores.add({"mass": density.mean() * volume}, n=self.mass, **protocol)
+        self._score_references(parts, scores)
+        self._score_samples(parts, scores, protocol)
+
+    def _over_split(self, parts: Parts, split: str) -> Tensor:
+        return self._log_prob(parts, _points(parts.data, split))
+
+    def _log_prob(self, parts: Parts, x: Tensor) -> Tensor:
+        """Log densities of points, the work shared among ranks; every rank returns all."""
+        device, found = distributed.device(), []
+        mine = x[distributed.rank() :: distributed.world()]
+        with progress_bar() as bar:
+            task = bar.add_task("likelihood", total=len(mine), remarks="")
+            for part in mine.split(self.batch_size):
+                generator = step_generator(self.seed, 0, 0, device)
+                part = part.to(device)
+                found.append(parts.prior.log_prob(part, {}, self.likelihood, generator).cpu())
+                bar.update(task, advance=len(part))
+        return distributed.interleave(torch.cat(found), len(x))
+
+    def _score_references(self, parts: Parts, scores: Scores) -> None:
+        """What the data's own law scores, where it is known, and what a kernel estimate does."""
+        test = _points(parts.data, "test")
+        if hasattr(parts.data, "log_density"):
+            law = parts.data.log_density(test)
+            scores.add({"nll_of_the_law": -law.mean()}, split="test", n=len(test))
+        if self.kernel_share is not None:
+            splits = [parts.tokenizer.space.embed(_points(parts.data, s)) for s in SPLITS]
+            given = {"groups": self.kernel_groups, "share": self.kernel_share}
+            found = kernel_density_nll(*splits, **given)
+            scores.add({"nll_kernel": found["nll"]}, split="test", kappa=found["kappa"], **given)
+
+    def _score_samples(self, parts: Parts, scores: Scores, protocol: dict) -> None:
+        indices = torch.arange(self.samples)
+        mine = indices[distributed.rank() :: distributed.world()]
+        drawn = [generate(parts, i.tolist(), None, self.seed) for i in mine.split(self.batch_size)]
+        calls = parts.prior.network_calls
+        x = distributed.interleave(torch.cat(drawn).float().cpu(), self.samples)
+        test = _points(parts.data, "test")[: self.samples]
+        embed = parts.tokenizer.space.embed
+        kernel = GaussianKernel([median_distance(embed(test)).item()])
+        found = discrepancy(embed(x), embed(test), kernel)
+        sampler = OmegaConf.to_container(parts.config.sampler)
+        kept = {"n": len(x), "n_reference": len(test), "sampler": sampler, "network_calls": calls}
+        kept |= {"kernel": "Gaussian of chords, their median in the test split for bandwidth"}
+        values = {"mmd2": found.unbiased, "mmd2_null_std": found.null_std}
+        scores.add(values, **kept, **protocol)
+        if distributed.rank() == 0:
+            save_picture(Run(parts.config.run).folder / "samples.png", parts.data.picture(x))
+
+
+def _points(data: DataModule, split: str) -> Tensor:
+    return torch.cat([batch["x"] for batch in data.ordered_batches(split, 4096)])
