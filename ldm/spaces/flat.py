@@ -68,6 +68,9 @@ class Flat(Space):
     ) -> Float[Tensor, " n"]:
         return x.new_zeros(x.shape[:1])
 
+    def scalar_curvature(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        return x.new_zeros(x.shape[:1])
+
     @property
     def heat_kernel(self) -> HeatKernel:
         return FlatHeatKernel()

@@ -88,6 +88,11 @@ class MatrixGroup(Space):
     def log_volume_element(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return x.new_full(x.shape[:1], -self.dim * math.log(self.unit))
 
+    def scalar_curvature(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """`1/4 sum_ij |[e_i, e_j]|^2` over an orthonormal basis (Milnor 1976): 3/2 on SO(3)."""
+        brackets = self.basis[:, None] @ self.basis - self.basis @ self.basis[:, None]
+        return ((brackets.abs() / self.unit).square().sum() / 4).to(x).expand(x.shape[:1])
+
     def transport(
         self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, "n ..."]:

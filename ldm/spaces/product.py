@@ -82,6 +82,10 @@ class _Parts(Space):
         """Sum over the parts."""
         return torch.cat(self._scalars("log_exp_jacobian", x, v), 1).sum(1)
 
+    def scalar_curvature(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Sum over the parts."""
+        return torch.cat(self._scalars("scalar_curvature", x), 1).sum(1)
+
     @property
     def heat_kernel(self) -> HeatKernel:
         """Independent Brownian motions of the same variance in all parts."""

@@ -103,6 +103,9 @@ class Sphere(Space):
     def heat_kernel(self) -> HeatKernel:
         return CircleHeatKernel() if self.dim == 1 else SphereHeatKernel(self)
 
+    def scalar_curvature(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        return x.new_full(x.shape[:1], self.dim * (self.dim - 1))
+
     def log_exp_jacobian(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, " n"]:
