@@ -78,8 +78,8 @@ class Discrepancy(NamedTuple):
     Attributes:
         unbiased: its expectation is zero where both samples follow one law; may be negative.
         biased: with each point also compared to itself; never negative for a valid kernel.
-        null_std: standard deviation of `unbiased`, were both laws the pooled sample's. That many
-            times it, `unbiased` lies above chance; its law is skewed, so three are no p-value.
+        null_std: standard deviation that `unbiased` has where both samples follow one law, here the
+            pooled sample's. Skewed to the right as it then is, `unbiased / null_std` is no z-score.
     """
 
     unbiased: Float64[Tensor, ""]
@@ -99,7 +99,7 @@ def discrepancy(
     Args:
         x: points of one sample, in coordinates of an embedding; axes after the first are flattened.
         y: points of the other.
-        gram: `(n, dim), (m, dim) -> (n, m)`, the kernel of all pairs, in float64; a `GaussianKernel`.
+        gram: `(n, dim), (m, dim) -> (n, m)`, the kernel of all pairs: a `GaussianKernel`.
         rows: how many points are compared at once; memory grows as `rows * (n + m)`.
 
     Raises:
