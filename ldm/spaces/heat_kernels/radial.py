@@ -80,6 +80,7 @@ def _integrate(
     from_angle = _quotient(real, imaginary, angle + u, c)
     beyond = supplement * (math.pi + angle) + real
     from_image = supplement + _quotient(beyond, imaginary, math.pi + u, c)
+    from_image = torch.where(angle < math.pi / 2, -(angle + u), from_image)  # a whole turn less
     # 2 D = exp(i phi) (1 - exp(i (angle - phi))) (1 - exp(-i (angle + phi))): each factor has a
     # positive real part, so arguments add up without jumps.
     shrink, rest = (-c).exp(), -torch.expm1(-c)

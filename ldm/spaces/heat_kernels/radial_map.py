@@ -73,8 +73,9 @@ def _coefficients(dim: int) -> Float[Tensor, "degree degree"]:
 
 def _angles(r: Float[Tensor, " m"], s: Float[Tensor, " k"], dim: int) -> Float[Tensor, "k m"]:
     """`T_s(r)` for each s and r: cells of the angle are summed up, then one is cut."""
-    # On spheres Brownian motion gets less far than in flat space: T is below sqrt(s) r.
-    width = (s.sqrt() * r.max()).clamp(max=math.pi).unsqueeze(1) / CELLS
+    # On spheres Brownian motion gets less far than in flat space: T is below sqrt(s) r. The tail
+    # beyond the longest length counts too.
+    width = (s.sqrt() * (r.max() + 2)).clamp(max=math.pi).unsqueeze(1) / CELLS
     edges = torch.arange(CELLS, dtype=s.dtype) * width
     masses = _mass(edges, width.expand_as(edges), s, dim)
     # Each tail is summed from its own end, to keep its digits.
