@@ -38,6 +38,8 @@ class MNIST(Images):
         workers: processes that load.
         size: 28, or 32 for a black border of two pixels.
         flip: mirror training images at random.
+        binarize: make pixels black or white once and for all: white where a uniform number, drawn
+            by numpy's first generator with seed 0 for each split, is less than the grey.
         root: folder of the files; see data/README.md for where they are looked for without it.
 
     Raises:
@@ -55,11 +57,12 @@ class MNIST(Images):
         size: int = 28,
         flip: bool = False,
         root: str | None = None,
+        binarize: bool = False,
     ) -> None:
         super().__init__(seed, workers)
         if size not in (28, 32):
             raise DataError(f"MNIST comes in sizes 28 and 32, got {size}")
-        self.size, self.flip, self.root = size, flip, root
+        self.size, self.flip, self.root, self.binarize = size, flip, root, binarize
 
     def prepare_data(self) -> None:
         """Download the four files that are not there."""
@@ -76,6 +79,8 @@ class MNIST(Images):
                 f"MNIST should hold images of 28x28 and a label for each, got images "
                 f"{images.shape} and {len(labels)} labels"
             )
+        if self.binarize:
+            binarize(images)
         border = (self.size - 28) // 2
         return MemoryImages(
             pad(torch.from_numpy(images), (border,) * 4).unsqueeze(1),
@@ -99,6 +104,13 @@ class MNIST(Images):
     @staticmethod
     def _candidates(name: str) -> list[str]:
         return [f"{folder}/{name}{end}" for folder in FOLDERS for end in ("", ".gz")]
+
+
+def binarize(images: np.ndarray) -> None:
+    """Make the pixels of `(n, 28, 28)` bytes 0 or 255, in place, with the odds of their grey."""
+    uniform = np.random.RandomState(0)
+    for chunk in np.array_split(images, -(-len(images) // 1000)):  # the draws are those of one go
+        chunk[:] = 255 * (uniform.random_sample(chunk.shape) < chunk / 255)
 
 
 def read_idx(path: Path) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Bottlenecks: what stands between encoder and decoder."""
 
-from ldm.bottlenecks.bottleneck import Bottleneck, DiscreteBottleneck, Encoded
+from ldm.bottlenecks.bottleneck import Bottleneck, DiscreteBottleneck, Encoded, Variational
 from ldm.bottlenecks.ema_vector import EMAVectorQuantizer
 from ldm.bottlenecks.gaussian import Gaussian
 from ldm.bottlenecks.identity import Identity
+from ldm.bottlenecks.manifold import ManifoldPosterior
 from ldm.bottlenecks.nearest import nearest
 from ldm.bottlenecks.spherical import GroupedSphericalQuantizer
 from ldm.bottlenecks.vector import VectorQuantizer
@@ -16,6 +17,8 @@ __all__ = [
     "Gaussian",
     "GroupedSphericalQuantizer",
     "Identity",
+    "ManifoldPosterior",
+    "Variational",
     "VectorQuantizer",
     "nearest",
 ]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ldm.randomness import Generators
 from ldm.spaces import Space
 
-__all__ = ["Bottleneck", "DiscreteBottleneck", "Encoded"]
+__all__ = ["Bottleneck", "DiscreteBottleneck", "Encoded", "Variational"]
 
 
 class Encoded(NamedTuple):
@@ -64,6 +64,20 @@ class Bottleneck(nn.Module, ABC):
     ) -> Float[Tensor, "batch channels *grid"]:
         """What the decoder reads of a generated latent; a quantiser may snap it to its codebook."""
         return latent
+
+
+class Variational(Bottleneck):
+    """A bottleneck whose latents are drawn from a posterior q(z | x), beside a prior p(z)."""
+
+    @abstractmethod
+    def divergence(self, raw: Tensor) -> Float[Tensor, " batch"]:
+        """KL(q || p) of each sample, nats: the loss `kl` before it is averaged."""
+
+    @abstractmethod
+    def log_ratio(
+        self, raw: Tensor, latent: Float[Tensor, "batch channels *grid"]
+    ) -> Float[Tensor, " batch"]:
+        """`log q(z | x) - log p(z)` at latents, nats, in float64; its mean under q is the KL."""
 
 
 class DiscreteBottleneck(Bottleneck):

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.bottlenecks.bottleneck import Bottleneck, Encoded
+from ldm.bottlenecks.bottleneck import Encoded, Variational
 from ldm.bottlenecks.features import full_precision
 from ldm.randomness import Generators, normal
 from ldm.spaces import Flat
@@ -18,7 +18,7 @@ from ldm.spaces import Flat
 __all__ = ["Gaussian"]
 
 
-class Gaussian(Bottleneck):
+class Gaussian(Variational):
     """Reads features as mean and log variance, and draws latents by reparametrisation.
 
     The loss `kl` is the divergence from the standard normal, in nats a sample: summed over the
@@ -46,9 +46,7 @@ class Gaussian(Bottleneck):
     ) -> Encoded:
         raw = full_precision(h, self.in_channels)
         mean, log_variance = self.moments(raw)
-        # expm1: exp(x) - 1 has no digits left near the prior, where x is zero.
-        nats = mean.square() + torch.expm1(log_variance) - log_variance
-        losses = {"kl": 0.5 * nats.flatten(1).sum(1).mean()}
+        losses = {"kl": self.divergence(raw).mean()}
         stats = {
             "mean_rms": mean.detach().square().mean().sqrt(),
             "posterior_std": torch.exp(0.5 * log_variance.detach()).mean(),
@@ -64,6 +62,22 @@ class Gaussian(Bottleneck):
 
     def mode(self, raw: Float[Tensor, "batch features *grid"]) -> Tensor:
         return self.moments(raw)[0]
+
+    def divergence(self, raw: Float[Tensor, "batch features *grid"]) -> Float[Tensor, " batch"]:
+        mean, log_variance = self.moments(raw)
+        # expm1: exp(x) - 1 has no digits left near the prior, where x is zero.
+        nats = mean.square() + torch.expm1(log_variance) - log_variance
+        return 0.5 * nats.flatten(1).sum(1)
+
+    def log_ratio(
+        self,
+        raw: Float[Tensor, "batch features *grid"],
+        latent: Float[Tensor, "batch channels *grid"],
+    ) -> Float[Tensor, " batch"]:
+        mean, log_variance = self.moments(raw.double())
+        z = latent.double()
+        nats = z.square() - (z - mean).square() * torch.exp(-log_variance) - log_variance
+        return 0.5 * nats.flatten(1).sum(1)
 
     def moments(self, raw: Float[Tensor, "batch features *grid"]) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the posterior; the log variance is clamped to [-30, 20]."""

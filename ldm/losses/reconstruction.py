@@ -1,12 +1,37 @@
 """How far a reconstruction is from its data: pixels, and what a network sees in them."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["ReconstructionLoss"]
+__all__ = ["ReconstructionLoss", "bernoulli"]
 
-PIXEL = {"l1": torch.abs, "l2": torch.square}
+
+def _l1(x, y):
+    return (y - x).abs()
+
+
+def _l2(x, y):
+    return (y - x).square()
+
+
+def bernoulli(x: Float[Tensor, "*shape"], y: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Minus the log probability of each pixel, nats: white with probability (y + 1) / 2.
+
+    A grey x counts as white with probability (x + 1) / 2 itself. Probabilities come as `y`, not as
+    logits, so that a reconstruction is a picture and averages of pictures are mixtures. What is
+    lost is below the resolution of float32: logarithms stop at -17.3. A decoder ends in a tanh.
+    """
+    y = y.to(torch.promote_types(y.dtype, torch.float32))
+    edge = 1 - torch.finfo(y.dtype).eps / 2
+    y = y.clamp(-edge, edge)
+    white = (x + 1) / 2
+    return math.log(2) - white * torch.log1p(y) - (1 - white) * torch.log1p(-y)
+
+
+PIXEL = {"l1": _l1, "l2": _l2, "bernoulli": bernoulli}
 REDUCTIONS = ("mean", "sum")
 
 
@@ -26,7 +51,8 @@ class ReconstructionLoss(nn.Module):
     that read images, fold the frames into the batch first.
 
     Args:
-        pixel: "l1" for absolute, "l2" for squared error.
+        pixel: "l1" for absolute, "l2" for squared error; "bernoulli" for minus the log probability
+            of black and white pixels, with "sum" in nats a sample, on images in [-1, 1].
         perceptual: `perceptual(x, reconstruction)` gives a distance for each sample, `(batch,)`; it
             receives both in the range they have here, [-1, 1] for images.
         perceptual_weight: its weight against the pixel error per element.
@@ -66,7 +92,7 @@ class ReconstructionLoss(nn.Module):
                 f"got {tuple(reconstruction.shape)}"
             )
         scale = x[0].numel() if self.reduction == "sum" else 1
-        terms = {"pixel": scale * PIXEL[self.pixel](reconstruction - x).mean()}
+        terms = {"pixel": scale * PIXEL[self.pixel](x, reconstruction).mean()}
         if self.perceptual is not None:
             distance = self.perceptual(x, reconstruction).mean()
             terms["perceptual"] = scale * self.perceptual_weight * distance

@@ -39,6 +39,14 @@ def test_kl_keeps_its_digits_next_to_the_prior():
     torch.testing.assert_close(Gaussian(SHAPE)(h).losses["kl"], expected, rtol=1e-2, atol=0)
 
 
+def test_log_ratio_is_that_of_torch_distributions():
+    raw, z = features(2), torch.randn(2, 3, 4, 5)
+    mean, log_variance = raw.chunk(2, dim=1)
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    expected = posterior.log_prob(z) - Normal(torch.zeros_like(mean), 1).log_prob(z)
+    torch.testing.assert_close(Gaussian(SHAPE).log_ratio(raw, z), expected.flatten(1).sum(1))
+
+
 def test_draws_have_the_posterior_mean_and_deviation():
     raw = features(1).expand(20000, -1, -1, -1)
     draws = Gaussian(SHAPE).latent(raw, torch.Generator().manual_seed(1))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from data import MNIST, DataError
-from data.mnist import read_idx
+from data.mnist import binarize, read_idx
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -46,6 +46,23 @@ def test_32_pixels_are_28_with_a_black_border(small):
     assert x32.shape == (1, 32, 32)
     assert torch.equal(x32[:, 2:-2, 2:-2], x28)
     assert (x32.sum() - x28.sum()).item() == pytest.approx(-(32**2 - 28**2), abs=1e-2)
+
+
+def test_binarised_pixels_are_those_of_one_draw_for_each_split(small):
+    grey, binary = MNIST(root=str(small)), MNIST(root=str(small), binarize=True)
+    for split, n in (("train", 20), ("test", 5)):
+        x = getattr(grey, f"{split}_dataset").images[:, 0].numpy()
+        u = np.random.RandomState(0).uniform(size=(n, 28, 28))
+        expected = np.where(u < x / 255, 255, 0)
+        assert np.array_equal(getattr(binary, f"{split}_dataset").images[:, 0], expected)
+    assert grey.fingerprint != binary.fingerprint
+
+
+def test_many_images_are_binarised_as_in_one_go():
+    x = np.random.default_rng(0).integers(0, 256, (2500, 2, 3), np.uint8)
+    expected = np.where(np.random.RandomState(0).uniform(size=x.shape) < x / 255, 255, 0)
+    binarize(x)
+    assert np.array_equal(x, expected)
 
 
 def test_the_real_files(shared_data):

@@ -8,6 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from ldm.losses import ReconstructionLoss
+from ldm.losses.reconstruction import bernoulli
 
 
 class Distance(nn.Module):
@@ -48,7 +49,30 @@ def test_mean_of_squares_is_that_of_gsq():
     assert_close(total(loss, x, y), expected)
 
 
-@pytest.mark.parametrize("pixel", ["l1", "l2"])
+def test_bernoulli_is_the_cross_entropy_of_probabilities():
+    x, y = pair()
+    expected = nn.functional.binary_cross_entropy((y + 1) / 2, (x + 1) / 2, reduction="sum") / 4
+    assert_close(total(ReconstructionLoss("bernoulli", reduction="sum"), x, y), expected)
+
+
+def test_the_gradient_of_bernoulli_in_the_logit_is_the_probability_less_its_pixel():
+    x = torch.tensor([-1.0, 1.0, 0.5]).repeat(7, 1)
+    logit = torch.tensor([-9.0, -2.0, 0.0, 1.0, 3.0, 6.0, 9.0])[:, None].expand(7, 3).clone()
+    logit.requires_grad_()
+    bernoulli(x, torch.tanh(logit / 2)).sum().backward()
+    assert_close(logit.grad, logit.sigmoid().detach() - (x + 1) / 2, atol=2e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_bernoulli_is_sure_of_nothing(dtype):
+    x, y = torch.tensor([-1.0, -1, 1, 1]), torch.tensor([-1, 1, -1, 1], dtype=dtype)
+    nats = bernoulli(x, y)
+    assert nats.isfinite().all()
+    assert_close(nats[[0, 3]], torch.zeros(2).to(nats), atol=1e-7, rtol=0)
+    assert (nats[1:3] > 17).all()
+
+
+@pytest.mark.parametrize("pixel", ["l1", "l2", "bernoulli"])
 @settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
