@@ -49,9 +49,7 @@ def world_map(
         axes.scatter(longitude, np.arcsin(points[:, 2].clip(-1, 1)), **style)
 
     def prepare(axes: Any, of_samples: bool) -> None:
-        axes.grid(linewidth=0.3)
-        axes.set_xticklabels([])
-        axes.set_yticklabels([])
+        _graticule(axes, of_samples)
         if density is not None and of_samples:
             rows, columns = density.shape
             edges = np.linspace(-math.pi, math.pi, columns + 1), _latitudes(rows)
@@ -148,12 +146,15 @@ def rotations(
             }
         axes.scatter(longitude, np.arcsin(image[:, 2].clip(-1, 1)), **style)
 
-    def prepare(axes: Any, of_samples: bool) -> None:
-        axes.grid(linewidth=0.3)
-        axes.set_xticklabels([])
-        axes.set_yticklabels([])
+    return _compare(draw, data, samples, _graticule, size=(6, 3.2), projection="mollweide")
 
-    return _compare(draw, data, samples, prepare, size=(6, 3.2), projection="mollweide")
+
+def _graticule(axes: Any, of_samples: bool) -> None:
+    """Meridians and parallels, under the points."""
+    axes.grid(linewidth=0.3)
+    axes.set_axisbelow(True)
+    axes.set_xticklabels([])
+    axes.set_yticklabels([])
 
 
 def poincare_disk(
@@ -171,8 +172,9 @@ def principal_plane(
     data: Float[Tensor, "n d"], samples: Float[Tensor, "m d"] | None = None
 ) -> Picture:
     """Vectors of any length, projected on the two main directions of the data."""
+    data = data.double().cpu()
     centre = data.mean(0)
-    plane = torch.linalg.svd(data - centre, full_matrices=False).Vh[:2].T
+    plane = torch.linalg.eigh((data - centre).T @ (data - centre)).eigenvectors[:, -2:].flip(1)
 
     def draw(axes: Any, points: Array, style: dict) -> None:
         axes.scatter(*((points - centre.numpy()) @ plane.numpy()).T, **style)
@@ -197,7 +199,7 @@ def surface(
     Args:
         vertices: of the mesh.
         faces: three vertex numbers each `(f, 3)`, anticlockwise from outside.
-        values: one a face; zero is white.
+        values: one a face, positive ones darker.
         data: points on the mesh.
         samples: points on the mesh.
         eye: direction from which it is seen.
@@ -220,10 +222,10 @@ def surface(
         axes.scatter(*seen[visible, :2].T, **style)
 
     def prepare(axes: Any, of_samples: bool) -> None:
-        shade = PolyCollection(
-            corners[order, :, :2], array=values.cpu().numpy()[order], cmap="Greys"
-        )
-        shade.set_clim(0, float(values.max()) * 1.5)
+        shades = values.cpu().numpy()[order]
+        shade = PolyCollection(corners[order, :, :2], array=shades, cmap="Greys", edgecolor="face")
+        top = float(shades.max())
+        shade.set_clim(-0.4 * top, 2 * top)  # so that the surface is seen where the value is zero
         axes.add_collection(shade)
         axes.autoscale_view()
         axes.set(aspect="equal")

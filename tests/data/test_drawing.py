@@ -1,0 +1,114 @@
+"""Drawings are pictures, and what is drawn where can be told from their pixels."""
+
+import math
+
+import pytest
+import torch
+
+from data import drawing
+from data.drawing import sphere_grid, world_map
+
+BLUE, RED = torch.tensor([0x2F, 0x5D, 0x8A]) / 255, torch.tensor([0xC4, 0x47, 0x2B]) / 255
+
+
+def where(picture, color):
+    """Rows and columns of a colour's pixels, as shares of height and width."""
+    found = ((picture - color[:, None, None]).abs().amax(0) < 0.02).nonzero().double()
+    assert len(found), "nothing of this colour"
+    return found.mean(0) / torch.tensor(picture.shape[1:])
+
+
+def place(latitude, longitude):
+    a, b = math.radians(latitude), math.radians(longitude)
+    return torch.tensor([[math.cos(a) * math.cos(b), math.cos(a) * math.sin(b), math.sin(a)]])
+
+
+def test_maps_have_north_above_and_east_on_the_right():
+    middle = where(world_map(place(0, 0)), BLUE)
+    assert where(world_map(place(60, 0)), BLUE)[0] < middle[0] - 0.1
+    assert where(world_map(place(0, 90)), BLUE)[1] > middle[1] + 0.1
+
+
+def test_samples_are_drawn_on_the_right():
+    picture = world_map(place(0, 0), place(0, 0))
+    assert where(picture, BLUE)[1] == pytest.approx(0.25, abs=0.03)
+    assert where(picture, RED)[1] == pytest.approx(0.75, abs=0.03)
+    assert picture.shape[2] == 2 * world_map(place(0, 0)).shape[2]
+
+
+def test_a_density_is_drawn_where_it_is():
+    north = (sphere_grid(30, 60)[..., 2] > 0.9).float()
+    picture = world_map(place(0, 0), place(0, 0), north)
+    blue = picture[2, :, picture.shape[2] // 2 :]  # the far end of the colour map has little
+    assert blue[: len(blue) // 5].mean() < blue[-len(blue) // 5 :].mean() - 0.1
+
+
+def test_the_grid_of_a_map_covers_the_sphere_evenly():
+    grid = sphere_grid(40, 80)
+    torch.testing.assert_close(grid.norm(dim=-1), torch.ones(40, 80))
+    assert (grid[-1, :, 2] > 0.99).all()
+    assert (grid[:, 0, 0] < 0).all()
+    weight = (1 - grid[..., 2].square()).sqrt()
+    torch.testing.assert_close(
+        (weight * grid[..., 2].square()).sum() / weight.sum(),
+        torch.tensor(1 / 3),
+        atol=1e-3,
+        rtol=0,
+    )
+
+
+def test_angles_are_drawn_in_degrees_from_minus_180():
+    low = where(drawing.torus(torch.tensor([[-math.pi / 2, 0.0]])), BLUE)
+    high = where(drawing.torus(torch.tensor([[math.pi / 2, 2 * math.pi]])), BLUE)
+    assert high[1] > low[1] + 0.3
+    assert high[0] == pytest.approx(low[0].item(), abs=0.01)
+
+
+def test_the_hyperboloids_apex_is_the_centre_of_the_disk():
+    x = torch.tensor([[1.0, 0.0, 0.0]])
+    assert (where(drawing.poincare_disk(x), BLUE) - 0.5).abs().max() < 0.06
+
+
+def random(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+CUBE = torch.tensor([[x, y, z] for x in (0.0, 1) for y in (0.0, 1) for z in (0.0, 1)])
+DRAWN = {
+    "sphere": (drawing.sphere, lambda n: torch.nn.functional.normalize(random(n, 3), dim=1)),
+    "circle": (drawing.torus, lambda n: random(n, 1)),
+    "torus": (drawing.torus, lambda n: random(n, 2)),
+    "many angles": (drawing.torus, lambda n: random(n, 12)),
+    "rotations": (drawing.rotations, lambda n: torch.linalg.qr(random(n, 3, 3)).Q),
+    "plane": (drawing.principal_plane, lambda n: random(n, 20)),
+    "histogram": (drawing.histogram, lambda n: random(n)),
+}
+
+
+@pytest.mark.parametrize("name", list(DRAWN))
+def test_each_is_a_picture_that_shows_the_samples(name):
+    draw, points = DRAWN[name]
+    alone, both = draw(points(40)), draw(points(40), points(25))
+    for picture in (alone, both):
+        assert (picture.shape[0], picture.ndim) == (3, 3)
+        assert 0 <= picture.min() < picture.max() <= 1
+    assert alone.shape != both.shape or not torch.equal(alone, both)
+
+
+def test_only_points_that_face_the_eye_are_seen_on_a_surface():
+    vertices = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
+    faces = [(a, b, c) for a in (0, 1) for b in (2, 3) for c in (4, 5)]
+    faces = torch.tensor([f if (f[0] + f[1] + f[2]) % 2 == 0 else f[::-1] for f in faces])
+    near, far = torch.full((1, 3), 1 / 3), torch.full((1, 3), -1 / 3)
+    picture = drawing.surface(vertices, faces, torch.ones(8), near, far)
+    assert where(picture, BLUE)[1] > 0.25
+    with pytest.raises(AssertionError, match="nothing of this colour"):
+        where(picture, RED)
+
+
+def test_pyplot_is_left_alone(monkeypatch):
+    import sys
+
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
+    world_map(place(0, 0))
+    assert "matplotlib.pyplot" not in sys.modules
