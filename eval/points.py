@@ -111,7 +111,7 @@ class PointEvaluation(Evaluation):
         x = distributed.interleave(torch.cat(drawn).float().cpu(), self.samples)
         test = _points(parts.data, "test")[: self.samples]
         embed = parts.tokenizer.space.embed
-        kernel = GaussianKernel([median_distance(embed(test)).item()])
+        kernel = GaussianKernel(median_distance(embed(test)).item())
         found = discrepancy(embed(x), embed(test), kernel)
         sampler = OmegaConf.to_container(parts.config.sampler)
         kept = {"n": len(x), "n_reference": len(test), "sampler": sampler, "network_calls": calls}

@@ -1,6 +1,10 @@
 """A paper's table: its published numbers beside ours, and at what scale ours were obtained.
 
 python -m eval.reproduce gsq
+python -m eval.reproduce rsgm_earth record
+
+Ours are those of `runs/<experiment>`, and of a sweep over seeds, `runs/<experiment>,seed=<n>`;
+where neither is there, those that were recorded beside the table.
 """
 
 import json
@@ -8,15 +12,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from eval.metrics import seed_spread
 from ldm.commands import command
 from ldm.config import CONFIGS, ConfigError, compose
 from ldm.run import Run, changes
 
-__all__ = ["reproduce"]
+__all__ = ["record", "reproduce"]
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -24,24 +29,68 @@ TABLES = Path(__file__).parent / "tables"
 def reproduce(name: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
     """Rows of a table: `name`, `published` and `ours` by metric, and `scale` in words.
 
+    A value of `ours` is a list, one number a seed.
+
     Raises:
         ConfigError: there is no such table.
     """
     path = TABLES / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in TABLES.glob("*.yaml")))
-        raise ConfigError(f"no table {name!r}: choose one of {known}")
-    return [_row(row, runs) for row in OmegaConf.load(path).rows]
+        raise ConfigError(f"no table {name!r}: choose one of {', '.join(_names())}")
+    recorded = _recorded(name)
+    rows = []
+    for row in OmegaConf.load(path).rows:
+        ours = _ours(row.experiment, runs) or recorded.get(row.experiment)
+        empty = {"values": {}, "scale": "not run"}
+        found = ours or empty
+        published = OmegaConf.to_container(row.published)
+        kept = {"name": row.name, "experiment": row.experiment, "published": published}
+        rows.append({**kept, "ours": found["values"], "scale": found["scale"]})
+    return rows
 
 
-def _row(row: DictConfig, runs: Path) -> dict[str, Any]:
-    run = Run(runs / row.experiment)
-    ours: dict[str, float] = {}
-    scale = "not run"
-    if run.metrics.is_file():
-        ours = json.loads(run.metrics.read_text())
-        scale = _scale(row.experiment, run)
-    return {"name": row.name, "published": dict(row.published), "ours": ours, "scale": scale}
+def record(name: str, runs: Path = Path("runs")) -> Path:
+    """Keep what the runs folder has with the table; rows without runs stay as they were."""
+    rows = reproduce(name, runs)
+    kept = {
+        row["experiment"]: {"values": row["ours"], "scale": row["scale"]}
+        for row in rows
+        if row["ours"]
+    }
+    path = TABLES / "recorded" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(kept, indent=2) + "\n")
+    return path
+
+
+def _names() -> list[str]:
+    return sorted(path.stem for path in TABLES.glob("*.yaml"))
+
+
+def _recorded(name: str) -> dict[str, Any]:
+    path = TABLES / "recorded" / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _ours(experiment: str, runs: Path) -> dict[str, Any] | None:
+    folders = [
+        runs / experiment,
+        *sorted((runs / experiment).parent.glob(f"{_last(experiment)},seed=*")),
+    ]
+    done = [run for run in map(Run, folders) if run.metrics.is_file()]
+    if not done:
+        return None
+    values: dict[str, list[float]] = {}
+    for run in done:
+        for metric, value in json.loads(run.metrics.read_text()).items():
+            if metric != "protocol":
+                values.setdefault(metric, []).append(value)
+    scales = dict.fromkeys(_scale(experiment, run) for run in done)
+    return {"values": values, "scale": "; ".join(scales) + _effort(done)}
+
+
+def _last(experiment: str) -> str:
+    return experiment.rpartition("/")[2]
 
 
 def _scale(experiment: str, run: Run) -> str:
@@ -51,34 +100,65 @@ def _scale(experiment: str, run: Run) -> str:
     full = compose([f"experiment={experiment}"])
     stage = list(full.stages)[-1]
     trained = OmegaConf.load(run.stage(stage) / "config.yaml")
-    changed = changes(full, trained, stage)
+    changed = [change for change in changes(full, trained, stage) if not _of_seed(change[0])]
     if not changed:
         return "full scale"
     return "reduced scale: " + ", ".join(f"{key}={now} ({was})" for key, was, now in changed)
 
 
+def _of_seed(key: str) -> bool:
+    return key.rpartition(".")[2] in ("seed", "split_seed", "data_seed")
+
+
+def _effort(done: list[Run]) -> str:
+    """Time of training, on the mean of the seeds, and on what."""
+    efforts = [json.loads(path.read_text()) for run in done for path in run.efforts]
+    if not efforts:
+        return ""
+    hours = sum(effort["seconds"] for effort in efforts) / 3600 / len(done)
+    machines = ", ".join(dict.fromkeys(effort["machine"] for effort in efforts))
+    seeds = f", {len(done)} seeds" if len(done) > 1 else ""
+    return f"; {hours:.2f} h on {machines}{seeds}"
+
+
 @command
 def main(arguments: list[str]) -> None:
     """Print one table."""
-    if len(arguments) != 1:
-        known = " | ".join(sorted(p.stem for p in TABLES.glob("*.yaml")))
-        raise ConfigError(f"usage: python -m eval.reproduce {known}")
-    rows = reproduce(arguments[0])
-    source = OmegaConf.load(TABLES / f"{arguments[0]}.yaml")
-    columns: ListConfig = source.columns
+    name, *more = arguments or [""]
+    if name not in _names() or more not in ([], ["record"]):
+        raise ConfigError(f"usage: python -m eval.reproduce {' | '.join(_names())} [record]")
+    rows = reproduce(name)
+    if more:
+        print(record(name))
+    source = OmegaConf.load(TABLES / f"{name}.yaml")
     table = Table(title=source.title, caption=source.protocol)
     table.add_column("row")
-    for column in columns:
+    for column in source.columns:
         table.add_column(f"{column}\npublished / ours", justify="right")
     table.add_column("ours is")
     for row in rows:
-        cells = [f"{_number(row['published'], c)} / {_number(row['ours'], c)}" for c in columns]
-        table.add_row(row["name"], *cells, row["scale"])
+        table.add_row(row["name"], *_cells(row, source), row["scale"])
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _number(values: dict[str, Any], name: str) -> str:
-    return f"{values[name]:.4g}" if name in values else "-"
+def _cells(row: dict[str, Any], source: DictConfig) -> list[str]:
+    published, ours = row["published"], row["ours"]
+    return [f"{_words(published.get(c))} / {_words(_spread(ours.get(c)))}" for c in source.columns]
+
+
+def _spread(values: list[float] | None) -> list[float] | None:
+    """Mean and sample deviation over seeds."""
+    if values is None or len(values) == 1:
+        return values
+    spread = seed_spread(values)
+    return [spread.mean, spread.std]
+
+
+def _words(value: float | list[float] | None) -> str:
+    if value is None:
+        return "-"
+    numbers = value if isinstance(value, list) else [value]
+    return "±".join(f"{number:.4g}" for number in numbers)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,11 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
+    def efforts(self) -> list[Path]:
+        """How long each stage was trained, and on what."""
+        return sorted(self.folder.glob("*/effort.json"))
+
+    @property
     def latents(self) -> Path:
         """Latent caches, shared by the runs beside this one."""
         return self.folder.parent / ".latents"

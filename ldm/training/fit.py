@@ -1,5 +1,8 @@
 """One stage of an experiment under Lightning's Trainer, from where it stopped to its end."""
 
+import json
+import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
+from ldm.hub.files import write_whole
 from ldm.hub.weights import check_resumable
 from ldm.training.checkpoints import SaveCheckpoint
 from ldm.training.pictures import SavePictures
@@ -106,7 +110,21 @@ def fit(
         num_sanity_val_steps=0,
         limit_val_batches=0,
     )
-    trainer.fit(training, ckpt_path=last if last.is_file() else None, weights_only=True)
+    began = time.perf_counter()
+    try:
+        trainer.fit(training, ckpt_path=last if last.is_file() else None, weights_only=True)
+    finally:
+        if trainer.is_global_zero:
+            _note_effort(folder / "effort.json", time.perf_counter() - began, training.device)
+
+
+def _note_effort(path: Path, seconds: float, device: torch.device) -> None:
+    """Add to the time that the stage has taken so far, and say what machine it was."""
+    before = json.loads(path.read_text())["seconds"] if path.is_file() else 0.0
+    cores = f"{torch.get_num_threads()} of {os.cpu_count()} CPU cores"
+    machine = torch.cuda.get_device_name(device) if device.type == "cuda" else cores
+    effort = json.dumps({"seconds": before + seconds, "machine": machine}, indent=2)
+    write_whole(path, lambda part: part.write_text(effort + "\n"))
 
 
 def prepare(training: Training, options: TrainerOptions) -> None:

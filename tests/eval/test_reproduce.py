@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 
 from eval import reproduce as module
 from eval.reproduce import TABLES, main, reproduce
@@ -31,12 +31,14 @@ def table(tmp_path, monkeypatch):
     return tmp_path / "runs"
 
 
-def finish(runs, *overrides):
-    config = compose(["experiment=demo/digits", f"run={runs}/demo/digits", *overrides])
-    run = Run(config.run)
+def finish(runs, *overrides, folder="digits", psnr=21.5):
+    config = compose(["experiment=demo/digits", *overrides])
+    run = Run(runs / "demo" / folder)
     for stage in config.stages:
         run.keep_config(stage, config)
-    run.metrics.write_text(json.dumps({"psnr": 21.5, "protocol": {}}))
+    run.metrics.write_text(json.dumps({"psnr": psnr, "protocol": {}}))
+    effort = {"seconds": 1800.0, "machine": "an abacus"}
+    (run.stage("prior") / "effort.json").write_text(json.dumps(effort))
 
 
 def test_a_run_that_is_not_there_is_not_run(table):
@@ -49,17 +51,17 @@ def test_a_run_that_is_not_there_is_not_run(table):
 def test_a_run_of_the_experiment_itself_is_full_scale(table):
     finish(table, "trainer=cpu_bf16", "eval.samples=10")  # how, not what
     (row,) = reproduce("some", table)
-    assert row["scale"] == "full scale"
-    assert row["ours"]["psnr"] == 21.5
+    assert row["scale"].startswith("full scale")
+    assert row["ours"]["psnr"] == [21.5]
 
 
 def test_a_changed_run_says_what_was_changed_and_from_what(table):
     full = compose(["experiment=demo/digits"]).prior.training.samples
-    finish(table, "prior.training.samples=512", "seed=1")
+    finish(table, "prior.training.samples=512", "seed=1")  # another seed is no change of scale
     (row,) = reproduce("some", table)
     assert row["scale"].startswith("reduced scale: ")
     assert f"prior.training.samples=512 ({full})" in row["scale"]
-    assert "seed=1 (0)" in row["scale"]
+    assert "seed" not in row["scale"]
 
 
 def test_a_run_whose_experiment_is_gone_says_so(table):
@@ -68,7 +70,7 @@ def test_a_run_whose_experiment_is_gone_says_so(table):
     path.write_text(path.read_text().replace("demo/digits", "demo/gone"))
     shutil.move(table / "demo" / "digits", table / "demo" / "gone")
     (row,) = reproduce("some", table)
-    assert row["scale"] == "of an experiment that is no longer there"
+    assert row["scale"].startswith("of an experiment that is no longer there")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -81,8 +83,11 @@ def test_every_table_is_printed_with_its_rows(tmp_path, monkeypatch, capsys, nam
         assert row.name in out
         assert set(row.published) <= set(source.columns)
         for value in row.published.values():
-            assert f"{value:.4g} / -" in out
-    assert out.count("not run") == len(source.rows)
+            numbers = value if isinstance(value, ListConfig) else [value]
+            assert "±".join(f"{number:.4g}" for number in numbers) + " / " in out
+    recorded = TABLES / "recorded" / f"{name}.json"
+    kept = json.loads(recorded.read_text()) if recorded.is_file() else {}
+    assert out.count("not run") == len(source.rows) - len(kept)
 
 
 def test_published_and_ours_stand_side_by_side(table, monkeypatch, capsys):
@@ -94,6 +99,27 @@ def test_published_and_ours_stand_side_by_side(table, monkeypatch, capsys):
     assert "1.5 / -" in out
     assert "full scale" in out
     assert "some protocol" in out
+
+
+def test_a_sweep_over_seeds_is_one_row_with_its_spread(table, monkeypatch, capsys):
+    for seed, psnr in enumerate([20.0, 21.0, 22.0]):
+        finish(table, f"seed={seed}", folder=f"digits,seed={seed}", psnr=psnr)
+    (row,) = reproduce("some", table)
+    assert row["ours"]["psnr"] == [20.0, 21.0, 22.0]
+    assert row["scale"] == "full scale; 0.50 h on an abacus, 3 seeds"
+    monkeypatch.chdir(table.parent)
+    main(["some"])
+    assert "20 / 21±1" in capsys.readouterr().out
+
+
+def test_what_was_recorded_is_told_where_the_runs_are_gone(table, monkeypatch, capsys):
+    finish(table)
+    before = reproduce("some", table)
+    monkeypatch.chdir(table.parent)
+    main(["some", "record"])
+    shutil.rmtree(table)
+    assert reproduce("some", table) == before
+    assert "recorded/some.json" in capsys.readouterr().out
 
 
 def test_an_unknown_table_is_refused(capsys):
