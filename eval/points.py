@@ -1,5 +1,6 @@
 """How runs on points of manifolds are scored: likelihood, mass, and samples beside data."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -53,9 +54,10 @@ class PointEvaluation(Evaluation):
             raise ConfigError(f"{data.name} has no val split: score it with another eval=")
 
     def score(self, parts: Parts, scores: Scores) -> None:
+        space = parts.tokenizer.space
         protocol = {
             "unit": "nats a point, against the volume of the space",
-            "latent_space": repr(parts.tokenizer.space),
+            "latent_space": repr(space),
             "likelihood": OmegaConf.to_container(parts.config.eval.likelihood),
             "process": OmegaConf.to_container(parts.config.prior.process),
             "seed": parts.config.seed,
@@ -67,10 +69,12 @@ class PointEvaluation(Evaluation):
             calls = parts.prior.network_calls
             kept = {"split": split, "n": len(log_prob), "network_calls": calls, **protocol}
             scores.add({name: -log_prob.mean(), f"{name}_stderr": error}, **kept)
+            if split == "test":
+                scores.add({"nll_per_dim": -log_prob.mean() / space.dim}, **kept)
         if self.mass:
-            points = parts.tokenizer.space.spread(self.mass)
+            points = space.spread(self.mass)
             density = self._log_prob(parts, points.to(torch.float32)).double().exp()
-            volume = torch.tensor(parts.tokenizer.space.log_volume, dtype=torch.float64).exp()
+            volume = math.exp(space.log_volume)
             scores.add({"mass": density.mean() * volume}, n=self.mass, **protocol)
         self._score_references(parts, scores)
         self._score_samples(parts, scores, protocol)
@@ -95,8 +99,10 @@ class PointEvaluation(Evaluation):
         """What the data's own law scores, where it is known, and what a kernel estimate does."""
         test = _points(parts.data, "test")
         if hasattr(parts.data, "log_density"):
-            law = parts.data.log_density(test)
-            scores.add({"nll_of_the_law": -law.mean()}, split="test", n=len(test))
+            nll = -parts.data.log_density(test).mean()
+            per_dim = nll / parts.tokenizer.space.dim
+            found = {"nll_of_the_law": nll, "nll_per_dim_of_the_law": per_dim}
+            scores.add(found, split="test", n=len(test))
         if self.kernel_share is not None:
             splits = [parts.tokenizer.space.embed(_points(parts.data, s)) for s in SPLITS]
             given = {"groups": self.kernel_groups, "share": self.kernel_share}
