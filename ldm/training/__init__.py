@@ -1,6 +1,7 @@
 """LightningModules that train tokenizers and priors, and what they need around them."""
 
 from ldm.training.fit import TrainerOptions
+from ldm.training.muon import MuonAdamW
 from ldm.training.prior_training import PriorTraining
 from ldm.training.schedules import Constant, Cosine
 from ldm.training.selection import Selection
@@ -11,6 +12,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "Diverged",
+    "MuonAdamW",
     "PriorTraining",
     "Selection",
     "TokenizerTraining",
