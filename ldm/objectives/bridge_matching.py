@@ -9,7 +9,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.objectives.objective import Objective
+from ldm.objectives.objective import Objective, tangent_field
 from ldm.processes import DiffusionMixture, Drifts
 from ldm.randomness import Generators
 
@@ -34,16 +34,20 @@ class BridgeMatching(Objective):
     ) -> Float[Tensor, " n"]:
         space = process.space
         t = process.random_times(len(latent), generator, latent.device)
-        origin = process.space.random(len(latent), generator, latent.device, latent.dtype)
+        origin = space.random(len(latent), generator, latent.device, latent.dtype)
         x = process.bridge(origin, latent, t, generator)
         found = self.read(predict(x, t, **condition), process, x, t)
-        total = 0.0
-        for drift, target in zip(found, process.targets(x, origin, latent, t), strict=True):
-            total = total + space.inner(x, drift - target, drift - target) / 2
-        return process.weight(t) * total
+        targets = process.targets(x, origin, latent, t)
+        errors = (drift - target for drift, target in zip(found, targets, strict=True))
+        return process.weight(t) * sum(space.inner(x, error, error) for error in errors) / 2
 
     def read(
         self, output: Tensor, process: DiffusionMixture, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Drifts:
-        forward, backward = output.to(noisy.dtype).chunk(2, dim=1)
-        return Drifts(process.space.tangent(noisy, forward), process.space.tangent(noisy, backward))
+        if output.shape[1] != 2 * noisy.shape[1]:
+            raise ValueError(
+                f"the network gives {tuple(output.shape[1:])} for points of "
+                f"{tuple(noisy.shape[1:])}: two drifts, one above the other, were expected, as "
+                f"ldm.networks.pair.Pair gives them"
+            )
+        return Drifts(*(tangent_field(drift, process, noisy) for drift in output.chunk(2, dim=1)))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.objectives.scores import ScoreMatching
-from ldm.processes import Brownian
+from ldm.processes import Brownian, Langevin, Process
 from ldm.randomness import Generators
 from ldm.spaces.space import like
 
@@ -26,6 +26,9 @@ class DenoisingScoreMatching(ScoreMatching):
             beta(t), that of the likelihood.
         target: `kernel`, the exact score of the heat kernel; or `varadhan`, its limit of short
             times `log_x(x_0) / s`, for spaces of which no more is known.
+
+    Raises:
+        ValueError: there is no such weight or target.
     """
 
     def __init__(
@@ -40,6 +43,17 @@ class DenoisingScoreMatching(ScoreMatching):
                 f"weight is scale or rate and target kernel or varadhan, got {weight!r}, {target!r}"
             )
         self.weight, self.target = weight, target
+
+    def check(self, process: Process) -> None:
+        """Refuse, besides, a process whose forward transition is not that of Brownian motion."""
+        super().check(process)
+        if isinstance(process, Langevin):
+            raise ValueError(
+                "the forward transition of Langevin dynamics is not known: set the objective to "
+                "ImplicitScoreMatching"
+            )
+        if self.target == "kernel":
+            process.space.heat_kernel  # noqa: B018  says now, not in training, that there is none
 
     def loss(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.objectives.objective import Objective
+from ldm.objectives.objective import Objective, tangent_field
 from ldm.processes import Flow, Velocity
 from ldm.randomness import Generators
 
@@ -39,4 +39,4 @@ class FlowMatching(Objective):
     def read(
         self, output: Tensor, process: Flow, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Velocity:
-        return Velocity(process.space.tangent(noisy, output.to(noisy.dtype)))
+        return Velocity(tangent_field(output, process, noisy))

@@ -24,6 +24,9 @@ class ImplicitScoreMatching(ScoreMatching):
         scale: of the network's output, see `ScoreMatching`.
         weight: `rate`, beta(t), that of the likelihood; or `scale`, that of the output squared.
         sliced: estimate the divergence with one random probe, for spaces of many dimensions.
+
+    Raises:
+        ValueError: there is no such weight.
     """
 
     def __init__(
@@ -53,7 +56,8 @@ class ImplicitScoreMatching(ScoreMatching):
             return self.read(predict(x, t, **condition), process, x, t).score
 
         if self.sliced:
-            score, div = hutchinson_divergence(space, field, x, generator)
+            probe = space.random_tangent(x, generator)
+            score, div = hutchinson_divergence(space, field, x, probe)
         else:
             score, div = divergence(space, field, x)
         loss = space.inner(x, score, score) / 2 + div

@@ -9,7 +9,7 @@ from torch import Tensor
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
 
-__all__ = ["Objective"]
+__all__ = ["Objective", "tangent_field"]
 
 
 class Objective(ABC):
@@ -17,6 +17,19 @@ class Objective(ABC):
 
     prediction: type[Prediction]
     """What the output is turned into; it must be what the process asks for."""
+
+    def check(self, process: Process) -> None:
+        """Refuse a process that this objective cannot teach.
+
+        Raises:
+            ValueError: the process asks for another prediction.
+        """
+        if self.prediction is not process.prediction:
+            raise ValueError(
+                f"{type(process).__name__} asks for a {process.prediction.__name__}, but "
+                f"{type(self).__name__} teaches a {self.prediction.__name__}: choose an objective "
+                f"for that process"
+            )
 
     @abstractmethod
     def loss(
@@ -34,3 +47,19 @@ class Objective(ABC):
         self, output: Tensor, process: Process, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Prediction:
         """What the network's output on `noisy` at times `t` says."""
+
+
+def tangent_field(
+    output: Tensor, process: Process, noisy: Float[Tensor, "n ..."]
+) -> Float[Tensor, "n ..."]:
+    """A network's output, made tangent at the points it was given.
+
+    Raises:
+        ValueError: it is not shaped like them.
+    """
+    if output.shape != noisy.shape:
+        raise ValueError(
+            f"the network gives {tuple(output.shape[1:])} for points of {tuple(noisy.shape[1:])} "
+            f"in {process.space}: it must give one ambient vector of the points' shape"
+        )
+    return process.space.tangent(noisy, output.to(noisy.dtype))

@@ -5,7 +5,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.objectives.objective import Objective
+from ldm.objectives.objective import Objective, tangent_field
 from ldm.processes import Brownian, Score
 from ldm.spaces.space import like
 
@@ -38,6 +38,6 @@ class ScoreMatching(Objective):
     def read(
         self, output: Tensor, process: Brownian, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Score:
-        field = process.space.tangent(noisy, output.to(noisy.dtype))
+        field = tangent_field(output, process, noisy)
         forward = process.forward_drift(noisy, t) * like(2 / process.rate(t), noisy)
         return Score(field / like(self.scale_at(process, t), noisy) + forward)

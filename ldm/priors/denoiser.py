@@ -28,7 +28,7 @@ class Denoiser(Prior):
         conditioning: which conditions are used and dropped; None for an unconditional prior.
 
     Raises:
-        ValueError: the objective does not teach what the process asks for.
+        ValueError: the objective cannot teach the process.
     """
 
     def __init__(
@@ -39,12 +39,7 @@ class Denoiser(Prior):
         conditioning: LabelDropout | None = None,
     ) -> None:
         super().__init__()
-        if objective.prediction is not process.prediction:
-            raise ValueError(
-                f"{type(process).__name__} asks for a {process.prediction.__name__}, but "
-                f"{type(objective).__name__} teaches a {objective.prediction.__name__}: choose an "
-                f"objective for that process"
-            )
+        objective.check(process)
         self.backbone = backbone
         self.process, self.objective, self.conditioning = process, objective, conditioning
 

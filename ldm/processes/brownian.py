@@ -3,6 +3,8 @@
 Source: De Bortoli et al., "Riemannian Score-Based Generative Modelling", 2022.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,14 +24,19 @@ class Brownian(Process):
     """`dX = sqrt(beta(t)) dB` from data at time 0 to almost the reference law at time 1.
 
     Args:
-        space: compact, else nothing is approached; `Langevin` is for the others.
+        space: compact, else nothing is approached.
         rate: beta.
         first: the earliest time, above 0, that is trained at and where sampling stops; with the
             rate it sets a resolution of about `sqrt(s(first))` radians.
         steps: of a geodesic random walk that noises; None to draw from the exact heat kernel.
+
+    Raises:
+        ValueError: the space is not compact; `first` is not between 0 and 1; there are no steps, or
+            None are given where the heat kernel is not known.
     """
 
     prediction = Score
+    needs_compact = True
 
     def __init__(
         self, space: Space, rate: Rate, first: float = 1e-3, steps: int | None = None
@@ -37,10 +44,14 @@ class Brownian(Process):
         super().__init__(space)
         if not 0 < first < 1:
             raise ValueError(f"the earliest time must be between 0 and 1, got {first}")
+        if self.needs_compact and math.isinf(space.log_volume):
+            raise ValueError(f"{space} has no uniform law to reach: set the process to Langevin")
         self.schedule, self.first, self.steps = rate, first, steps
         self.span = (1.0, first)
         if steps is None:
             space.heat_kernel  # noqa: B018  says now, not in training, that there is none
+        elif steps < 1:
+            raise ValueError(f"a walk needs 1 step or more, got {steps}")
 
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """beta(t), the variance gathered per unit of time."""

@@ -1,4 +1,4 @@
-"""Flow matching along geodesics, or along the descent of a premetric where they are unknown.
+"""Flow matching along geodesics.
 
 Source: Chen and Lipman, "Flow Matching on General Geometries", 2024.
 """

@@ -26,7 +26,12 @@ class Langevin(Brownian):
         rate: beta.
         first: the earliest time that is trained at, and where sampling stops.
         steps: of the geodesic random walk that noises.
+
+    Raises:
+        ValueError: `first` is not between 0 and 1, or there are no steps.
     """
+
+    needs_compact = False
 
     def __init__(self, space: Space, rate: Rate, first: float = 1e-3, steps: int = 100) -> None:
         super().__init__(space, rate, first, steps)

@@ -34,6 +34,9 @@ class DiffusionMixture(Process):
         steps: of the walk from the nearer end to the time that is trained at.
         importance: draw times in proportion to 1/beta rather than uniformly.
         premetric: maker, from the space, of what tells the direction v; None for geodesics.
+
+    Raises:
+        ValueError: `first` is not between 0 and 1/2, or there are no steps.
     """
 
     prediction = Drifts
@@ -48,9 +51,12 @@ class DiffusionMixture(Process):
         premetric: Callable[[Space], Premetric] | None = None,
     ) -> None:
         super().__init__(space)
+        if not 0 < first < 0.5 or steps < 1:
+            raise ValueError(
+                f"a mixture needs 0 < first < 1/2 and 1 step or more, got {first} and {steps}"
+            )
         self.schedule, self.first, self.steps, self.importance = rate, first, steps, importance
         self.premetric = (premetric or GeodesicDistance)(space)
-        self.total = rate.variance(torch.ones(())).item()
         self.span = (0.0, 1 - first)
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
@@ -61,7 +67,10 @@ class DiffusionMixture(Process):
         return self.first + (1 - 2 * self.first) * u
 
     def weight(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """What makes the mean over `random_times` the integral of 1/beta times the loss."""
+        """What makes the mean over `random_times` that of 1/beta times the loss, up to a factor.
+
+        1 / beta itself; with importance, the integral of 1 / beta.
+        """
         if self.importance:
             total = self.schedule.reciprocal_total(self.first, 1 - self.first)
             return torch.full_like(t, total)
@@ -75,10 +84,10 @@ class DiffusionMixture(Process):
         t: Float[Tensor, " n"],
     ) -> Drifts:
         """Drifts at `x` of the bridges to `latent`, and of their reversals to `origin`."""
-        beta, gathered = self.schedule.rate(t), self.schedule.variance(t)
+        rate = self.schedule
         return Drifts(
-            like(beta / (self.total - gathered), x) * self.premetric.direction(x, latent),
-            like(beta / gathered, x) * self.premetric.direction(x, origin),
+            like(rate.rate(t) / rate.remaining(t), x) * self.premetric.direction(x, latent),
+            like(rate.rate(t) / rate.variance(t), x) * self.premetric.direction(x, origin),
         )
 
     def bridge(
@@ -89,19 +98,19 @@ class DiffusionMixture(Process):
         generator: Generators = None,
     ) -> Float[Tensor, "n ..."]:
         """Where a bridge between two points is at time `t`, walked from the nearer end."""
-        early = t < 0.5
+        rate, early = self.schedule, t < 0.5
         choose = like(early, origin).bool()
         x, goal = torch.where(choose, origin, latent), torch.where(choose, latent, origin)
-        end = torch.where(early, 0.0, 1.0)
-        # What is left of the variance to the far end, before and after each step.
-        left = torch.full_like(t, self.total)
-        for number in range(self.steps):
-            gathered = self.schedule.variance(end + (t - end) * ((number + 1) / self.steps))
-            after = torch.where(early, self.total - gathered, gathered)
-            pull, deviation = 1 - after / left, ((left - after) * after / left).sqrt()
+        away = torch.where(early, t, 1 - t)  # from the end where the walk starts
+        gathered = torch.zeros_like(t)  # there; what is left is the rest to the other end
+        for number in range(1, self.steps + 1):
+            so_far = away * (number / self.steps)
+            now = torch.where(early, rate.variance(so_far), rate.remaining(1 - so_far))
+            step, left, after = now - gathered, rate.total - gathered, rate.total - now
+            pull, deviation = step / left, (step * after / left).sqrt()
             noise = self.space.random_tangent(x, generator)
             drift = like(pull, x) * self.premetric.direction(x, goal)
-            x, left = self.space.exp(x, drift + like(deviation, x) * noise), after
+            x, gathered = self.space.exp(x, drift + like(deviation, x) * noise), now
         return x
 
     def noise(
@@ -111,7 +120,7 @@ class DiffusionMixture(Process):
         return self.bridge(origin, latent, t, generator)
 
     def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
-        return (self.total - self.schedule.variance(t)).sqrt()
+        return self.schedule.remaining(t).sqrt()
 
     def velocity(
         self, prediction: Drifts, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]

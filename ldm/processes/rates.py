@@ -30,8 +30,11 @@ class Linear(Rate):
     """From `start` at time 0 to `end` at time 1; constant where they are equal.
 
     Args:
-        start: beta_0.
-        end: beta_f.
+        start: beta_0; it may be 0 if `end` is not.
+        end: beta_f; it may be 0 if `start` is not.
+
+    Raises:
+        ValueError: a rate is negative, or both are 0.
 
     Example:
         >>> import torch
@@ -40,30 +43,43 @@ class Linear(Rate):
     """
 
     def __init__(self, start: float = 0.001, end: float = 5.0) -> None:
+        _refuse_negative(start, end)
         self.start, self.end = start, end
 
+    @property
+    def total(self) -> float:
+        """s(1)."""
+        return (self.start + self.end) / 2
+
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        return self.start + (self.end - self.start) * t
+        return self.start * (1 - t) + self.end * t  # a difference would cancel where beta nears 0
 
     def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        return self.start * t + (self.end - self.start) * t.square() / 2
+        return t * (self.start + self.rate(t)) / 2
+
+    def remaining(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """`s(1) - s(t)`, what is still to be gathered, in all its digits near time 1."""
+        return (1 - t) * (self.rate(t) + self.end) / 2
 
     def reciprocal_total(self, first: float, last: float) -> float:
         """The integral of 1/beta between two times."""
-        low, high = (self.start + (self.end - self.start) * t for t in (first, last))
-        slope = self.end - self.start
-        return math.log(high / low) / slope if slope else (last - first) / self.start
+        slope, rise = self.end - self.start, self._log_rise(first, last)
+        return rise / slope if rise else (last - first) / self.start
 
     def reciprocal_quantile(
         self, u: Float[Tensor, " n"], first: float, last: float
     ) -> Float[Tensor, " n"]:
         """Times with density proportional to 1/beta between two, from uniform numbers."""
-        low, high = (self.start + (self.end - self.start) * t for t in (first, last))
-        slope = self.end - self.start
-        if not slope:
+        slope, rise = self.end - self.start, self._log_rise(first, last)
+        if not rise:
             return first + (last - first) * u
         # From the far end, where 1/beta is large if beta falls: else rounding moves times there.
-        return last + high / slope * torch.expm1((1 - u) * math.log(low / high))
+        return last + (self.start / slope + last) * torch.expm1((u - 1) * rise)
+
+    def _log_rise(self, first: float, last: float) -> float:
+        """`log(beta(last) / beta(first))`."""
+        slope = self.end - self.start
+        return math.log1p(slope * (last - first) / (self.start + slope * first))
 
 
 class Quadratic(Rate):
@@ -72,9 +88,13 @@ class Quadratic(Rate):
     Args:
         start: beta_0.
         end: beta_f.
+
+    Raises:
+        ValueError: a rate is negative, or both are 0.
     """
 
     def __init__(self, start: float = 0.01, end: float = 5.0) -> None:
+        _refuse_negative(start, end)
         self.start, self.end = start, end
 
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -90,9 +110,13 @@ class Triangle(Rate):
     Args:
         start: beta at both ends.
         top: beta in the middle.
+
+    Raises:
+        ValueError: a rate is negative, or both are 0.
     """
 
     def __init__(self, start: float = 0.001, top: float = 2.0) -> None:
+        _refuse_negative(start, top)
         self.start, self.top = start, top
 
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -113,6 +137,9 @@ class Geometric(Rate):
     Args:
         smallest: sigma at time 0, radians.
         largest: sigma at time 1; the law is then almost the easy one.
+
+    Raises:
+        ValueError: the deviations do not rise, or not from above 0.
     """
 
     def __init__(self, smallest: float = 0.001, largest: float = 4.0) -> None:
@@ -125,3 +152,8 @@ class Geometric(Rate):
 
     def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         return (2 * (math.log(self.smallest) + self.ratio * t)).exp()
+
+
+def _refuse_negative(*rates: float) -> None:
+    if min(rates) < 0 or max(rates) <= 0:
+        raise ValueError(f"rates must be 0 or more, and not both 0, got {rates[0]} and {rates[1]}")

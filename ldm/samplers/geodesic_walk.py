@@ -1,7 +1,7 @@
 """The geodesic random walk from noise to data, with Langevin corrections where asked.
 
 Source: De Bortoli et al., "Riemannian Score-Based Generative Modelling", 2022, algorithms 1 and 2;
-the corrector is that of Song et al. 2021.
+the corrector is of the kind of Song et al. 2021.
 """
 
 import torch
@@ -25,10 +25,18 @@ class GeodesicWalk(Sampler):
     Args:
         steps: of the walk.
         corrections: Langevin steps after each step but the last, at its new time.
-        snr: signal-to-noise ratio that sets the length of a correction.
+        snr: signal-to-noise ratio of a correction: its variance is 2 snr^2 times the noise's.
+
+    Raises:
+        ValueError: there are no steps.
     """
 
     def __init__(self, steps: int, corrections: int = 0, snr: float = 0.2) -> None:
+        if steps < 1 or corrections < 0:
+            raise ValueError(
+                f"a walk needs 1 step or more and 0 corrections or more, got {steps} and "
+                f"{corrections}"
+            )
         self.steps, self.corrections, self.snr = steps, corrections, snr
 
     def __call__(
@@ -62,9 +70,14 @@ class GeodesicWalk(Sampler):
         condition: dict[str, Tensor],
         generator: Generators,
     ) -> Tensor:
+        """A step of `dX = 1/2 score dh + dB`, which keeps the law at time `t`.
+
+        Song et al. set its length by the norms found in a batch. Those of a sample alone would make
+        it depend on the point, which changes the law; so it comes from the norm to be expected,
+        of noise of variance s / (1 + s): s at first, and no more than one unit of the space.
+        """
         score = process.score(denoise(x, t, condition), x, t)
-        noise = space.random_tangent(x, generator)
-        signal = space.inner(x, score, score).sqrt().clamp(min=1e-12)  # no step is infinite
-        step = 2 * (self.snr * space.inner(x, noise, noise).sqrt() / signal).square()
-        step = step.clamp(max=process.noise_level(t).square())  # nor longer than the noise there
-        return space.exp(x, like(step / 2, x) * score + like(step.sqrt(), x) * noise)
+        variance = 1 / (1 + process.noise_level(t).square().reciprocal())
+        step = 2 * self.snr**2 * variance
+        noise = like(step.sqrt(), x) * space.random_tangent(x, generator)
+        return space.exp(x, like(step / 2, x) * score + noise)

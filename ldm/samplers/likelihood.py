@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.processes import Process
-from ldm.randomness import Generators
+from ldm.randomness import Generators, normal
 from ldm.samplers.adaptive import States, solve
 from ldm.samplers.sampler import Denoise
 from ldm.spaces import Space
@@ -25,8 +25,12 @@ class Likelihood:
     Args:
         steps: of Heun's method, projected on the space; None for an adaptive solver instead.
         tolerance: of the adaptive solver, relative and absolute.
-        exact: sum the divergence over a frame, else estimate it with one probe a step (with one for
-            all steps of the adaptive solver, which needs a smooth field).
+        exact: sum the divergence over a frame; else estimate it with one probe a point, of the same
+            coordinates in the frame all along its path. Where frames are not continuous the
+            adaptive solver has to take small steps: give it `steps` instead.
+
+    Raises:
+        ValueError: there are no steps.
 
     Example: a density that nothing has been learned of yet.
         >>> from ldm.processes import GeodesicFlow, Velocity
@@ -54,8 +58,8 @@ class Likelihood:
     ) -> Float[Tensor, " n"]:
         """Log density of each of `x`, nats against the volume of the space."""
         space = process.space
-        if isinstance(generator, torch.Generator) or generator is None:
-            seed = torch.randint(2**62, (), generator=generator).item() if not self.exact else 0
+        if not self.exact:
+            coordinates = normal((len(x), space.dim), generator, x.device, x.dtype)
 
         def field(t: Tensor, states: States) -> States:
             point = space.project(states[0])
@@ -66,8 +70,7 @@ class Likelihood:
 
             if self.exact:
                 return divergence(space, velocity, point)
-            probe = torch.Generator(point.device).manual_seed(seed)
-            return hutchinson_divergence(space, velocity, point, probe)
+            return hutchinson_divergence(space, velocity, point, space.frame(point, coordinates))
 
         span = process.span[::-1]
         states = (x, torch.zeros_like(process.log_density(x)))

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import jvp, vmap
 
-from ldm.randomness import Generators
 from ldm.spaces.space import Space
 
 __all__ = ["divergence", "hutchinson_divergence"]
@@ -24,26 +23,32 @@ def divergence(
     space: Space, field: Field, x: Float[Tensor, "n ..."]
 ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, " n"]]:
     """The field at `x` and its exact divergence: as many forward derivatives as dimensions."""
-    value = field(x)
+    x = x.contiguous()  # forward derivatives refuse tensors that share memory with themselves
     axes = torch.eye(space.dim, device=x.device, dtype=x.dtype)
 
-    def along(axis: Tensor) -> Tensor:
+    def along(axis: Tensor) -> tuple[Tensor, Tensor]:
         e = space.frame(x, axis.expand(len(x), -1))
-        return space.inner(x, e, jvp(field, (x,), (e,))[1])
+        value, derivative = jvp(field, (x,), (e,))
+        return value, space.inner(x, e, derivative)
 
     # A hundred at a time, for memory; one by one where there are few, for speed.
     if space.dim <= 8:
-        trace = sum(along(axis) for axis in axes)
+        values, terms = zip(*map(along, axes), strict=True)
+        value, trace = values[0], sum(terms)
     else:
-        trace = vmap(along, chunk_size=100)(axes).sum(0)
+        value = field(x)
+        trace = vmap(lambda axis: along(axis)[1], chunk_size=100)(axes).sum(0)
     return value, trace + _stretch(space, x, value)
 
 
 def hutchinson_divergence(
-    space: Space, field: Field, x: Float[Tensor, "n ..."], generator: Generators = None
+    space: Space, field: Field, x: Float[Tensor, "n ..."], probe: Float[Tensor, "n ..."]
 ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, " n"]]:
-    """The field at `x` and an unbiased estimate of its divergence from one normal probe."""
-    probe = space.random_tangent(x, generator)
+    """The field at `x` and an estimate of its divergence along one probe.
+
+    It is unbiased if the probe is a standard normal tangent vector, `space.random_tangent(x)`.
+    """
+    x = x.contiguous()
     value, derivative = jvp(field, (x,), (probe,))
     return value, space.inner(x, probe, derivative) + _stretch(space, x, value)
 

@@ -1,0 +1,72 @@
+"""Langevin dynamics keep the reference law, and in flat space are the usual diffusion."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from ldm.processes import Langevin
+from ldm.processes.rates import Linear
+from ldm.randomness import sample_generators
+from ldm.spaces import Flat, Hyperboloid, PoincareBall, Sphere
+
+RATE = Linear(0.01, 4.0)
+hyperbolic = pytest.mark.parametrize("space", [Hyperboloid(2, 0.5), PoincareBall(2, 0.5)], ids=repr)
+
+
+def centre(space, n: int) -> torch.Tensor:
+    return space.project(torch.zeros(n, *space.shape, dtype=torch.float64))
+
+
+def test_in_flat_space_it_is_the_variance_preserving_diffusion():
+    process, n = Langevin(Flat([1]), RATE, steps=200), 8000
+    latent = torch.full((n, 1), 2.0, dtype=torch.float64)
+    x = process.noise(latent, torch.full((n,), 0.7), torch.Generator().manual_seed(0))
+    s = 0.01 * 0.7 + (4 - 0.01) * 0.7**2 / 2
+    variance = 1 - math.exp(-s)
+    assert x.mean().item() == pytest.approx(2 * math.exp(-s / 2), abs=4 * (variance / n) ** 0.5)
+    assert x.var().item() == pytest.approx(variance, rel=4 * (2 / n) ** 0.5)
+
+
+@hyperbolic
+def test_the_wrapped_normal_stays_as_it_is(space):
+    process, n = Langevin(space, RATE, steps=60), 4000
+    generator = torch.Generator().manual_seed(1)
+    latent = space.random(n, generator, dtype=torch.float64)
+    x = process.noise(latent, torch.ones(n), generator)
+    # Distances from the centre are those of a normal of deviation 1/2 in two directions.
+    squared = space.distance(x, centre(space, n)).square()
+    assert squared.mean().item() == pytest.approx(0.5, abs=4 * 0.5 / n**0.5)
+    inner = (squared < 0.5 * math.log(2)).double().mean().item()
+    assert inner == pytest.approx(0.5, abs=4 * 0.5 / n**0.5)
+    # Nor did it stay because nothing moved.
+    assert space.distance(x, latent).square().mean() > 0.5
+
+
+@hyperbolic
+def test_its_drift_leads_to_the_centre_against_normal_law_and_curvature(space):
+    # The law falls as exp(-2 r^2) r / sinh r.
+    process, t = Langevin(space, RATE), torch.full((5,), 0.5)
+    x = space.random(5, torch.Generator().manual_seed(2), dtype=torch.float64)
+    drift = process.forward_drift(x, t)
+    to = space.log(x, centre(space, 5))
+    r = space.inner(x, to, to).sqrt()
+    pull = RATE.rate(t).double() / 2 * (4 * r + 1 / r.tanh() - 1 / r)
+    assert_close(drift, (pull / r)[:, None] * to, rtol=1e-6, atol=1e-9)
+
+
+def test_where_the_reference_law_is_uniform_there_is_no_drift():
+    x = Sphere(2).random(3)
+    assert_close(Langevin(Sphere(2), RATE).forward_drift(x, torch.rand(3)), torch.zeros(3, 3))
+
+
+def test_a_sample_with_its_own_generator_ignores_its_neighbours():
+    space = Hyperboloid(2, 0.5)
+    process, t = Langevin(space, RATE, steps=4), torch.tensor([0.1, 0.5, 1.0])
+    latent = space.random(3, sample_generators(0, range(3)))
+    whole = process.noise(latent, t, sample_generators(1, range(3)))
+    for k in range(3):
+        own = slice(k, k + 1)
+        alone = process.noise(latent[own], t[own], sample_generators(1, [k]))
+        assert_close(alone, whole[own], rtol=0, atol=0)
