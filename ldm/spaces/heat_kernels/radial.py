@@ -25,7 +25,7 @@ __all__ = ["radial_kernel"]
 RULES = {torch.float32: (10, 7.5), torch.float64: (24, 10.5)}
 HIGH_RULES = {torch.float32: (6, 5.5), torch.float64: (14, 9.0)}
 HIGH = 32
-CHUNK = 1024  # angles at once: what passes between operations then stays in the caches
+CHUNK = 2**15  # nodes of all angles at once: what passes between operations stays in the caches
 
 
 def radial_kernel(
@@ -53,7 +53,7 @@ def radial_kernel(
         positive and smooth, also at both poles. Float64.
     """
     rule = (HIGH_RULES if dim >= HIGH else RULES)[precision]
-    parts = zip(*(x.double().split(CHUNK) for x in (angle, supplement, s)), strict=True)
+    parts = zip(*(x.double().split(CHUNK // rule[0]) for x in (angle, supplement, s)), strict=True)
     log_kernel, slope = zip(*[_integrate(*part, dim, *rule) for part in parts], strict=True)
     return torch.cat(log_kernel), torch.cat(slope)
 
@@ -72,7 +72,8 @@ def _integrate(
     # 2 s z = y (1 + i eta)^2, and phi = u - i c.
     real, imaginary = y * (1 - eta.square()), 2 * y * eta
     square = angle.square() - real
-    large = ((torch.hypot(square, imaginary) + square.abs()) / 2).sqrt()
+    modulus = (square.square() + imaginary.square()).sqrt()
+    large = ((modulus + square.abs()) / 2).sqrt()
     small = imaginary / (2 * large)
     inside = square > 0
     u, c = torch.where(inside, large, small), torch.where(inside, small, large)

@@ -28,7 +28,7 @@ CELLS, POINTS, NEWTON = 250, 4, 10  # of the quadrature in the angle, and of its
 def stretch(r: Float[Tensor, " n"], s: Float[Tensor, " n"], dim: int) -> Float[Tensor, " n"]:
     """`T_s(r) / r`: what makes a normal tangent vector of length r a Brownian displacement.
 
-    The distribution function of the angle it leads to is off by less than 1e-7.
+    The distribution function of the angle it leads to is off by less than 2e-7.
 
     Args:
         r: lengths of standard normal vectors in dim dimensions.

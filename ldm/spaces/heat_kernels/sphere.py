@@ -1,11 +1,12 @@
 """Brownian motion on the spheres S^d, d of 2 or more."""
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.linalg import vector_norm
+from torch.linalg import vecdot, vector_norm
 
 from ldm.randomness import Generators
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
@@ -35,16 +36,16 @@ class SphereHeatKernel(HeatKernel):
     def log_density(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
-        return self._radial(x, origin, s)[0].to(x.dtype)
+        return self._radial(_chord(x, origin), s, x.dtype)[0]
 
     def score(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        slope = self._radial(x, origin, s)[1].to(x.dtype).unsqueeze(1)
-        # The gradient of the cosine is the tangent part of the origin; the shorter of the chords
-        # from x and from its antipode keeps its digits.
-        side = (x * origin).sum(1, keepdim=True).sign()
-        return slope * self.space.tangent(x, origin - side * x)
+        chord = _chord(x, origin)
+        slope = self._radial(chord, s, x.dtype)[1].unsqueeze(1)
+        # The gradient of the cosine is the tangent part of the origin, thus of either chord.
+        outward = vecdot(x, chord[0]).unsqueeze(1)
+        return slope * torch.addcmul(chord[0], outward, x, value=-1)
 
     def sample(
         self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
@@ -54,8 +55,22 @@ class SphereHeatKernel(HeatKernel):
         scale = stretch(vector_norm(v, dim=1), s, self.space.dim)
         return self.space.exp(origin, scale.to(v.dtype).unsqueeze(1) * v)
 
-    def _radial(self, x: Tensor, origin: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        precision = torch.float64 if x.dtype == torch.float64 else torch.float32
-        near, far = (vector_norm(z, dim=1).double() for z in (x - origin, x + origin))
-        angle, supplement = 2 * torch.atan2(near, far), 2 * torch.atan2(far, near)
-        return radial_kernel(angle, supplement, s, self.space.dim, precision)
+    def _radial(
+        self, chord: tuple[Tensor, Tensor], s: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        vector, opposite = chord
+        short = 2 * (vector_norm(vector, dim=1).double() / 2).clamp(max=1).asin()
+        long = math.pi - short
+        angle, supplement = torch.where(opposite, long, short), torch.where(opposite, short, long)
+        precision = torch.float64 if dtype == torch.float64 else torch.float32
+        log_kernel, slope = radial_kernel(angle, supplement, s, self.space.dim, precision)
+        return log_kernel.to(dtype), slope.to(dtype)
+
+
+def _chord(
+    x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."]
+) -> tuple[Float[Tensor, "n ..."], Bool[Tensor, " n"]]:
+    """To the origin from x or from its antipode, which is nearer: it keeps its digits."""
+    opposite = vecdot(x, origin) < 0
+    side = torch.where(opposite, 1.0, -1.0).to(x.dtype).unsqueeze(1)
+    return torch.addcmul(origin, side, x), opposite
