@@ -11,6 +11,7 @@ from torch import Tensor
 from ldm.processes.predictions import Velocity
 from ldm.processes.process import Process
 from ldm.randomness import Generators, uniform
+from ldm.spaces import Space
 from ldm.spaces.space import like
 
 __all__ = ["Flow", "GeodesicFlow"]
@@ -57,7 +58,28 @@ class Flow(Process):
 
 
 class GeodesicFlow(Flow):
-    """`x_t = exp_{x_0}(t log_{x_0}(x_1))`: constant speed from a draw x_0 to the latent x_1."""
+    """`x_t = exp_{x_0}(t log_{x_0}(x_1))`: constant speed from a draw x_0 to the latent x_1.
+
+    Args:
+        space: where the latents live.
+        late: share of the training times whose distance to 1 is log-uniform down to `nearest`, the
+            others being uniform: data with fine detail decide much of it in the last moments.
+        nearest: how close to 1 those times come.
+    """
+
+    def __init__(self, space: Space, late: float = 0.0, nearest: float = 1e-3) -> None:
+        super().__init__(space)
+        if not (0 <= late <= 1 and 0 < nearest < 1):
+            raise ValueError(f"late must be a share and nearest in (0, 1), got {late}, {nearest}")
+        self.late, self.nearest = late, nearest
+
+    def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
+        """Uniform on [0, 1), but for the late ones."""
+        t = super().random_times(n, generator, device)
+        if not self.late:
+            return t
+        late = uniform((n,), generator, device) < self.late
+        return torch.where(late, 1 - self.nearest**t, t)
 
     def path(
         self, latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"], generator: Generators = None
