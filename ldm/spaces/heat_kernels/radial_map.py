@@ -63,12 +63,14 @@ def _chebyshev(x: Float[Tensor, " n"]) -> Float[Tensor, "n degree"]:
 
 @lru_cache
 def _coefficients(dim: int) -> Float[Tensor, "degree degree"]:
-    x = ((torch.arange(DEGREE).double() + 0.5) * (math.pi / DEGREE)).cos()
-    lowest, highest = _lengths(dim)
-    q, r = (1 + x) / 2, (lowest + highest + (highest - lowest) * x) / 2
-    angles = _angles(r, -4 * q.log() / dim, dim)
-    inverse = torch.linalg.inv(_chebyshev(x))
-    return inverse @ (angles / r / (1 - q).sqrt().unsqueeze(1)) @ inverse.T
+    # Kept for all callers, whatever mode and default device the first one is in.
+    with torch.inference_mode(False), torch.no_grad(), torch.device("cpu"):
+        x = ((torch.arange(DEGREE).double() + 0.5) * (math.pi / DEGREE)).cos()
+        lowest, highest = _lengths(dim)
+        q, r = (1 + x) / 2, (lowest + highest + (highest - lowest) * x) / 2
+        angles = _angles(r, -4 * q.log() / dim, dim)
+        inverse = torch.linalg.inv(_chebyshev(x))
+        return inverse @ (angles / r / (1 - q).sqrt().unsqueeze(1)) @ inverse.T
 
 
 def _angles(r: Float[Tensor, " m"], s: Float[Tensor, " k"], dim: int) -> Float[Tensor, "k m"]:

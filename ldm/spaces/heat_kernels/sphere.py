@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.linalg import vecdot, vector_norm
+from torch.linalg import vector_norm
 
 from ldm.randomness import Generators
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
@@ -44,7 +44,7 @@ class SphereHeatKernel(HeatKernel):
         chord = _chord(x, origin)
         slope = self._radial(chord, s, x.dtype)[1].unsqueeze(1)
         # The gradient of the cosine is the tangent part of the origin, thus of either chord.
-        outward = vecdot(x, chord[0]).unsqueeze(1)
+        outward = (x * chord[0]).sum(1, keepdim=True)
         return slope * torch.addcmul(chord[0], outward, x, value=-1)
 
     def sample(
@@ -71,6 +71,6 @@ def _chord(
     x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."]
 ) -> tuple[Float[Tensor, "n ..."], Bool[Tensor, " n"]]:
     """To the origin from x or from its antipode, which is nearer: it keeps its digits."""
-    opposite = vecdot(x, origin) < 0
+    opposite = (x * origin).sum(1) < 0  # no vecdot, which autocast would round
     side = torch.where(opposite, 1.0, -1.0).to(x.dtype).unsqueeze(1)
     return torch.addcmul(origin, side, x), opposite

@@ -204,3 +204,14 @@ def test_a_sample_of_its_own_generator_does_not_depend_on_the_batch():
         sphere.heat_kernel.sample(origin[[i]], s[[i]], sample_generators(0, [i])) for i in range(3)
     ]
     assert_close(together, torch.cat(alone))
+
+
+def test_autocast_takes_no_digits():
+    sphere = Sphere(15)
+    origin, s = sphere.random(20), torch.rand(20) / 8
+    x = sphere.heat_kernel.sample(origin, s, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        again = sphere.heat_kernel.sample(origin, s, torch.Generator().manual_seed(0))
+        score = sphere.heat_kernel.score(x, origin, s)
+    assert torch.equal(again, x)
+    assert torch.equal(score, sphere.heat_kernel.score(x, origin, s))
