@@ -44,7 +44,7 @@ class ElboEvaluation(Evaluation):
     importance: int = 1000
     batch_size: int = 20
     seed: int = 0
-    samples: int = 0  # from a prior: none
+    samples = 0  # none are drawn from a prior
 
     def check(self, data: DataModule) -> None:
         """Nothing to fetch: any images will do."""
