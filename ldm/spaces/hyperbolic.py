@@ -24,11 +24,11 @@ class Hyperboloid(Space):
     (1, 0, ..., 0), as in Nagano et al. 2019, "A wrapped normal distribution on hyperbolic space".
 
     The spatial coordinates say which point is meant and the time coordinate is made of them, so no
-    walk drifts off. Distances keep their digits everywhere. Tangent vectors at a radius r hold
-    theirs in coordinates of size e^r, so `inner` loses all of them at r = 9 in float32 and 19 in
-    float64 (Mishne et al. 2023, "The numerical stability of hyperbolic representation learning");
-    stay below half of that. Steps are cut short where coordinates would overflow, at r = 28 and
-    235.
+    walk drifts off. At a radius r coordinates have the size of e^r: relative errors of distances
+    grow like e^r machine epsilons. Those of `inner` grow like their square, so that it loses all
+    digits at r = 9 in float32 and 19 in float64 (Mishne et al. 2023, "The numerical stability of
+    hyperbolic representation learning"): stay below half of that. Steps are cut short where squares
+    of coordinates would overflow, at r = 21 and 176.
 
     Args:
         dim: d, of the space itself.
@@ -78,9 +78,12 @@ class Hyperboloid(Space):
 
     def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         length = _norm_with_wedge(x[..., 1:], v[..., 1:]) / x[..., :1]
-        # Within this radius coordinates, half chords and their products stay finite.
-        radius = math.log(torch.finfo(x.dtype).max) / 3 - 1
-        room = _positive(radius - _radius(x))
+        # Within this radius squares of products of two coordinates are finite. A geodesic that
+        # leaves at the rate d cosh(radius) = outwards * length gets as far as room + log 2.
+        radius = math.log(torch.finfo(x.dtype).max) / 4 - 2
+        outwards = (_along(x, v[..., 1:])[..., :1] / _positive(length)).detach()
+        room = radius - torch.maximum(x[..., :1] + outwards, 0.5 / x[..., :1]).log()
+        room = _positive(room)
         v = v * (room / length.maximum(room))
         r = length.minimum(room)
         return _lifted(torch.cosh(r) * x[..., 1:] + sinhc(r) * v[..., 1:])
@@ -158,13 +161,14 @@ def _sinh_half_distance(x: Tensor, y: Tensor) -> Tensor:
     """`|x - y| / 2` in Lorentz's norm, without the cancellation of time against space.
 
     Of the spatial parts a and b, `|x - y|^2 = 4 (|a - b|^2 + |a ^ b|^2) / (2 (1 + x_0 y_0 + a.b))`
-    has terms of one sign if a.b > 0; otherwise space outweighs time by far.
+    has terms of one sign unless the points are on opposite sides of the origin and far from it,
+    where `|x - y|^2 = 2 (x_0 y_0 - a.b - 1)` has them.
     """
     (x_time, a), (y_time, b) = ((z[..., :1], z[..., 1:]) for z in (x, y))
-    side = _dot(a, b)
-    together = (2 * (1 + x_time * y_time + side.clamp(min=0))).sqrt()
-    apart = (_dot(b - a, b - a) - (y_time - x_time).square()).clamp(min=torch.finfo(x.dtype).tiny)
-    return torch.where(side >= 0, _norm_with_wedge(a, b - a) / together, apart.sqrt() / 2)
+    side, times = _dot(a, b), x_time * y_time
+    together = (2 * (1 + times + torch.maximum(side, -times / 2))).sqrt()
+    opposite = _positive((times - side - 1) / 2).sqrt()
+    return torch.where(side < -times / 2, opposite, _norm_with_wedge(a, b - a) / together)
 
 
 def _norm_with_wedge(a: Tensor, v: Tensor) -> Tensor:
