@@ -20,15 +20,15 @@ def eigenangles(difference: Tensor) -> tuple[Tensor, Tensor]:
         difference: complex, `(..., n, n)`: `U - 1`, so that angles near zero keep their digits.
 
     Returns:
-        angles: `(..., n)` radians, those of least length with sum zero, `differentiable` once.
+        angles: `(..., n)` radians, those of least length with sum zero, differentiable once.
         vectors: `(..., n, n)` unitary, one eigenvector a column, constants to autograd.
     """
     n = difference.shape[-1]
     with torch.no_grad():
         count = n * (n - 1) // 2 + 1
         # The first sees sines, all of whose digits are there near the identity.
-        a = math.pi / 2 + math.pi / count * torch.arange(count, device=difference.device)
-        a = a.to(difference.real.dtype)[:, None, None]
+        a = math.pi / 2 + math.pi / count * torch.arange(count).to(difference.real)
+        a = a[:, None, None]
         d = difference.unsqueeze(-3)
         real, imaginary = (d + d.mH) / 2, (d - d.mH) / 2j
         vectors = torch.linalg.eigh(a.cos() * real + a.sin() * imaginary).eigenvectors

@@ -138,10 +138,10 @@ def _shifts(
     """
     size, variance = angles.shape[-1], s[:, None, None]
     turns = 2 * math.pi * _turns(size).to(angles)
-    direction = torch.linspace(1, -1, size).to(angles)
+    direction = 1 - 2 * torch.arange(size).to(angles) / (size - 1)
     # Half of the circle: the values on the other are the conjugates. Half a node off the real line.
-    arc = math.pi / NODES * (torch.arange(NODES, device=angles.device) + 0.5)
-    c = RADIUS * variance * torch.polar(torch.ones_like(arc), arc).to(torch.complex128)[:, None]
+    arc = math.pi / NODES * (torch.arange(NODES).to(angles) + 0.5)
+    c = RADIUS * variance * torch.polar(torch.ones_like(arc), arc)[:, None]
     y = angles.unsqueeze(1) + turns  # (n, terms, size); c (n, nodes, 1) times direction to add
     fall = (turns * (turns + 2 * angles.unsqueeze(1))).sum(-1).unsqueeze(1)
     exponent = fall + c * (2 * (y * direction).sum(-1).unsqueeze(1) + c * direction.square().sum())
