@@ -100,7 +100,7 @@ class SpecialUnitary(MatrixGroup):
     ) -> Float[Tensor, " n"]:
         """`2 log |sin(r/2) / (r/2)|` summed over differences r of the eigen-angles of `x^H v`."""
         angles = torch.linalg.eigvalsh(-1j * self.left(x, v))
-        i, j = torch.triu_indices(self.size, self.size, 1)
+        i, j = torch.triu_indices(self.size, self.size, 1, device=x.device)
         half = (angles[:, i] - angles[:, j]) / 2
         return (2 * torch.sinc(half / math.pi).abs().log()).sum(1).to(x.dtype)
 
@@ -125,15 +125,18 @@ def _phases(s: Tensor, last: Tensor) -> Tensor:
 
 
 def _gell_mann(n: int) -> Tensor:
-    """An orthonormal basis of the traceless skew-Hermitian matrices, `(n^2 - 1, n, n)`."""
-    basis = []
+    """An orthonormal basis of the traceless skew-Hermitian matrices, `(n^2 - 1, n, n)`.
+
+    On the CPU, also where models are built without data.
+    """
+    basis, kind = [], {"dtype": torch.complex128, "device": "cpu"}
     for i, j in itertools.combinations(range(n), 2):
         for value in (1, 1j):
-            m = torch.zeros(n, n, dtype=torch.complex128)
+            m = torch.zeros(n, n, **kind)
             m[i, j], m[j, i] = value, -complex(value).conjugate()
             basis.append(m / math.sqrt(2))
     for k in range(1, n):
-        diagonal = torch.zeros(n, dtype=torch.complex128)
+        diagonal = torch.zeros(n, **kind)
         diagonal[:k], diagonal[k] = 1j, -1j * k
         basis.append(torch.diag(diagonal) / math.sqrt(k * (k + 1)))
     return torch.stack(basis)

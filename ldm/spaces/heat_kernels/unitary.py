@@ -120,7 +120,7 @@ class UnitaryHeatKernel(HeatKernel):
 
 
 def _differences(angles: Tensor) -> Tensor:
-    i, j = torch.triu_indices(angles.shape[-1], angles.shape[-1], 1)
+    i, j = torch.triu_indices(angles.shape[-1], angles.shape[-1], 1, device=angles.device)
     return angles[..., i] - angles[..., j]
 
 
