@@ -15,6 +15,7 @@ from ldm.spaces.spectral import SpectralDistance
 from ldm.spaces.sphere import Sphere
 from ldm.spaces.torus import Torus
 from ldm.spaces.unitary import SpecialUnitary
+from ldm.spaces.wrapped_normal import WrappedNormal
 
 __all__ = [
     "SPD",
@@ -34,4 +35,5 @@ __all__ = [
     "SpectralDistance",
     "Sphere",
     "Torus",
+    "WrappedNormal",
 ]
