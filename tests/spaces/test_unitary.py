@@ -172,6 +172,16 @@ def test_a_long_walk_stays_on_the_group():
     assert_close(space.project(x), x, atol=2e-6, rtol=0)
 
 
+def test_a_group_built_without_data_serves_data():
+    with torch.device("meta"):
+        space = SpecialUnitary(3)
+    x = points(3, 0)
+    assert torch.equal(
+        space.random_tangent(x, torch.Generator().manual_seed(0)),
+        SpecialUnitary(3).random_tangent(x, torch.Generator().manual_seed(0)),
+    )
+
+
 def test_su1_is_refused():
     with pytest.raises(ValueError, match="size 2 or more, got 1"):
         SpecialUnitary(1)

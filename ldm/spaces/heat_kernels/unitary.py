@@ -1,10 +1,9 @@
 """Brownian motion on SU(2) and SU(3).
 
 The density is a function of the eigen-angles of `origin^H x`, with two exact forms. One sums normal
-laws over all angles that stand for the same matrix (Eskin 1965, "Heat equation on Lie groups";
-Menotti and Onofri 1981, "The action of SU(N) lattice gauge theory in terms of the heat kernel on
-the group manifold"). The other sums characters. s = 2 needs few terms of either. Drouffe's and
-Zuber's review, Physics Reports 102 (1983), has both.
+laws over all angles that stand for the same matrix (Menotti and Onofri 1981, "The action of SU(N)
+lattice gauge theory in terms of the heat kernel on the group manifold"). The other sums characters.
+s = 2 needs few terms of either. Drouffe's and Zuber's review, Physics Reports 102 (1983), has both.
 """
 
 import itertools

@@ -36,9 +36,9 @@ def test_the_score_is_the_slope_of_the_density():
 
 
 def test_draws_follow_the_law():
-    # The square of the cosine is an even eigenfunction: E[3 cos^2 - 1] / 2 = exp(-3 s).
-    n, s = 20_000, 0.3
+    # Even eigenfunctions live on lines too: E[4 cos^2 - 1] / 3 = exp(-4 s) on RP^3.
+    n, s, space = 20_000, 0.3, ProjectiveSpace(3)
     origin = space.random(1, generator, dtype=torch.float64).expand(n, -1)
     x = space.heat_kernel.sample(origin, torch.full((n,), s, dtype=torch.float64), generator)
-    mean = (3 * space.distance(x, origin).cos().square() - 1).mean() / 2
-    assert_close(mean.item(), math.exp(-3 * s), atol=4 * 0.5 / n**0.5, rtol=0)
+    mean = (4 * space.distance(x, origin).cos().square() - 1).mean() / 3
+    assert_close(mean.item(), math.exp(-4 * s), atol=4 * 0.5 / n**0.5, rtol=0)

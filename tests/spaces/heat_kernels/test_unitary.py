@@ -59,7 +59,7 @@ def reference(n: int, angles: torch.Tensor, s: float) -> float:
             weight = [sum(rows[k:]) for k in range(n)]  # row lengths of the Young diagram
             mean = mpmath.mpf(sum(weight)) / n
             casimir = sum((w - mean) * (w - mean + 2 * (n - 1 - k)) for k, w in enumerate(weight))
-            if casimir * s < 260:  # exp(-130): the density is no less than exp(-60)
+            if casimir * s < 120:  # exp(-60), where the density is no less than exp(-25)
                 shifted = [w + r for w, r in zip(weight, rho, strict=True)]
                 dimension = mpmath.mpf(1)
                 for i, j in itertools.combinations(range(n), 2):
