@@ -18,6 +18,8 @@ __all__ = ["divergence", "hutchinson_divergence"]
 
 Field = Callable[[Tensor], Tensor]
 
+TOGETHER = 100  # axes at a time: memory grows with them
+
 
 def divergence(
     space: Space, field: Field, x: Float[Tensor, "n ..."]
@@ -31,14 +33,12 @@ def divergence(
         value, derivative = jvp(field, (x,), (e,))
         return value, space.inner(x, e, derivative)
 
-    # A hundred at a time, for memory; one by one where there are few, for speed.
-    if space.dim <= 8:
-        values, terms = zip(*map(along, axes), strict=True)
-        value, trace = values[0], sum(terms)
-    else:
-        value = field(x)
-        trace = vmap(lambda axis: along(axis)[1], chunk_size=100)(axes).sum(0)
-    return value, trace + _stretch(space, x, value)
+    # The value is the same along all axes, and is computed once for each part of them.
+    terms = []
+    for part in axes.split(TOGETHER):
+        value, own = vmap(along, out_dims=(None, 0))(part)
+        terms.append(own.sum(0))
+    return value, sum(terms) + _stretch(space, x, value)
 
 
 def hutchinson_divergence(
