@@ -5,6 +5,7 @@ Source: Chen and Lipman, "Flow Matching on General Geometries", 2024.
 
 from abc import abstractmethod
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 

@@ -99,7 +99,7 @@ class DiffusionMixture(Process):
     ) -> Float[Tensor, "n ..."]:
         """Where a bridge between two points is at time `t`, walked from the nearer end."""
         rate, early = self.schedule, t < 0.5
-        choose = like(early, origin).bool()
+        choose = early.view(-1, *[1] * (origin.ndim - 1))
         x, goal = torch.where(choose, origin, latent), torch.where(choose, latent, origin)
         away = torch.where(early, t, 1 - t)  # from the end where the walk starts
         gathered = torch.zeros_like(t)  # there; what is left is the rest to the other end
