@@ -1,17 +1,17 @@
 """Keeping the averaged weights that score best on held-out data, rather than the last ones."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from ldm.distributed import rank
 from ldm.hub import weights
 from ldm.randomness import step_generator
 from ldm.samplers import Likelihood
-from ldm.training.training import Training
+from ldm.training.training import Batch, Training
 
 __all__ = ["KeepBest", "Selection"]
 
@@ -38,10 +38,10 @@ class KeepBest(pl.Callback):
     Args:
         path: of the file.
         selection: when and how.
-        batches: of the val split, in order.
+        batches: of the val split, in order; gone through at every look.
     """
 
-    def __init__(self, path: Path, selection: Selection, batches: DataLoader) -> None:
+    def __init__(self, path: Path, selection: Selection, batches: Iterable[Batch]) -> None:
         self.path, self.selection, self.batches = path, selection, batches
         self.best = float("-inf")
 

@@ -7,13 +7,13 @@ import torch
 from diffusers import DDIMScheduler
 from torch import nn
 
-from ldm.objectives import Regression
+from ldm.objectives import FlowMatching, Regression
 from ldm.priors import Denoiser, LabelDropout
-from ldm.processes import GaussianDiffusion, LinearFlow
-from ldm.spaces.space import like
+from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow
 from ldm.randomness import sample_generators
 from ldm.samplers import EulerODE, Guidance, Scheduler
 from ldm.spaces import Flat
+from ldm.spaces.space import like
 
 SPACE = Flat([2, 3])
 FLOW = LinearFlow(SPACE)
@@ -125,6 +125,24 @@ def test_guidance_of_an_unconditional_prior_is_refused():
     prior = Denoiser(Zero(), FLOW, Regression("velocity"))
     with pytest.raises(ValueError, match=r"no conditions to guide by: set guidance\.scale=1"):
         prior.sample(2, {}, EulerODE(3), guidance=Guidance(1.5))
+
+
+def test_an_objective_for_another_process_is_refused():
+    with pytest.raises(
+        ValueError, match="LinearFlow asks for a Denoised, but FlowMatching teaches"
+    ):
+        Denoiser(Zero(), FLOW, FlowMatching())
+    with pytest.raises(
+        ValueError, match="GeodesicFlow asks for a Velocity, but Regression teaches"
+    ):
+        Denoiser(Zero(), GeodesicFlow(SPACE), Regression("velocity"))
+
+
+def test_a_network_of_another_output_is_refused():
+    prior = Denoiser(Zero(), GeodesicFlow(SPACE), FlowMatching())
+    prior.check_output([4, 2, 3])
+    with pytest.raises(ValueError, match=r"network gives \(4, 3\) for points of \(2, 3\)"):
+        prior.check_output([4, 4, 3])
 
 
 def test_missing_labels_are_refused_in_training_and_sampling():

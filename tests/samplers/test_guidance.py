@@ -6,10 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldm.objectives import Regression
-from ldm.processes import Denoised, GaussianDiffusion, LinearFlow
-from ldm.spaces.space import like
+from ldm.processes import (
+    Brownian,
+    Denoised,
+    DiffusionMixture,
+    Drifts,
+    GaussianDiffusion,
+    GeodesicFlow,
+    LinearFlow,
+    Score,
+    Velocity,
+)
+from ldm.processes.rates import Linear
 from ldm.samplers import Guidance
-from ldm.spaces import Flat
+from ldm.spaces import Flat, Sphere
+from ldm.spaces.space import like
 
 SPACE = Flat([6, 4])
 FLOW, DIFFUSION = LinearFlow(SPACE), GaussianDiffusion(SPACE)
@@ -104,6 +115,33 @@ def test_it_acts_on_pure_noise_where_a_flow_begins():
     start = torch.zeros(3)
     x0, _ = Guidance(2.0)(constant, null, FLOW)(NOISY, start, LABELS)
     torch.testing.assert_close(x0[:, 0, 0], torch.tensor([-3.0, -1, 1], dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        Brownian(Sphere(2), Linear()),
+        GeodesicFlow(Sphere(2)),
+        DiffusionMixture(Sphere(2), Linear()),
+    ],
+    ids=lambda process: type(process).__name__,
+)
+def test_scores_velocities_and_drifts_are_guided_and_stay_tangent(process):
+    kind = {Brownian: Score, GeodesicFlow: Velocity, DiffusionMixture: Drifts}[type(process)]
+    sphere = process.space
+
+    def fields(noisy, t, condition):
+        push = like(1.0 + condition["label"], noisy) * noisy.roll(1, 1)
+        tangent = sphere.tangent(noisy, push)
+        return kind(*(sign * tangent for sign in (1, -1)[: len(kind._fields)]))
+
+    x, t = sphere.random(3, dtype=torch.float64), torch.tensor([0.1, 0.5, 0.9])
+    found = Guidance(2.0)(fields, null, process)(x, t, LABELS)
+    assert type(found) is kind
+    conditional, unconditional = fields(x, t, LABELS), fields(x, t, null(LABELS))
+    close(found, [2 * c - u for c, u in zip(conditional, unconditional, strict=True)])
+    for field in found:
+        torch.testing.assert_close(sphere.tangent(x, field), field)
 
 
 @pytest.mark.parametrize("interval", [(2.0, 1.0), (-1.0, 1.0), (1.0, 1.0)])

@@ -1,13 +1,15 @@
 """Exact maps, orders of convergence and network calls of the fixed-step solvers."""
 
+import math
+
 import pytest
 import torch
 
 from ldm.objectives import Regression
-from ldm.processes import GaussianDiffusion, LinearFlow
+from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow, Velocity
 from ldm.randomness import sample_generators
 from ldm.samplers import EulerODE, HeunODE
-from ldm.spaces import Flat
+from ldm.spaces import Flat, Sphere
 
 SPACE = Flat([2, 8])
 FLOW = LinearFlow(SPACE)
@@ -83,3 +85,41 @@ def test_a_diffusion_is_refused(data):
     process = GaussianDiffusion(SPACE)
     with pytest.raises(ValueError, match="sample with a Scheduler"):
         EulerODE(5)(lambda x, t, c: data.denoise(process)(x, t.long(), c), process, SPACE, 2, {})
+
+
+@pytest.mark.parametrize(("solver", "order"), [(EulerODE, 1), (HeunODE, 2)])
+def test_on_the_sphere_errors_fall_at_the_solvers_order_along_great_circles(solver, order):
+    # Up the sphere: the angle a to its top has tan(a / 2) fall as exp(-t).
+    sphere, top = Sphere(2), torch.tensor([0.0, 0.0, 1.0])
+    flow = GeodesicFlow(sphere)
+
+    def climb(x, t, condition):
+        return Velocity(sphere.tangent(x, top.expand_as(x)))
+
+    def height(x):
+        return x[:, :2].norm(dim=1) / (1 + x[:, 2])
+
+    exact = 2 * torch.atan(height(flow.random(6, generator())) / math.e)
+    coarse, fine = (
+        (2 * height(solver(steps)(climb, flow, sphere, 6, {}, generator())).atan() - exact)
+        for steps in (8, 16)
+    )
+    ratio = coarse.abs().max() / fine.abs().max()
+    # Heun's last step is Euler's, whose error is of second order too, being made once.
+    assert ratio.log2().item() == pytest.approx(order, abs=0.25)
+
+
+def test_a_turn_that_itself_turns_is_followed_to_second_order():
+    # Two rotations at once: about an axis that goes round in its turn.
+    sphere = Sphere(2)
+    flow = GeodesicFlow(sphere)
+
+    def turn(x, t, condition):
+        axis = torch.stack([(3 * t).cos(), (3 * t).sin(), torch.ones_like(t)], 1)
+        return Velocity(torch.linalg.cross(axis, x))
+
+    def end(steps):
+        return HeunODE(steps)(turn, flow, sphere, 6, {}, generator())
+
+    coarse, fine = ((end(steps) - end(400)).norm(dim=1).max() for steps in (10, 20))
+    assert (coarse / fine).log2().item() == pytest.approx(2, abs=0.3)

@@ -34,6 +34,15 @@ def test_each_update_is_a_step_of_a_geometric_sum():
     torch.testing.assert_close(ema.model.weight, torch.full((2,), expected).double())
 
 
+def test_the_largest_decay_bounds_early_updates_only():
+    model = ones()
+    ema = EMA(model, 0.5)
+    nn.init.zeros_(model.weight)
+    for largest, left in ((0.1, 0.1), (0.25, 0.025), (0.9, 0.0125)):
+        ema.update(model, largest)
+        torch.testing.assert_close(ema.model.weight, torch.full((2,), left).double())
+
+
 def test_buffers_are_copied_not_averaged():
     model = ones()
     ema = EMA(model, 0.999)
