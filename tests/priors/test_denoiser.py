@@ -128,13 +128,9 @@ def test_guidance_of_an_unconditional_prior_is_refused():
 
 
 def test_an_objective_for_another_process_is_refused():
-    with pytest.raises(
-        ValueError, match="LinearFlow asks for a Denoised, but FlowMatching teaches"
-    ):
+    with pytest.raises(ValueError, match="asks for a Denoised, but FlowMatching teaches"):
         Denoiser(Zero(), FLOW, FlowMatching())
-    with pytest.raises(
-        ValueError, match="GeodesicFlow asks for a Velocity, but Regression teaches"
-    ):
+    with pytest.raises(ValueError, match="asks for a Velocity, but Regression teaches"):
         Denoiser(Zero(), GeodesicFlow(SPACE), Regression("velocity"))
 
 

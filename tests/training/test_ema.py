@@ -65,3 +65,14 @@ def test_the_copy_is_its_own_has_no_gradient_and_never_trains():
 def test_a_decay_outside_zero_to_one_is_refused(decay):
     with pytest.raises(ValueError, match=r"\[0, 1\)"):
         EMA(ones(), decay)
+
+
+def test_warmed_up_the_average_follows_the_first_step_most_of_the_way(
+    tokenizer_training, run, tmp_path
+):
+    before = tokenizer_training().model.state_dict()
+    training = run(tokenizer_training(samples=64, ema=0.999, ema_warmup=True), tmp_path)
+    kept = (1 + 1) / (10 + 1)  # (1 + n) / (10 + n) after n = 1 steps
+    for name, after in training.model.named_parameters():
+        expected = kept * before[name] + (1 - kept) * after
+        torch.testing.assert_close(training.ema.model.get_parameter(name), expected)

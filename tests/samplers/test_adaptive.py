@@ -1,0 +1,99 @@
+"""The adaptive solver against exact maps, and the calls it makes."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from ldm.processes import Brownian, GeodesicFlow, Score, Velocity
+from ldm.processes.rates import Linear
+from ldm.randomness import sample_generators
+from ldm.samplers import AdaptiveODE
+from ldm.samplers.adaptive import solve
+from ldm.spaces import Sphere, Torus
+from ldm.spaces.heat_kernels.circle import wrapped_score
+
+CIRCLE, SPHERE = Torus(1), Sphere(2)
+NOISING = Brownian(CIRCLE, Linear(0.1, 16.0), first=0.01)
+MEAN, VARIANCE = 1.0, 0.2
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def wrapped_data(x, t, condition):
+    """What the best network sees in noisy data of a wrapped normal law."""
+    return Score(wrapped_score(x - MEAN, VARIANCE + NOISING.variance(t)[:, None]))
+
+
+def climb(x, t, condition):
+    """Up the sphere: the angle a to its top has tan(a / 2) fall as exp(-t)."""
+    return Velocity(SPHERE.tangent(x, torch.tensor([0.0, 0, 1]).expand_as(x)))
+
+
+def test_samples_have_the_law_of_the_data():
+    x = AdaptiveODE()(wrapped_data, NOISING, CIRCLE, 2000, {}, generator())
+    CIRCLE.check(x)
+    cosine = (x - MEAN).cos()
+    left = VARIANCE + NOISING.variance(torch.tensor([0.01])).item()
+    error = cosine.std().item() / 2000**0.5
+    assert cosine.mean().item() == pytest.approx(math.exp(-left / 2), abs=4 * error)
+
+
+def test_a_curved_flow_is_followed():
+    flow = GeodesicFlow(SPHERE)
+    start, end = (
+        flow.random(20, generator()),
+        AdaptiveODE()(climb, flow, SPHERE, 20, {}, generator()),
+    )
+    SPHERE.check(end)
+    before, after = ((x[:, :2].norm(dim=1) / (1 + x[:, 2])) for x in (start, end))
+    assert_close(after, before / math.e, rtol=1e-3, atol=1e-4)
+
+
+def test_the_flow_back_returns():
+    end = AdaptiveODE()(wrapped_data, NOISING, CIRCLE, 20, {}, generator()).double()
+
+    def field(t, states):
+        times = t.expand(20)
+        return (NOISING.velocity(wrapped_data(states[0], times, {}), states[0], times),)
+
+    (start,) = solve(field, (end,), NOISING.span[::-1], 1e-7, 1e-7)
+    apart = CIRCLE.log(NOISING.random(20, generator()).double(), CIRCLE.project(start))
+    assert apart.abs().max() < 1e-3
+
+
+def test_a_network_that_says_nothing_is_soon_asked_no_more():
+    calls = []
+
+    def silent(x, t, condition):
+        calls.append(t)
+        return Velocity(torch.zeros_like(x))
+
+    flow = GeodesicFlow(SPHERE)
+    x = AdaptiveODE()(silent, flow, SPHERE, 5, {}, generator())
+    assert_close(x, flow.random(5, generator()))
+    assert len(calls) <= 50  # the first step is tiny, and none is more than ten times the last
+
+
+def test_it_never_asks_beyond_the_span():
+    asked = []
+
+    def noted(x, t, condition):
+        asked.append(t[0].item())
+        return wrapped_data(x, t, condition)
+
+    AdaptiveODE()(noted, NOISING, CIRCLE, 5, {}, generator())
+    assert 0.01 - 1e-7 <= min(asked) < 0.02
+    assert max(asked) == 1
+
+
+def test_company_changes_samples_by_no_more_than_the_tolerance():
+    flow = GeodesicFlow(SPHERE)
+    whole, alone = (
+        AdaptiveODE(1e-6, 1e-6)(climb, flow, SPHERE, n, {}, sample_generators(0, range(n)))
+        for n in (6, 1)
+    )
+    assert_close(alone, whole[:1], rtol=0, atol=1e-5)
