@@ -77,7 +77,7 @@ def test_gaussian_data_of_a_flow(options):
 
     x = MEAN + STD * points(LINE)
     expected = Normal(MEAN, STD).log_prob(x).sum(1)
-    assert_close(Likelihood(**options)(denoise, flow, x, {}), expected, rtol=0, atol=1e-3)
+    assert_close(Likelihood(**options)(denoise, flow, x, {}), expected, rtol=0, atol=5e-3)
 
 
 @solvers
@@ -123,12 +123,8 @@ def test_gaussian_data_of_a_mixture_of_bridges(options, rate):
     assert_close(Likelihood(**options)(denoise, process, x, {}), expected, rtol=0, atol=0.01)
 
 
-@pytest.mark.parametrize(
-    ("options", "space"),
-    [({"steps": 60}, Torus(1)), ({"tolerance": 1e-3}, Power(Sphere(1), 1))],
-    ids=repr,
-)
-def test_wrapped_data_of_brownian_motion_on_the_circle(options, space):
+@pytest.mark.parametrize("space", [Torus(1), Power(Sphere(1), 1)], ids=repr)
+def test_wrapped_data_of_brownian_motion_on_the_circle(space):
     process, variance = Brownian(space, Linear(0.1, 40.0), first=0.02), 0.2
 
     def angle(x):
@@ -143,7 +139,7 @@ def test_wrapped_data_of_brownian_motion_on_the_circle(options, space):
     x = turn[:, None] if space.dim == space.shape[0] else torch.stack([turn.cos(), turn.sin()], 1)
     blurred = variance + process.variance(torch.tensor(0.02, dtype=x.dtype).expand(4))
     expected = wrapped_log_density(turn - MEAN, blurred)
-    assert_close(Likelihood(**options)(denoise, process, x, {}), expected, rtol=0, atol=0.02)
+    assert_close(Likelihood(tolerance=1e-3)(denoise, process, x, {}), expected, rtol=0, atol=0.02)
 
 
 def test_a_flow_up_the_sphere_crowds_points_at_its_top():
