@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
-from ldm.spaces.space import like
 from ldm.randomness import sample_generators
 from ldm.spaces import Flat
+from ldm.spaces.space import like
 
 SPACE = Flat([4, 5])
 FLOW, DIFFUSION = LinearFlow(SPACE), GaussianDiffusion(SPACE, "cosine")

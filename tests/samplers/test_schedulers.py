@@ -16,10 +16,10 @@ from torch import nn
 
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
-from ldm.spaces.space import like
 from ldm.randomness import sample_generators
 from ldm.samplers import Scheduler
 from ldm.spaces import Flat
+from ldm.spaces.space import like
 
 SPACE = Flat([4, 8, 8])
 LINEAR = GaussianDiffusion(SPACE, "linear")
