@@ -13,12 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 __all__ = [
+    "Picture",
     "histogram",
+    "latitudes",
     "poincare_disk",
     "principal_plane",
     "rotations",
     "sphere",
-    "sphere_grid",
     "surface",
     "torus",
     "world_map",
@@ -41,7 +42,7 @@ def world_map(
     Args:
         data: x leaves at (0, 0), y at 90 degrees east, z at the north pole.
         samples: drawn on a second map.
-        density: of a model at the points of `sphere_grid`, drawn under the samples.
+        density: of a model at the points of `data.charts.sphere_grid`, drawn under the samples.
     """
 
     def draw(axes: Any, points: Array, style: dict) -> None:
@@ -52,23 +53,19 @@ def world_map(
         _graticule(axes, of_samples)
         if density is not None and of_samples:
             rows, columns = density.shape
-            edges = np.linspace(-math.pi, math.pi, columns + 1), _latitudes(rows)
-            axes.pcolormesh(*edges, density.cpu().numpy(), cmap="Oranges")
+            edges = np.linspace(-math.pi, math.pi, columns + 1), latitudes(rows)
+            _shade(axes, *edges, density)
 
     return _compare(draw, data, samples, prepare, size=(6, 3.2), projection="mollweide")
 
 
-def sphere_grid(rows: int = 90, columns: int = 180) -> Float[Tensor, "rows columns 3"]:
-    """Points of the unit sphere at the centres of a map's cells, from south west to north east."""
-    south, north = _latitudes(rows)[:-1], _latitudes(rows)[1:]
-    latitude = torch.from_numpy((south + north) / 2)[:, None]
-    longitude = (torch.arange(columns, dtype=torch.float64) + 0.5) * 2 * math.pi / columns - math.pi
-    level = latitude.cos() * torch.ones(columns)
-    xyz = (level * longitude.cos(), level * longitude.sin(), latitude.sin().expand_as(level))
-    return torch.stack(xyz, dim=-1).float()
+def _shade(axes: Any, x: Array, y: Array, density: Float[Tensor, "rows columns"]) -> None:
+    """Colours from none to all at the peak; of the root, so that a sharp peak hides nothing."""
+    axes.pcolormesh(x, y, density.double().cpu().sqrt().numpy(), cmap="Oranges", vmin=0)
 
 
-def _latitudes(rows: int) -> Array:
+def latitudes(rows: int) -> Array:
+    """Those that part a map in so many rows, radians, from the south: one more than rows."""
     return np.linspace(-math.pi / 2, math.pi / 2, rows + 1)
 
 
@@ -91,6 +88,7 @@ def torus(
     data: Float[Tensor, "n k"],
     samples: Float[Tensor, "m k"] | None = None,
     names: Sequence[str] | None = None,
+    density: Float[Tensor, "rows columns"] | None = None,
 ) -> Picture:
     """Angles in radians: a plot of two (Ramachandran's), each pair of up to seven, or a histogram.
 
@@ -98,6 +96,7 @@ def torus(
         data: one angle a circle; with more than seven, the first are drawn.
         samples: of as many angles.
         names: of the angles.
+        density: of a model at the points of `data.charts.torus_grid`, drawn under the samples.
     """
     names = list(names or (f"angle {i}" for i in range(data.shape[1])))[:7]
     data, samples = _degrees(data), None if samples is None else _degrees(samples)
@@ -113,6 +112,10 @@ def torus(
         ticks = (-180, -90, 0, 90, 180)
         axes.set(xlim=(-180, 180), ylim=(-180, 180), aspect="equal", xticks=ticks, yticks=ticks)
         axes.set(xlabel=f"{names[0]}, degrees", ylabel=f"{names[1]}, degrees")
+        if density is not None and of_samples:
+            rows, columns = density.shape
+            edges = (np.linspace(-180, 180, count + 1) for count in (columns, rows))
+            _shade(axes, *edges, density)
 
     return _compare(draw, data, samples, prepare)
 

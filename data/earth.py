@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
+from data.charts import Chart, sphere_chart
 from data.drawing import world_map
 from data.errors import DataError
 from data.points import SplitPoints
@@ -122,6 +123,9 @@ class Earth(SplitPoints):
         self, data: Float[Tensor, "n 3"], samples: Float[Tensor, "m 3"]
     ) -> Float[Tensor, "3 h w"]:
         return world_map(data, samples)
+
+    def chart(self) -> Chart:
+        return sphere_chart()
 
 
 def from_degrees(places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 3"]:

@@ -1,5 +1,6 @@
 """Embeddings of images on high-dimensional spheres, for out-of-distribution detection."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from data.roots import find, looked_for
 
 __all__ = ["Embeddings"]
 
-OUTSIDE = ("SVHN", "places365", "LSUN", "iSUN", "dtd")
+SETS = ("SVHN", "places365", "LSUN", "iSUN", "dtd")
 TOLERANCE = 1e-3  # of norms: what half precision makes of unit vectors
 
 
@@ -31,6 +32,7 @@ class Embeddings(Points):
         dim: of the embeddings.
         seed: of the sample order.
         workers: processes that load.
+        outside: those of the sets of other kinds that are to be told from CIFAR.
         root: folder of `cider_outputs_<dim>`; see data/README.md for where it is looked for
             without it.
 
@@ -45,12 +47,15 @@ class Embeddings(Points):
         dim: int = 128,
         seed: int = 0,
         workers: int = 0,
+        outside: Sequence[str] = SETS,
         root: str | None = None,
     ) -> None:
         super().__init__(seed, workers)
         if dataset not in ("CIFAR-10", "CIFAR-100"):
             raise DataError(f"dataset must be 'CIFAR-10' or 'CIFAR-100', got {dataset!r}")
-        self.dataset, self.dim, self.root = dataset, dim, root
+        if unknown := set(outside) - set(SETS):
+            raise DataError(f"embeddings are of {', '.join(SETS)}, got {', '.join(unknown)}")
+        self.dataset, self.dim, self.root, self.outside = dataset, dim, root, tuple(outside)
         self.name = f"CIDER {dataset} {dim}"
 
     @property
@@ -67,8 +72,8 @@ class Embeddings(Points):
         Args:
             name: "SVHN", "places365", "LSUN", "iSUN" or "dtd".
         """
-        if name not in OUTSIDE:
-            raise DataError(f"embeddings are of {', '.join(OUTSIDE)}, got {name!r}")
+        if name not in SETS:
+            raise DataError(f"embeddings are of {', '.join(SETS)}, got {name!r}")
         return PointDataset(self._read(name))
 
     @cached_property
@@ -85,7 +90,8 @@ class Embeddings(Points):
         if path is None:
             raise DataError(
                 f"{name}.npy is at none of {looked_for(self.root, place)}: write the embeddings of "
-                "a trained CIDER encoder there, or set `root` or LDM_DATA"
+                "a trained CIDER encoder there, set `root` or LDM_DATA, or leave the set out of "
+                "`outside`"
             )
         return _unit_vectors(path, self.dim)
 

@@ -42,6 +42,9 @@ class DataModule(pl.LightningDataModule, ABC):
     held: ClassVar[tuple[str, ...]] = ("train", "test")
     """The splits that the set has: "train", "test", and "val" in some."""
 
+    shown: ClassVar[int] = 64
+    """How many samples make a picture of them, while a model is trained."""
+
     def __init__(self, seed: int = 0, workers: int = 0) -> None:
         super().__init__()
         self.seed, self.workers = seed, workers

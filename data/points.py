@@ -9,11 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from data.batch import Batch
+from data.charts import Chart
 from data.errors import DataError
 from data.module import DataModule
 from data.order import Draw, permutation
@@ -73,8 +74,33 @@ class Points(DataModule):
 
     held: ClassVar[tuple[str, ...]] = ("train", "val", "test")
 
+    shown: ClassVar[int] = 1000
+
+    outside: tuple[str, ...] = ()
+    """Names of sets of other kinds, which a density should tell from this one."""
+
     @abstractmethod
     def load(self, split: str) -> PointDataset: ...
+
+    def ood_dataset(self, name: str) -> PointDataset:
+        """The points of one of the sets `outside`.
+
+        Raises:
+            DataError: there is no such set, or its file is missing or damaged.
+        """
+        raise DataError(f"{self.name} has no set outside it, asked for {name!r}")
+
+    def log_density(self, x: Float[Tensor, "n ..."]) -> Float64[Tensor, " n"] | None:
+        """Of the law that points are drawn from, nats against volume; None where it is unknown."""
+        return None
+
+    def action(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"] | None:
+        """Minus the log density up to a constant, nats; None where that, too, is unknown."""
+        return None
+
+    def chart(self) -> Chart | None:
+        """How a density on these points' space is drawn; None where there is no good picture."""
+        return None
 
     @abstractmethod
     def drawing(

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
+from data.charts import Chart, torus_chart
 from data.circles import angles_of, check_embedding, embed
 from data.drawing import torus
 from data.errors import DataError
@@ -78,6 +79,9 @@ class Torsions(SplitPoints):
     ) -> Float[Tensor, "3 h w"]:
         both = (angles_of(x, self.embedding) for x in (data, samples))
         return torus(*both, names=self.angles)
+
+    def chart(self) -> Chart | None:
+        return torus_chart(self.embedding, self.angles) if len(self.angles) == 2 else None
 
 
 class Protein(Torsions):

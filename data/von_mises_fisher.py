@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from data.charts import Chart, sphere_chart
 from data.drawing import sphere
 from data.errors import DataError
 from data.synthetic import Synthetic
@@ -87,6 +88,9 @@ class VonMisesFisher(Synthetic):
         self, data: Float[Tensor, "n 3"], samples: Float[Tensor, "m 3"]
     ) -> Float[Tensor, "3 h w"]:
         return sphere(data, samples)
+
+    def chart(self) -> Chart:
+        return sphere_chart()
 
 
 def _tangents(x: Float64[Tensor, "n 3"]) -> tuple[Float64[Tensor, "n 3"], Float64[Tensor, "n 3"]]:

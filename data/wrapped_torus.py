@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from data.charts import Chart, torus_chart
 from data.circles import angles_of, check_embedding, embed
 from data.drawing import torus
 from data.errors import DataError
@@ -87,3 +88,6 @@ class WrappedTorus(Synthetic):
         self, data: Float[Tensor, "n coordinates"], samples: Float[Tensor, "m coordinates"]
     ) -> Float[Tensor, "3 h w"]:
         return torus(*(angles_of(x, self.embedding) for x in (data, samples)))
+
+    def chart(self) -> Chart | None:
+        return torus_chart(self.embedding) if self.numbers == 2 else None

@@ -1,4 +1,4 @@
-"""How runs on points of manifolds are scored: likelihood, mass, and samples beside data."""
+"""How runs on points of manifolds are scored: likelihood, what follows from it, and samples."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,8 +9,16 @@ from torch import Tensor
 
 from data import DataModule
 from data.pictures import save_picture
+from data.points import Points
 from eval.evaluation import Evaluation
-from eval.metrics import GaussianKernel, discrepancy, kernel_density_nll, median_distance
+from eval.metrics import (
+    GaussianKernel,
+    detection_scores,
+    discrepancy,
+    effective_sample_size,
+    kernel_density_nll,
+    median_distance,
+)
 from eval.scores import Scores
 from ldm import distributed
 from ldm.build import Parts, generate
@@ -28,6 +36,11 @@ SPLITS = ("train", "val", "test")
 @dataclass
 class PointEvaluation(Evaluation):
     """Scores a prior whose latents are the data: points of a space.
+
+    Data may offer more to score by, see `Points`: sets `outside`, to be told from it by their
+    likelihoods (`auroc_<set>` and its kin); a `log_density`, to compare likelihoods with; an
+    `action`, by which samples are weighed (`ess`, their effective size as a share of them); and a
+    `chart`, on which the density is drawn (`density.png`).
 
     Attributes:
         likelihood: how log densities are found.
@@ -50,8 +63,12 @@ class PointEvaluation(Evaluation):
     seed: int = 0
 
     def check(self, data: DataModule) -> None:
+        if not isinstance(data, Points):
+            raise ConfigError(f"{data.name} holds no points of a manifold: choose another eval=")
         if "val" not in data.held:
-            raise ConfigError(f"{data.name} has no val split: score it with another eval=")
+            raise ConfigError(f"{data.name} has no val split: choose another eval=")
+        for name in data.outside:
+            data.ood_dataset(name)
 
     def score(self, parts: Parts, scores: Scores) -> None:
         space = parts.tokenizer.space
@@ -62,25 +79,26 @@ class PointEvaluation(Evaluation):
             "process": OmegaConf.to_container(parts.config.prior.process),
             "seed": parts.config.seed,
         }
+        log_prob = {}
         for split in ("test", "val"):
-            log_prob = self._over_split(parts, split)
+            found = log_prob[split] = self._log_prob(parts, _points(parts.data, split))
             name = "nll" if split == "test" else "nll_val"
-            error = log_prob.std() / len(log_prob) ** 0.5
+            error = found.std() / len(found) ** 0.5
             calls = parts.prior.network_calls
-            kept = {"split": split, "n": len(log_prob), "network_calls": calls, **protocol}
-            scores.add({name: -log_prob.mean(), f"{name}_stderr": error}, **kept)
+            kept = {"split": split, "n": len(found), "network_calls": calls, **protocol}
+            scores.add({name: -found.mean(), f"{name}_stderr": error}, **kept)
             if split == "test":
-                scores.add({"nll_per_dim": -log_prob.mean() / space.dim}, **kept)
+                scores.add({"nll_per_dim": -found.mean() / space.dim}, **kept)
         if self.mass:
             points = space.spread(self.mass)
             density = self._log_prob(parts, points.to(torch.float32)).double().exp()
             volume = math.exp(space.log_volume)
             scores.add({"mass": density.mean() * volume}, n=self.mass, **protocol)
         self._score_references(parts, scores)
-        self._score_samples(parts, scores, protocol)
-
-    def _over_split(self, parts: Parts, split: str) -> Tensor:
-        return self._log_prob(parts, _points(parts.data, split))
+        self._score_detection(parts, scores, protocol, log_prob["test"], log_prob["val"])
+        x = self._draw(parts, scores, protocol)
+        self._score_weights(parts, scores, protocol, x)
+        self._draw_density(parts, x)
 
     def _log_prob(self, parts: Parts, x: Tensor) -> Tensor:
         """Log densities of points, the work shared among ranks; every rank returns all."""
@@ -98,8 +116,9 @@ class PointEvaluation(Evaluation):
     def _score_references(self, parts: Parts, scores: Scores) -> None:
         """What the data's own law scores, where it is known, and what a kernel estimate does."""
         test = _points(parts.data, "test")
-        if hasattr(parts.data, "log_density"):
-            nll = -parts.data.log_density(test).mean()
+        log_density = parts.data.log_density(test)
+        if log_density is not None:
+            nll = -log_density.mean()
             per_dim = nll / parts.tokenizer.space.dim
             found = {"nll_of_the_law": nll, "nll_per_dim_of_the_law": per_dim}
             scores.add(found, split="test", n=len(test))
@@ -109,7 +128,19 @@ class PointEvaluation(Evaluation):
             found = kernel_density_nll(*splits, **given)
             scores.add({"nll_kernel": found["nll"]}, split="test", kappa=found["kappa"], **given)
 
-    def _score_samples(self, parts: Parts, scores: Scores, protocol: dict) -> None:
+    def _score_detection(
+        self, parts: Parts, scores: Scores, protocol: dict, test: Tensor, val: Tensor
+    ) -> None:
+        """How well log densities tell test points from those of each set outside."""
+        for name in parts.data.outside:
+            outside = self._log_prob(parts, parts.data.ood_dataset(name).points)
+            found = detection_scores(test, outside, val)
+            kept = {"inside": "test", "outside": name, "validation": "val", "score": "log density"}
+            kept |= {"n": len(test), "n_outside": len(outside), "n_validation": len(val)}
+            scores.add({f"{key}_{name}": value for key, value in found.items()}, **kept, **protocol)
+
+    def _draw(self, parts: Parts, scores: Scores, protocol: dict) -> Tensor:
+        """Samples, compared with data in numbers and in `samples.png`."""
         indices = torch.arange(self.samples)
         mine = indices[distributed.rank() :: distributed.world()]
         drawn = [generate(parts, i.tolist(), None, self.seed) for i in mine.split(self.batch_size)]
@@ -126,6 +157,24 @@ class PointEvaluation(Evaluation):
         scores.add(values, **kept, **protocol)
         if distributed.rank() == 0:
             save_picture(Run(parts.config.run).folder / "samples.png", parts.data.picture(x))
+        return x
+
+    def _score_weights(self, parts: Parts, scores: Scores, protocol: dict, x: Tensor) -> None:
+        """What share of samples of the target the model's own are worth."""
+        action = parts.data.action(x)
+        if action is not None:
+            found = effective_sample_size(-action, self._log_prob(parts, x))
+            sampler = OmegaConf.to_container(parts.config.sampler)
+            scores.add({"ess": found}, n=len(x), sampler=sampler, **protocol)
+
+    def _draw_density(self, parts: Parts, x: Tensor) -> None:
+        chart = parts.data.chart()
+        if chart is not None:
+            shape = chart.grid.shape[:2]
+            density = self._log_prob(parts, chart.grid.flatten(0, 1)).exp().view(shape)
+            if distributed.rank() == 0:
+                picture = chart.draw(_points(parts.data, "test"), x, density)
+                save_picture(Run(parts.config.run).folder / "density.png", picture)
 
 
 def _points(data: DataModule, split: str) -> Tensor:

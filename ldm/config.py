@@ -157,9 +157,15 @@ def locate(name: str, place: str = "") -> Callable[..., Any]:
 
 
 def members(group: str) -> list[str]:
-    """Names of a configuration group's files."""
+    """Names of a configuration group's files, but not of the groups that its files choose from."""
     folder = CONFIGS / group
-    return sorted(str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*.yaml"))
+    files = [OmegaConf.load(path) for path in folder.glob("*.yaml")]
+    choices = [
+        one for file in files for one in file.get("defaults", []) if isinstance(one, DictConfig)
+    ]
+    inner = {key for one in choices for key in one}
+    names = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml")]
+    return sorted(str(name) for name in names if name.parts[0] not in inner)
 
 
 def _within(name: str, packages: Iterable[str]) -> bool:

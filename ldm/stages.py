@@ -36,7 +36,7 @@ from ldm.training.selection import KeepBest
 __all__ = ["STAGES"]
 
 MEASURED = 10_000  # training samples that the latents' mean and deviation are measured on
-SHOWN = 8  # pictures in a row of a grid
+COLUMNS = 8  # pictures in a row of a grid
 
 
 def train_tokenizer(config: DictConfig, run: Run, data: DataModule) -> None:
@@ -44,7 +44,7 @@ def train_tokenizer(config: DictConfig, run: Run, data: DataModule) -> None:
     tokenizer = _seeded(config, lambda: build_tokenizer(config))
     training = build_part(config, "tokenizer.training", model=tokenizer, seed=config.seed)
     training.batches = lambda t: data.train_batches(*_left(t))
-    shown = data.test_dataset.__getitems__(list(range(min(SHOWN, len(data.test_dataset)))))["x"]
+    shown = data.test_dataset.__getitems__(list(range(min(COLUMNS, len(data.test_dataset)))))["x"]
 
     def draw(t: Training) -> Tensor:
         back = t.ema.model.reconstruct({"x": shown.to(t.device)})[0]["x"]
@@ -69,12 +69,12 @@ def train_prior(config: DictConfig, run: Run, data: DataModule) -> None:
     training = build_part(config, "prior.training", **given)
     training.batches = lambda t: _latent_batches(config, run, data, t)
     sampler, guidance = build_sampler(config), build_guidance(config)
-    label = torch.arange(SHOWN**2) % data.classes if data.classes else None
+    label = torch.arange(data.shown) % data.classes if data.classes else None
 
     def draw(t: Training) -> Tensor:
         parts = Parts(config, data, tokenizer, t.ema.model, sampler, guidance)
-        x = generate(parts, list(range(SHOWN**2)), label, config.seed)
-        return data.picture(x.float().cpu(), columns=SHOWN)
+        x = generate(parts, list(range(data.shown)), label, config.seed)
+        return data.picture(x.float().cpu(), columns=COLUMNS)
 
     best = run.stage("prior") / "best.safetensors"
     select = []

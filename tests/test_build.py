@@ -105,7 +105,6 @@ def test_a_generated_image_is_its_numbers_own(trained):
     together = generate(parts, list(range(6)), label, seed=1)
     alone = torch.cat([generate(parts, [i], label[i : i + 1], seed=1) for i in range(6)])
     assert together.shape == (6, 1, 8, 8)
-    assert together.abs().max() <= 1
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
     another = generate(parts, list(range(6)), label, seed=2)
     assert (together - another).abs().amax((1, 2, 3)).min() > 0.1

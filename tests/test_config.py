@@ -165,7 +165,7 @@ def test_a_wrong_override_of_a_run_is_named(demo, override, message):
 
 def test_one_stage_asks_only_for_what_it_needs(demo):
     demo.prior = demo.sampler = None
-    with pytest.raises(ConfigError, match="no prior is named: prior=dit"):
+    with pytest.raises(ConfigError, match=r"no prior is named: prior=dit \| rdm"):
         overridden(demo, [])
     demo.stages = ["tokenizer"]
     assert overridden(demo, []).prior is None
@@ -179,6 +179,9 @@ def test_a_tokenizer_from_elsewhere_needs_no_stage_of_its_own():
 def test_members_are_the_files_of_a_group():
     assert {"ddim", "heun"} <= set(members("sampler"))
     assert "demo/digits" in members("experiment")
+    assert {"dit", "rsgm"} <= set(members("prior"))
+    assert not any(name.startswith("backbone/") for name in members("prior"))
+    assert "mlp" in members("prior/backbone")
 
 
 def test_a_composed_configuration_is_plain_yaml(demo):

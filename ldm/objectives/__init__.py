@@ -4,6 +4,7 @@ from ldm.objectives.bridge_matching import BridgeMatching
 from ldm.objectives.denoising import DenoisingScoreMatching
 from ldm.objectives.flow_matching import FlowMatching
 from ldm.objectives.implicit import ImplicitScoreMatching
+from ldm.objectives.in_frame import InFrame
 from ldm.objectives.objective import Objective
 from ldm.objectives.regression import Regression
 
@@ -12,6 +13,7 @@ __all__ = [
     "DenoisingScoreMatching",
     "FlowMatching",
     "ImplicitScoreMatching",
+    "InFrame",
     "Objective",
     "Regression",
 ]

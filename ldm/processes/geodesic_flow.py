@@ -4,6 +4,7 @@ Source: Chen and Lipman, "Flow Matching on General Geometries", 2024.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -12,14 +13,14 @@ from torch import Tensor
 from ldm.processes.predictions import Velocity
 from ldm.processes.process import Process
 from ldm.randomness import Generators, uniform
-from ldm.spaces import Space
+from ldm.spaces import Law, Space
 from ldm.spaces.space import like
 
 __all__ = ["Flow", "GeodesicFlow"]
 
 
 class Flow(Process):
-    """Paths from the reference law at time 0 to data at time 1, and their velocities."""
+    """Paths from the easy law at time 0 to data at time 1, and their velocities."""
 
     prediction = Velocity
 
@@ -66,13 +67,21 @@ class GeodesicFlow(Flow):
         late: share of the training times whose distance to 1 is log-uniform down to `nearest`, the
             others being uniform: data with fine detail decide much of it in the last moments.
         nearest: how close to 1 those times come.
+        base: maker, from the space, of the law at time 0; None for the space's reference measure.
     """
 
-    def __init__(self, space: Space, late: float = 0.0, nearest: float = 1e-3) -> None:
+    def __init__(
+        self,
+        space: Space,
+        late: float = 0.0,
+        nearest: float = 1e-3,
+        base: Callable[[Space], Law] | None = None,
+    ) -> None:
         super().__init__(space)
         if not (0 <= late <= 1 and 0 < nearest < 1):
             raise ValueError(f"late must be a share and nearest in (0, 1), got {late}, {nearest}")
         self.late, self.nearest = late, nearest
+        self.base = space if base is None else base(space)
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
         """Uniform on [0, 1), but for the late ones."""
@@ -85,7 +94,21 @@ class GeodesicFlow(Flow):
     def path(
         self, latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"], generator: Generators = None
     ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "n ..."]]:
-        start = self.space.random(len(latent), generator, latent.device, latent.dtype)
+        start = self.random(len(latent), generator, latent.device, latent.dtype)
         velocity = self.space.log(start, latent)
         x = self.space.exp(start, like(t, latent) * velocity)
         return x, self.space.transport(start, x, velocity)
+
+    def random(
+        self,
+        n: int,
+        generator: Generators = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Float[Tensor, "n ..."]:
+        """Draw from the base."""
+        return self.base.random(n, generator, device, dtype)
+
+    def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Of the base, nats."""
+        return self.base.log_density(x)

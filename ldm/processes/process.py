@@ -78,10 +78,14 @@ class Process(ABC):
         raise ValueError(f"a {type(self).__name__} has no score: sample without a corrector")
 
     def random(
-        self, n: int, generator: Generators = None, device: torch.device | str | None = None
+        self,
+        n: int,
+        generator: Generators = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n ..."]:
-        """Draw from the easy law, the space's reference measure."""
-        return self.space.random(n, generator, device)
+        """Draw from the easy law: the space's reference measure, unless a process has its own."""
+        return self.space.random(n, generator, device, dtype)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Of the easy law, nats."""

@@ -3,6 +3,7 @@
 from ldm.spaces.flat import Flat
 from ldm.spaces.hyperbolic import Hyperboloid
 from ldm.spaces.lattice import Lattice
+from ldm.spaces.law import Law
 from ldm.spaces.mesh import Mesh
 from ldm.spaces.poincare import PoincareBall
 from ldm.spaces.premetric import GeodesicDistance, Premetric
@@ -15,6 +16,7 @@ from ldm.spaces.spectral import SpectralDistance
 from ldm.spaces.sphere import Sphere
 from ldm.spaces.torus import Torus
 from ldm.spaces.unitary import SpecialUnitary
+from ldm.spaces.wrapped_mixture import WrappedMixture
 from ldm.spaces.wrapped_normal import WrappedNormal
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "GeodesicDistance",
     "Hyperboloid",
     "Lattice",
+    "Law",
     "Mesh",
     "PoincareBall",
     "Power",
@@ -35,5 +38,6 @@ __all__ = [
     "SpectralDistance",
     "Sphere",
     "Torus",
+    "WrappedMixture",
     "WrappedNormal",
 ]

@@ -3,6 +3,7 @@
 from ldm.training.fit import TrainerOptions
 from ldm.training.muon import MuonAdamW
 from ldm.training.prior_training import PriorTraining
+from ldm.training.riemannian_adam import RiemannianAdam
 from ldm.training.schedules import Constant, Cosine
 from ldm.training.selection import Selection
 from ldm.training.tokenizer_training import TokenizerTraining
@@ -14,6 +15,7 @@ __all__ = [
     "Diverged",
     "MuonAdamW",
     "PriorTraining",
+    "RiemannianAdam",
     "Selection",
     "TokenizerTraining",
     "TrainerOptions",

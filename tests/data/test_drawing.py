@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from data import drawing
-from data.drawing import sphere_grid, world_map
+from data.charts import sphere_grid
+from data.drawing import world_map
 
 BLUE, RED = torch.tensor([0x2F, 0x5D, 0x8A]) / 255, torch.tensor([0xC4, 0x47, 0x2B]) / 255
 

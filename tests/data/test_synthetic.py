@@ -19,6 +19,7 @@ LAWS = [
     WrappedTorus(2, scale=2.0, embedding="pairs"),
     RotationMixture(4),
     HyperbolicMixture(),
+    HyperbolicMixture(model="ball"),
     HyperbolicMixture(((0.0, 0.0, 0.5), (0.3, 0.0, 0.0)), ((0.5, 0.7, 0.2), (1.0, 1.0, 1.0))),
 ]
 
@@ -33,6 +34,8 @@ def kept(points, law):
     x = points.double()
     if isinstance(law, RotationMixture):
         return torch.linalg.matrix_norm(x @ x.mT - torch.eye(3)) + (torch.linalg.det(x) - 1).abs()
+    if isinstance(law, HyperbolicMixture) and law.model == "ball":
+        return (x.norm(dim=1) >= 1).double()
     if isinstance(law, HyperbolicMixture):
         return ((x[:, 1:].square().sum(1) + 1) / x[:, 0].square() - 1).abs()
     if isinstance(law, WrappedTorus):
@@ -158,6 +161,13 @@ def test_the_density_on_the_plane_integrates_to_one(config):
     assert density.sum() * radius[0] * (2 * math.pi / 200) == pytest.approx(1, abs=1e-4)
 
 
+def test_the_ball_and_the_hyperboloid_hold_one_law():
+    sheet, ball = HyperbolicMixture(), HyperbolicMixture(model="ball")
+    x, y = sheet.test_dataset.points, ball.test_dataset.points
+    torch.testing.assert_close(x[:, 1:] / (1 + x[:, :1]), y)
+    torch.testing.assert_close(sheet.log_density(x), ball.log_density(y), atol=1e-4, rtol=1e-4)
+
+
 def test_pairs_and_angles_are_one_law():
     angles, pairs = WrappedTorus(3), WrappedTorus(3, embedding="pairs")
     x, y = angles.test_dataset.points, pairs.test_dataset.points
@@ -176,6 +186,7 @@ def test_pairs_and_angles_are_one_law():
         (lambda: RotationMixture(0), "1 component or more, got 0"),
         (lambda: HyperbolicMixture(((0.8, 0.8),), ((1, 1),)), "inside the unit ball"),
         (lambda: HyperbolicMixture(((0, 0),), ((1, 0),)), "positive"),
+        (lambda: HyperbolicMixture(model="disc"), "hyperboloid or ball, got 'disc'"),
         (lambda: HyperbolicMixture(((0, 0), (0.1,)), ((1, 1), (1, 1))), "rows of one length"),
     ],
 )

@@ -6,7 +6,17 @@ from torch.testing import assert_close
 
 from ldm.processes import GeodesicFlow, LinearFlow, Velocity
 from ldm.randomness import sample_generators
-from ldm.spaces import SPD, Flat, Hyperboloid, PoincareBall, Rotations, Sphere, Torus
+from ldm.samplers import Likelihood
+from ldm.spaces import (
+    SPD,
+    Flat,
+    Hyperboloid,
+    PoincareBall,
+    Rotations,
+    Sphere,
+    Torus,
+    WrappedMixture,
+)
 
 SPACES = [
     Sphere(2),
@@ -91,3 +101,15 @@ def test_a_sample_with_its_own_generator_ignores_its_neighbours(space):
         own = slice(k, k + 1)
         alone = flow.noise(latent[own], t[own], sample_generators(1, [k]))
         assert_close(alone, whole[own])
+
+
+def test_a_base_of_ones_own_is_where_paths_and_likelihoods_begin():
+    space = PoincareBall(2)
+    flow = GeodesicFlow(space, base=lambda space: WrappedMixture(space, [[0.6, -0.6]], 0.7))
+    law = WrappedMixture(space, [[0.6, -0.6]], 0.7)
+    start = law.random(6, generator(), dtype=torch.float64)
+    assert_close(flow.path(data(space), torch.zeros(6), generator())[0], start)
+    assert_close(flow.random(6, generator()), law.random(6, generator()))
+    assert_close(flow.log_density(start), law.log_density(start))
+    still = Likelihood(steps=2)(lambda x, t, c: Velocity(torch.zeros_like(x)), flow, start, {})
+    assert_close(still, law.log_density(start))
