@@ -1,0 +1,27 @@
+"""Laws on spaces: what a process may start from."""
+
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.randomness import Generators
+
+__all__ = ["Law"]
+
+
+class Law(Protocol):
+    """What can be drawn from, and has a density. Every `Space` is one: its reference measure."""
+
+    def random(
+        self,
+        n: int,
+        generator: Generators = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Float[Tensor, "n ..."]:
+        """Draw `n` points; one generator for all, or one for each."""
+
+    def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Nats, against the Riemannian volume."""
