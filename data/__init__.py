@@ -16,6 +16,7 @@ from data.module import DataModule
 from data.order import Draw, SampleOrder
 from data.points import PointDataset, Points
 from data.rotations import RotationMixture
+from data.spd import WrappedSPD
 from data.su3_lattice import SU3Lattice
 from data.synthetic import Synthetic
 from data.torsions import RNA, Protein
@@ -46,6 +47,7 @@ __all__ = [
     "SampleOrder",
     "Synthetic",
     "VonMisesFisher",
+    "WrappedSPD",
     "WrappedTorus",
     "check_batch",
 ]

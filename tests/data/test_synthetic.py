@@ -9,7 +9,14 @@ import pytest
 import torch
 from scipy.stats import kstest, vonmises_fisher
 
-from data import DataError, HyperbolicMixture, RotationMixture, VonMisesFisher, WrappedTorus
+from data import (
+    DataError,
+    HyperbolicMixture,
+    RotationMixture,
+    VonMisesFisher,
+    WrappedSPD,
+    WrappedTorus,
+)
 
 CORNERS = ((1, 1, 1), (-2, 0, 0), (0, -1, 3))
 LAWS = [
@@ -18,6 +25,7 @@ LAWS = [
     WrappedTorus(3),
     WrappedTorus(2, scale=2.0, embedding="pairs"),
     RotationMixture(4),
+    WrappedSPD(),
     HyperbolicMixture(),
     HyperbolicMixture(model="ball"),
     HyperbolicMixture(((0.0, 0.0, 0.5), (0.3, 0.0, 0.0)), ((0.5, 0.7, 0.2), (1.0, 1.0, 1.0))),
@@ -34,6 +42,8 @@ def kept(points, law):
     x = points.double()
     if isinstance(law, RotationMixture):
         return torch.linalg.matrix_norm(x @ x.mT - torch.eye(3)) + (torch.linalg.det(x) - 1).abs()
+    if isinstance(law, WrappedSPD):
+        return ((x[:, 0] * x[:, 2] <= x[:, 1].square()) | (x[:, 0] <= 0)).double()
     if isinstance(law, HyperbolicMixture) and law.model == "ball":
         return (x.norm(dim=1) >= 1).double()
     if isinstance(law, HyperbolicMixture):
