@@ -35,7 +35,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass
 class PointEvaluation(Evaluation):
-    """Scores a prior whose latents are the data: points of a space.
+    """Scores a prior whose latents are the data, points of a space, or coordinates of them.
 
     Data may offer more to score by, see `Points`: sets `outside`, to be told from it by their
     likelihoods (`auroc_<set>` and its kin); a `log_density`, to compare likelihoods with; an
@@ -73,7 +73,7 @@ class PointEvaluation(Evaluation):
     def score(self, parts: Parts, scores: Scores) -> None:
         space = parts.tokenizer.space
         protocol = {
-            "unit": "nats a point, against the volume of the space",
+            "unit": "nats a point, against the volume of the space of the data",
             "latent_space": repr(space),
             "likelihood": OmegaConf.to_container(parts.config.eval.likelihood),
             "process": OmegaConf.to_container(parts.config.prior.process),
@@ -109,7 +109,9 @@ class PointEvaluation(Evaluation):
             for part in mine.split(self.batch_size):
                 generator = step_generator(self.seed, 0, 0, device)
                 part = part.to(device)
-                found.append(parts.prior.log_prob(part, {}, self.likelihood, generator).cpu())
+                latent = parts.tokenizer.normalize(parts.tokenizer.encode({"x": part}).raw)
+                log_prob = parts.prior.log_prob(latent, {}, self.likelihood, generator)
+                found.append((log_prob + parts.tokenizer.log_volume_change(part)).cpu())
                 bar.update(task, advance=len(part))
         return distributed.interleave(torch.cat(found), len(x))
 

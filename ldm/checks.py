@@ -85,10 +85,10 @@ class _Zero(nn.Module):
 
 
 def _check_points(tokenizer: Tokenizer, data: DataModule) -> None:
-    """Data that are their own latents must lie in the space."""
+    """Data that are their own latents, or other coordinates of them, must lie in the space."""
     for batch in data.ordered_batches("train", 4096):
         try:
-            tokenizer.space.check(batch["x"])
+            tokenizer.space.check(tokenizer.encode(batch).latent)
         except ValueError as error:
             raise ConfigError(f"{data.name} does not live in {tokenizer.space}: {error}") from error
 

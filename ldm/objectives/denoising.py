@@ -24,8 +24,9 @@ class DenoisingScoreMatching(ScoreMatching):
         scale: of the network's output, see `ScoreMatching`.
         weight: `scale`, that of the output squared, so every time counts alike; or `rate`,
             beta(t), that of the likelihood.
-        target: `kernel`, the exact score of the heat kernel; or `varadhan`, its limit of short
-            times `log_x(x_0) / s`, for spaces of which no more is known.
+        target: `kernel`, the exact score of the transition (of Brownian motion, the heat kernel's);
+            or `varadhan`, its limit of short times `log_x(x_0) / s`, for spaces of which no more is
+            known.
 
     Raises:
         ValueError: there is no such weight or target.
@@ -79,7 +80,6 @@ class DenoisingScoreMatching(ScoreMatching):
         t: Float[Tensor, " n"],
     ) -> Float[Tensor, "n ..."]:
         """Of what led from `latent` to `x`."""
-        s = process.variance(t).to(x.dtype)
         if self.target == "kernel":
-            return process.space.heat_kernel.score(x, latent, s)
-        return process.space.log(x, latent) / like(s, x)
+            return process.transition_score(x, latent, t)
+        return process.space.log(x, latent) / like(process.variance(t), x)

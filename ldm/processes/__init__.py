@@ -6,6 +6,7 @@ from ldm.processes.flow import LinearFlow
 from ldm.processes.geodesic_flow import Flow, GeodesicFlow
 from ldm.processes.langevin import Langevin
 from ldm.processes.mixture import DiffusionMixture
+from ldm.processes.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from ldm.processes.predictions import Denoised, Drifts, Prediction, Score, Velocity
 from ldm.processes.premetric_flow import PremetricFlow
 from ldm.processes.process import GaussianProcess, Process
@@ -21,6 +22,7 @@ __all__ = [
     "GeodesicFlow",
     "Langevin",
     "LinearFlow",
+    "OrnsteinUhlenbeck",
     "Prediction",
     "PremetricFlow",
     "Process",

@@ -73,6 +73,16 @@ class Brownian(Process):
             return self.space.heat_kernel.sample(latent, s, generator)
         return random_walk(self.space, latent, s, self.steps, generator)
 
+    def transition_score(
+        self, x: Float[Tensor, "n ..."], latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n ..."]:
+        """The gradient at `x` of the log density of what led there from `latent`.
+
+        Raises:
+            ValueError: the heat kernel of the space is not known.
+        """
+        return self.space.heat_kernel.score(x, latent, self.variance(t).to(x.dtype))
+
     def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
         return self.variance(t).sqrt()
 

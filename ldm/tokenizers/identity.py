@@ -1,6 +1,7 @@
 """The tokenizer of data that need none."""
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from ldm.bottlenecks.identity import Identity as IdentityBottleneck
 from ldm.spaces import Space
@@ -24,3 +25,7 @@ class Identity(Tokenizer):
 
     def __init__(self, space: Space) -> None:
         super().__init__(nn.Identity(), IdentityBottleneck(space), nn.Identity())
+
+    def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """None."""
+        return x.new_zeros(x.shape[:1])

@@ -85,6 +85,17 @@ class Tokenizer(nn.Module):
         mean, std = self._moments(latent)
         return latent * std + mean
 
+    def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        """Log of the growth of volumes from data to latents: what log densities of data have more.
+
+        Raises:
+            ValueError: latents are not data in other coordinates.
+        """
+        raise ValueError(
+            f"{type(self).__name__} does not only change coordinates, so likelihoods of latents "
+            f"are none of data: choose another eval="
+        )
+
     @torch.no_grad()
     def measure(self, raws: Iterable[Tensor], generator: Generators = None) -> None:
         """Set the mean and deviation from batches of raw latents, in float64.
