@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from data.circles import angles_of, embed
-from data.drawing import Picture, latitudes, torus, world_map
+from data.drawing import Picture, torus, world_map
 
 __all__ = ["Chart", "sphere_chart", "sphere_grid", "torus_chart", "torus_grid"]
 
@@ -41,9 +41,7 @@ def torus_chart(embedding: str, names: Sequence[str] | None = None) -> Chart:
 
 def sphere_grid(rows: int = 90, columns: int = 180) -> Float[Tensor, "rows columns 3"]:
     """Points of the unit sphere at the centres of a map's cells, from south west to north east."""
-    south, north = latitudes(rows)[:-1], latitudes(rows)[1:]
-    latitude = torch.from_numpy((south + north) / 2)[:, None]
-    longitude = _turn(columns)
+    latitude, longitude = _turn(rows)[:, None] / 2, _turn(columns)
     level = latitude.cos() * torch.ones(columns)
     xyz = (level * longitude.cos(), level * longitude.sin(), latitude.sin().expand_as(level))
     return torch.stack(xyz, dim=-1).float()

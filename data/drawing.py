@@ -15,7 +15,6 @@ from torch import Tensor
 __all__ = [
     "Picture",
     "histogram",
-    "latitudes",
     "poincare_disk",
     "principal_plane",
     "rotations",
@@ -42,31 +41,29 @@ def world_map(
     Args:
         data: x leaves at (0, 0), y at 90 degrees east, z at the north pole.
         samples: drawn on a second map.
-        density: of a model at the points of `data.charts.sphere_grid`, drawn under the samples.
+        density: of a model at the points of `data.charts.sphere_grid`, drawn on a map of its own.
     """
 
     def draw(axes: Any, points: Array, style: dict) -> None:
         longitude = np.arctan2(points[:, 1], points[:, 0])
         axes.scatter(longitude, np.arcsin(points[:, 2].clip(-1, 1)), **style)
 
-    def prepare(axes: Any, of_samples: bool) -> None:
-        _graticule(axes, of_samples)
-        if density is not None and of_samples:
-            rows, columns = density.shape
-            edges = np.linspace(-math.pi, math.pi, columns + 1), latitudes(rows)
-            _shade(axes, *edges, density)
-
-    return _compare(draw, data, samples, prepare, size=(6, 3.2), projection="mollweide")
+    given = {"size": (6, 3.2), "projection": "mollweide"}
+    return _compare(draw, data, samples, _graticule, _cells(density, math.pi, math.pi / 2), **given)
 
 
-def _shade(axes: Any, x: Array, y: Array, density: Float[Tensor, "rows columns"]) -> None:
-    """Colours from none to all at the peak; of the root, so that a sharp peak hides nothing."""
-    axes.pcolormesh(x, y, density.double().cpu().sqrt().numpy(), cmap="Oranges", vmin=0)
+def _cells(
+    density: Float[Tensor, "rows columns"] | None, width: float, height: float
+) -> tuple[Array, Array, Array] | None:
+    """Edges of cells that share `[-width, width] x [-height, height]`, and what colours them.
 
-
-def latitudes(rows: int) -> Array:
-    """Those that part a map in so many rows, radians, from the south: one more than rows."""
-    return np.linspace(-math.pi / 2, math.pi / 2, rows + 1)
+    That is the root of the density: a sharp peak then hides nothing else.
+    """
+    if density is None:
+        return None
+    rows, columns = density.shape
+    edges = np.linspace(-width, width, columns + 1), np.linspace(-height, height, rows + 1)
+    return *edges, density.double().cpu().sqrt().numpy()
 
 
 def sphere(data: Float[Tensor, "n 3"], samples: Float[Tensor, "m 3"] | None = None) -> Picture:
@@ -96,7 +93,7 @@ def torus(
         data: one angle a circle; with more than seven, the first are drawn.
         samples: of as many angles.
         names: of the angles.
-        density: of a model at the points of `data.charts.torus_grid`, drawn under the samples.
+        density: of a model at the points of `data.charts.torus_grid`, drawn on its own.
     """
     names = list(names or (f"angle {i}" for i in range(data.shape[1])))[:7]
     data, samples = _degrees(data), None if samples is None else _degrees(samples)
@@ -108,16 +105,12 @@ def torus(
     def draw(axes: Any, points: Array, style: dict) -> None:
         axes.scatter(points[:, 0], points[:, 1], **style)
 
-    def prepare(axes: Any, of_samples: bool) -> None:
+    def prepare(axes: Any) -> None:
         ticks = (-180, -90, 0, 90, 180)
         axes.set(xlim=(-180, 180), ylim=(-180, 180), aspect="equal", xticks=ticks, yticks=ticks)
         axes.set(xlabel=f"{names[0]}, degrees", ylabel=f"{names[1]}, degrees")
-        if density is not None and of_samples:
-            rows, columns = density.shape
-            edges = (np.linspace(-180, 180, count + 1) for count in (columns, rows))
-            _shade(axes, *edges, density)
 
-    return _compare(draw, data, samples, prepare)
+    return _compare(draw, data, samples, prepare, _cells(density, 180, 180))
 
 
 def _degrees(angles: Tensor) -> Tensor:
@@ -152,7 +145,7 @@ def rotations(
     return _compare(draw, data, samples, _graticule, size=(6, 3.2), projection="mollweide")
 
 
-def _graticule(axes: Any, of_samples: bool) -> None:
+def _graticule(axes: Any) -> None:
     """Meridians and parallels, under the points."""
     axes.grid(linewidth=0.3)
     axes.set_axisbelow(True)
@@ -182,7 +175,7 @@ def principal_plane(
     def draw(axes: Any, points: Array, style: dict) -> None:
         axes.scatter(*((points - centre.numpy()) @ plane.numpy()).T, **style)
 
-    def prepare(axes: Any, of_samples: bool) -> None:
+    def prepare(axes: Any) -> None:
         axes.set(aspect="equal", xlabel="first direction", ylabel="second direction")
 
     return _compare(draw, data, samples, prepare)
@@ -224,7 +217,7 @@ def surface(
         visible = normals[tree.query(seen)[1], 2] > 0
         axes.scatter(*seen[visible, :2].T, **style)
 
-    def prepare(axes: Any, of_samples: bool) -> None:
+    def prepare(axes: Any) -> None:
         shades = values.cpu().numpy()[order]
         shade = PolyCollection(corners[order, :, :2], array=shades, cmap="Greys", edgecolor="face")
         top = float(shades.max())
@@ -274,10 +267,10 @@ def _pairs(data: Tensor, samples: Tensor | None, names: list[str], limits: tuple
     return _render(draw, (1.3 * count + 0.6, 1.3 * count + 0.6))
 
 
-def _disk(radius: float) -> Callable[[Any, bool], None]:
+def _disk(radius: float) -> Callable[[Any], None]:
     """Prepares axes with a circle round the origin and nothing else."""
 
-    def prepare(axes: Any, of_samples: bool) -> None:
+    def prepare(axes: Any) -> None:
         from matplotlib.patches import Circle
 
         axes.add_patch(Circle((0, 0), radius, fill=False, linewidth=0.6))
@@ -307,22 +300,27 @@ def _compare(
     draw: Callable[[Any, Array, dict], None],
     data: Tensor,
     samples: Tensor | None,
-    prepare: Callable[[Any, bool], None],
+    prepare: Callable[[Any], None],
+    cells: tuple[Array, Array, Array] | None = None,
     size: tuple[float, float] = (4, 4),
     projection: str | None = None,
 ) -> Picture:
-    """One panel of data, and one of samples over faint data where there are samples."""
-    panels = [("data", data, _layers(data, None))]
+    """One panel of data, and where they are there, one of samples over faint data and of cells."""
+    panels = [(f"{min(len(data), SHOWN):,} data", _layers(data, None))]
     if samples is not None:
-        panels.append(("samples", samples, _layers(data, samples)))
+        panels.append((f"{min(len(samples), SHOWN):,} samples", _layers(data, samples)))
+    if cells is not None:
+        panels.append(("density", []))
 
     def fill(figure: Any) -> None:
-        for number, (title, shown, layers) in enumerate(panels, start=1):
+        for number, (title, layers) in enumerate(panels, start=1):
             axes = figure.add_subplot(1, len(panels), number, projection=projection)
-            prepare(axes, title == "samples")
+            prepare(axes)
             for points, style in layers:
                 draw(axes, points, style)
-            axes.set_title(f"{min(len(shown), SHOWN):,} {title}", fontsize=9)
+            if title == "density":
+                axes.pcolormesh(*cells, cmap="Oranges", vmin=0)
+            axes.set_title(title, fontsize=9)
 
     return _render(fill, (size[0] * len(panels), size[1]))
 
