@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from omegaconf import OmegaConf
 from torch import Tensor
 from torchmetrics import MeanMetric
@@ -15,11 +16,12 @@ from eval.extractors import Extractor
 from eval.metrics import to_uint8
 from eval.scores import Scores
 from ldm import distributed
-from ldm.build import Parts, generate
+from ldm.bottlenecks import Bottleneck
+from ldm.build import Parts, generate_latents
 from ldm.run import Run
 from ldm.training.progress import progress_bar
 
-__all__ = ["score_floor", "score_samples"]
+__all__ = ["off_manifold", "score_floor", "score_samples"]
 
 REMEMBERED = 10_000  # reference features for KID, precision and recall, as in ADM's evaluations
 
@@ -48,9 +50,11 @@ def score_samples(
         remembered = (batch["index"] % every == 0).to(device)
         distance.update(to_uint8(batch["x"].to(device)), real=True, remembered=remembered)
     asked = MeanMetric().to(device)
-    judged = False
+    judged, off = False, []
     for number, (indices, label) in enumerate(_draws(parts, evaluation)):
-        x = generate(parts, indices, label, evaluation.seed).float()
+        latent = generate_latents(parts, indices, label, evaluation.seed)
+        off.append(off_manifold(parts.tokenizer.bottleneck, latent))
+        x = parts.tokenizer.decode(latent)["x"].float()
         logits = distance.update(to_uint8(x), real=False)
         if logits is not None and logits.shape[1] == data.classes:
             judged = True  # the extractor knows these very classes
@@ -60,8 +64,21 @@ def score_samples(
             save_picture(path, data.picture(x[:100], columns=10))
     protocol = _protocol(parts, evaluation, reference) | extractor.protocol
     scores.add(distance.compute(), **protocol)
+    if parts.tokenizer.bottleneck.manifold is not None:
+        every_off = distributed.interleave(torch.cat(off), evaluation.samples)
+        scores.add({"latents_off": every_off.median()}, **protocol)
     if judged:
         scores.add({"label_accuracy": asked.compute()}, **protocol)
+
+
+def off_manifold(bottleneck: Bottleneck, latent: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+    """How far each latent is from the manifold that the tokenizer makes its own on.
+
+    Rounding, for priors that live there; 0 where there is no manifold.
+    """
+    if bottleneck.manifold is None:
+        return latent.new_zeros(len(latent))
+    return (latent - bottleneck.manifold.project(latent)).flatten(1).norm(dim=1)
 
 
 @torch.no_grad()

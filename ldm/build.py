@@ -29,6 +29,7 @@ __all__ = [
     "build_sampler",
     "build_tokenizer",
     "generate",
+    "generate_latents",
     "load_prior",
     "load_tokenizer",
 ]
@@ -94,10 +95,12 @@ def build_tokenizer(config: DictConfig, device: str = "cpu") -> Tokenizer:
     except (RuntimeError, ValueError) as error:
         raise ConfigError(f"the tokenizer does not fit {fits}: {error}") from error
     if latent.shape[1:] != tokenizer.space.shape or back.shape != x.shape:
+        remedy = "tokenizer.bottleneck.shape, the multipliers, or the size of the data"
+        if not tokenizer.learned:
+            remedy = "tokenizer.space to the one that the data live in"
         raise ConfigError(
             f"the tokenizer does not fit {fits}: it makes latents {tuple(latent.shape[1:])} and "
-            f"reconstructions {tuple(back.shape[1:])}; change tokenizer.bottleneck.shape, the "
-            f"multipliers, or the size of the data"
+            f"reconstructions {tuple(back.shape[1:])}; change {remedy}"
         )
     return tokenizer
 
@@ -124,7 +127,7 @@ def build_prior(config: DictConfig, tokenizer: Tokenizer, device: str = "cpu") -
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
             f"the prior does not fit the tokenizer's latent space {tokenizer.space}: {error}; set "
-            f"the backbone's channels and size to it"
+            f"the backbone's shape, or channels and size, to {tuple(tokenizer.space.shape)}"
         ) from error
     return prior
 
@@ -170,6 +173,16 @@ def generate(
 ) -> Float[Tensor, "n ..."]:
     """Samples with these numbers in their set, whatever is generated beside them.
 
+    Args: as of `generate_latents`.
+    """
+    return parts.tokenizer.decode(generate_latents(parts, indices, label, seed))["x"]
+
+
+def generate_latents(
+    parts: Parts, indices: list[int], label: Int[Tensor, " n"] | None, seed: int
+) -> Float[Tensor, "n ..."]:
+    """What samples with these numbers in their set are decoded from.
+
     Args:
         parts: with a prior.
         indices: numbers of the samples in the whole set.
@@ -180,7 +193,7 @@ def generate(
     condition = {} if label is None else {"label": label.to(device)}
     generators = sample_generators(seed, indices)
     latent = parts.prior.sample(len(indices), condition, parts.sampler, generators, parts.guidance)
-    return parts.tokenizer.decode(parts.tokenizer.denormalize(latent))["x"]
+    return parts.tokenizer.denormalize(latent)
 
 
 def model_config(node: DictConfig) -> dict[str, Any]:

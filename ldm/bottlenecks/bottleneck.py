@@ -40,6 +40,9 @@ class Bottleneck(nn.Module, ABC):
     space: Space
     """Where the latents live."""
 
+    manifold: Space | None = None
+    """The curved space that latents are made on, also where `space` declares a flat one."""
+
     in_channels: int
     """Feature channels asked of the encoder: twice the latent's for a Gaussian posterior."""
 

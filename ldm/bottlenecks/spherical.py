@@ -73,8 +73,10 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         if normalize not in ("l2", "none", "clip"):
             raise ValueError(f'normalize is "l2", "none", "clip" or None, got {normalize!r}')
         # On S^0, two points, nothing moves: signs count as real numbers.
-        self.on_spheres = normalize == "l2" and width > 1 and not flat
-        self.space = Power(Sphere(width - 1), groups, grid) if self.on_spheres else Flat(shape)
+        if normalize == "l2" and width > 1:
+            self.manifold = Power(Sphere(width - 1), groups, grid)
+        self.on_spheres = self.manifold is not None and not flat
+        self.space = self.manifold if self.on_spheres else Flat(shape)
         self.groups, self.vocabulary = groups, codes
         self.normalize, self.beta = normalize, beta
         self.codebook = nn.Parameter(torch.empty(codes, width))
