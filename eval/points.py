@@ -72,6 +72,8 @@ class PointEvaluation(Evaluation):
 
     def score(self, parts: Parts, scores: Scores) -> None:
         space = parts.tokenizer.space
+        if self.mass and math.isinf(space.log_volume):
+            raise ConfigError(f"{space} has no volume to sum a density over: set eval.mass=0")
         protocol = {
             "unit": "nats a point, against the volume of the space of the data",
             "latent_space": repr(space),

@@ -86,7 +86,8 @@ class _Zero(nn.Module):
 
 def _check_points(tokenizer: Tokenizer, data: DataModule) -> None:
     """Data that are their own latents, or other coordinates of them, must lie in the space."""
-    for batch in data.ordered_batches("train", 4096):
+    batches = (batch for split in data.held for batch in data.ordered_batches(split, 4096))
+    for batch in batches:
         try:
             tokenizer.space.check(tokenizer.encode(batch).latent)
         except ValueError as error:
@@ -109,7 +110,13 @@ def _check_tokenizer_training(config: DictConfig, tokenizer: Tokenizer, data: Da
 def _check_prior_training(
     config: DictConfig, tokenizer: Tokenizer, prior: Prior, data: DataModule
 ) -> None:
-    build_part(config, "prior.training", model=prior, tokenizer=tokenizer, seed=config.seed)
+    given = {"model": prior, "tokenizer": tokenizer, "seed": config.seed}
+    training = build_part(config, "prior.training", **given)
+    if training.selection is not None and "val" not in data.held:
+        raise ConfigError(
+            f"prior.training.selection looks at a val split, and {data.name} has none: set it to "
+            f"null"
+        )
     if not tokenizer.learned:
         _check_points(tokenizer, data)
     if (

@@ -15,7 +15,8 @@ from eval.points import PointEvaluation
 from ldm.build import Parts, build_prior, build_sampler, build_tokenizer
 from ldm.config import ConfigError, compose
 from ldm.priors import Prior
-from ldm.spaces import Sphere
+from ldm.spaces import Hyperboloid, Sphere
+from ldm.tokenizers import Identity
 from train import train
 
 KAPPA = 3.0
@@ -137,6 +138,13 @@ def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
         check(Embeddings(outside=["dtd"], root=str(tmp_path)))
     with pytest.raises(DataError, match="vMF has no set outside it, asked for 'dtd'"):
         VonMisesFisher().ood_dataset("dtd")
+
+
+def test_a_space_without_a_volume_has_no_mass(parts):
+    known = parts(VonMisesFisher(size=10))
+    known.tokenizer = Identity(Hyperboloid(2))
+    with pytest.raises(ConfigError, match=r"Hyperboloid.* has no volume .* set eval\.mass=0"):
+        evaluate(known)
 
 
 def test_a_short_run_is_scored_and_shows_enough_points(tmp_path, monkeypatch):
