@@ -64,7 +64,7 @@ def folder(root) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["data=digits"], "no tokenizer is named: tokenizer=gsq_f16 |"),
+        (["data=digits"], "no tokenizer is named: tokenizer=delta_vae_r3 |"),
         ([DEMO, "tokenizer.bottlneck.groups=4"], "did you mean 'tokenizer.bottleneck.groups'?"),
         (["experiment=demo/digts"], "did you mean 'demo/digits'?"),
         ([DEMO, "sampler=ddimm"], "did you mean 'ddim'?"),

@@ -65,7 +65,7 @@ def test_two_processes_draw_the_samples_that_one_draws(parts, two_processes):
         return [torch.as_tensor(x) for x in sample(parts, 7, seed=3, batch_size=2)]
 
     one, labels = sample(parts, 7, seed=3, batch_size=4)
-    assert one.std() > 20  # not all alike
+    assert one.float().std() > 20  # not all alike
     for two, their_labels in two_processes(work):
         assert their_labels.tolist() == labels.tolist()
         difference = np.abs(two.numpy().astype(int) - one.astype(int))

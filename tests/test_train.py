@@ -75,10 +75,10 @@ def at_step(monkeypatch):
     def arrange(number, how):
         update, steps = EMA.update, iter(range(1, 10_000))
 
-        def updated(self, model):
+        def updated(self, model, largest):
             if next(steps) == number:
                 how()
-            update(self, model)
+            update(self, model, largest)
 
         monkeypatch.setattr(EMA, "update", updated)
 
