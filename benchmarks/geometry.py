@@ -18,6 +18,7 @@ from ldm.spaces import Rotations, Space, Sphere, Torus
 
 POINTS, REPEATS = 100_000, 7
 GEOMSTATS, GEOOPT = "geomstats on torch", "geoopt"
+AGREE = 1e-4  # geomstats cuts its series for log on spheres at 3e-5
 
 
 def rows() -> list[tuple[str, float, float, str, str]]:
@@ -25,8 +26,7 @@ def rows() -> list[tuple[str, float, float, str, str]]:
     cases = [*_geomstats(), *_geoopt()]
     found = []
     for name, ours, theirs, baseline, target in cases:
-        print(name, baseline, (ours() - theirs()).abs().max())
-        if 0:
+        if (ours() - theirs()).abs().max() > AGREE:
             raise AssertionError(f"{name}: the answers differ from those of {baseline}")
         found.append((name, *_medians(ours, theirs), baseline, target))
     return found
