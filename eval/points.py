@@ -79,6 +79,7 @@ class PointEvaluation(Evaluation):
             "latent_space": repr(space),
             "likelihood": OmegaConf.to_container(parts.config.eval.likelihood),
             "process": OmegaConf.to_container(parts.config.prior.process),
+            "splits": OmegaConf.to_container(parts.config.data),
             "seed": parts.config.seed,
         }
         log_prob = {}
