@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import typecheck
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-hook = install_import_hook(["ldm", "data", "eval"], "typecheck.checked")
-hook.__enter__()
+typecheck.install("ldm", "data", "eval")
 
 ROOT = Path(__file__).resolve().parents[1]
 
