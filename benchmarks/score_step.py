@@ -27,7 +27,7 @@ def rows() -> list[tuple[str, float, float, str, str]]:
     """(name, seconds outside the network, seconds of a step, name of the baseline, target)."""
     space = Sphere(2)
     prior = Denoiser(MLP([3]), Brownian(space, Linear()), DenoisingScoreMatching())
-    optimizer = torch.optim.Adam(prior.parameters())
+    optimizer = torch.optim.Adam(prior.parameters(), fused=True)  # as configs/prior/rsgm.yaml
     ema = EMA(prior, 0.999)
     x = space.random(BATCH)
     t = prior.process.random_times(BATCH, None, "cpu")

@@ -10,23 +10,15 @@ from torch.linalg import vector_norm
 
 from ldm.spaces.space import Space
 
-__all__ = ["MatrixGroup", "times"]
-
-
-def times(a: Tensor, b: Tensor) -> Tensor:
-    """Matrix products, batched, in full precision.
-
-    Not `a @ b`: autocast and TF32 would round that to two or three digits, and points would leave
-    the group.
-    """
-    return (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)
+__all__ = ["MatrixGroup"]
 
 
 class MatrixGroup(Space):
     """A group of orthogonal or unitary matrices of determinant one; its reference measure is Haar.
 
     Tangent vectors at x are x A with A in the Lie algebra, and geodesics are x exp(t A). Work is
-    done in single precision at least, whatever the precision of the points.
+    done in double precision, whatever the precision of the points: autocast and TF32 would round
+    products of single precision to two or three digits, and points would leave the group.
 
     Args:
         basis: of the Lie algebra, skew-Hermitian matrices, orthogonal and of Frobenius norm `unit`.
@@ -39,7 +31,7 @@ class MatrixGroup(Space):
 
     @abstractmethod
     def matrix(self, x: Float[Tensor, "n ..."]) -> Tensor:
-        """Points or vectors as matrices `(n, size, size)`, complex if the group is unitary."""
+        """Points or vectors as matrices `(n, size, size)` of float64 or, if unitary, complex128."""
 
     @abstractmethod
     def coordinates(self, m: Tensor, dtype: torch.dtype) -> Float[Tensor, "n ..."]:
@@ -64,16 +56,16 @@ class MatrixGroup(Space):
     def tangent(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, "n ..."]:
-        return self.coordinates(times(self.matrix(x), self.left(x, v)), x.dtype)
+        return self.coordinates(self.matrix(x) @ self.left(x, v), x.dtype)
 
     def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        y = times(self.matrix(x), self.algebra_exp(self.left(x, v)))
+        y = self.matrix(x) @ self.algebra_exp(self.left(x, v))
         # One Newton step to the nearest unitary matrix, else a long walk drifts off by rounding.
-        return self.coordinates(1.5 * y - 0.5 * times(y, times(y.mH, y)), x.dtype)
+        return self.coordinates(1.5 * y - 0.5 * (y @ (y.mH @ y)), x.dtype)
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """To a point of the cut locus, one of the several shortest."""
-        return self.coordinates(times(self.matrix(x), self.between(x, y)), x.dtype)
+        return self.coordinates(self.matrix(x) @ self.between(x, y), x.dtype)
 
     def inner(
         self, x: Float[Tensor, "n ..."], u: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
@@ -98,13 +90,13 @@ class MatrixGroup(Space):
     ) -> Float[Tensor, "n ..."]:
         # Half of the way from either side: neither translation alone is parallel.
         half = self.algebra_exp(self.between(x, y) / 2)
-        moved = times(half.mH, times(self.left(x, v), half))
-        return self.coordinates(times(self.matrix(y), moved), x.dtype)
+        moved = half.mH @ (self.left(x, v) @ half)
+        return self.coordinates(self.matrix(y) @ moved, x.dtype)
 
     def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
         """The basis of the Lie algebra, translated from the left."""
         m = self.matrix(x)
-        return self.coordinates(times(m, self.algebra(c.to(m.real.dtype))), x.dtype)
+        return self.coordinates(m @ self.algebra(c.to(m.real.dtype)), x.dtype)
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         a = torch.view_as_real(self.between(x, y) + 0j)
@@ -123,7 +115,7 @@ class MatrixGroup(Space):
     def difference(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Tensor:
         """`x^H y - 1`, with the digits of `y - x` where the two are close."""
         start = self.matrix(x)
-        return times(start.mH, self.matrix(y) - start)
+        return start.mH @ (self.matrix(y) - start)
 
     def between(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Tensor:
         """The shortest element of the Lie algebra that leads from `x` to `y`."""
@@ -131,7 +123,7 @@ class MatrixGroup(Space):
 
     def left(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Tensor:
         """The part of `x^H v` in the Lie algebra."""
-        return _algebra_part(times(self.matrix(x).mH, self.matrix(v)))
+        return _algebra_part(self.matrix(x).mH @ self.matrix(v))
 
 
 def _algebra_part(m: Tensor) -> Tensor:
@@ -173,16 +165,16 @@ class _Nearest(torch.autograd.Function):
 
 
 def _turn(m: Tensor, u: Tensor, basis: Tensor, d: Tensor) -> Tensor:
-    h = times(u.mH, m)
-    h, right = (h + h.mH) / 2, times(u.mH, d)
+    h = u.mH @ m
+    h, right = (h + h.mH) / 2, u.mH @ d
     # One equation for each of the basis: no eigenvectors, so it can be differentiated again.
     b = basis / vector_norm(torch.view_as_real(basis + 0j), dim=(1, 2, 3))[:, None, None]
-    matrix = 2 * _real_trace(b[:, None], times(b, h.unsqueeze(-3)).unsqueeze(-4))
+    matrix = 2 * _real_trace(b[:, None], (b @ h.unsqueeze(-3)).unsqueeze(-4))
     tiny = math.sqrt(torch.finfo(matrix.dtype).tiny)  # no derivative there, but a finite one
     matrix = matrix + tiny * torch.eye(len(b), dtype=matrix.dtype, device=m.device)
     right = 2 * _real_trace(b, right.unsqueeze(-3))
     w = torch.linalg.solve_ex(matrix, right.unsqueeze(-1)).result
-    return times(u, (w.unsqueeze(-1) * b).sum(-3))
+    return u @ (w.unsqueeze(-1) * b).sum(-3)
 
 
 def _real_trace(a: Tensor, b: Tensor) -> Tensor:

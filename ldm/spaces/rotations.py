@@ -10,7 +10,7 @@ from torch.linalg import vector_norm
 from ldm.randomness import Generators, normal
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.rotations import RotationHeatKernel
-from ldm.spaces.matrix_group import MatrixGroup, times
+from ldm.spaces.matrix_group import MatrixGroup
 from ldm.spaces.quaternions import quaternion, rotation
 from ldm.spaces.sphere import Sphere
 
@@ -58,17 +58,16 @@ class Rotations(MatrixGroup):
         return rotation(q / vector_norm(q, dim=-1, keepdim=True)).to(dtype)
 
     def matrix(self, x: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
-        return x.to(torch.promote_types(x.dtype, torch.float32))
+        return x.double()
 
     def coordinates(self, m: Float[Tensor, "n 3 3"], dtype: torch.dtype) -> Float[Tensor, "n 3 3"]:
         return m.to(dtype)
 
     def algebra_exp(self, a: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
         """Rodrigues' formula."""
-        angle = vector_norm(_vee(a), dim=-1)[..., None, None]
-        linear = torch.sinc(angle / math.pi)
-        square = 0.5 * torch.sinc(angle / (2 * math.pi)).square()
-        return torch.eye(3, dtype=a.dtype, device=a.device) + linear * a + square * times(a, a)
+        angle = _positive(vector_norm(_vee(a), dim=-1))[..., None, None]
+        linear, square = torch.sin(angle) / angle, 2 * (torch.sin(angle / 2) / angle).square()
+        return torch.eye(3, dtype=a.dtype, device=a.device) + linear * a + square * (a @ a)
 
     def algebra_log(self, difference: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
         """By quaternions, which know the axis of a half turn as well as that of a small one."""
@@ -80,9 +79,9 @@ class Rotations(MatrixGroup):
     def nearest(self, m: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
         """The orthogonal Procrustes problem among rotations (Kabsch 1976)."""
         u, _, vh = torch.linalg.svd(m)
-        sign = torch.linalg.det(times(u, vh)).sign()
+        sign = torch.linalg.det(u @ vh).sign()
         flip = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], -1)
-        return times(u * flip.unsqueeze(-2), vh)
+        return (u * flip.unsqueeze(-2)) @ vh
 
     def log_exp_jacobian(
         self, x: Float[Tensor, "n 3 3"], v: Float[Tensor, "n 3 3"]

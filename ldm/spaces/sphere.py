@@ -56,7 +56,9 @@ class Sphere(Space):
     def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """The direction of each point; the origin, equally near to all, goes to the first axis."""
         norm = vector_norm(x, dim=-1, keepdim=True)
-        return torch.where(norm > 0, x / _positive(norm), self._axis(x, 0))
+        y = x / _positive(norm)
+        y[..., :1] += norm == 0
+        return y
 
     def tangent(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
@@ -66,21 +68,23 @@ class Sphere(Space):
         return v - x * (_dot(x, v) / _positive(_dot(x, x)))
 
     def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        angle = vector_norm(v, dim=-1, keepdim=True)
-        y = torch.cos(angle) * x + torch.sinc(angle / math.pi) * v
-        return self.project(y)  # else a long walk drifts off by rounding
+        angle = _positive(vector_norm(v, dim=-1, keepdim=True))
+        y = torch.cos(angle) * x + (torch.sin(angle) / angle) * v
+        return y / vector_norm(y, dim=-1, keepdim=True)  # else a long walk drifts off by rounding
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """The shortest velocity from `x` to `y`; to the antipode, one of the many of length pi."""
-        v = self.tangent(x, y - x)
-        # Nothing is left of the direction at the antipode, so any will do.
-        opposite = _dot(x, y) < 0
-        lost = vector_norm(v, dim=-1, keepdim=True) < 8 * torch.finfo(v.dtype).eps
-        v = torch.where(opposite & lost, self._axis(x, x.abs().argmin(dim=-1, keepdim=True)), v)
-        v = self.tangent(x, v)  # again: cancellation leaves a part along x
-        norm = vector_norm(v, dim=-1, keepdim=True)
-        angle = self.distance(x, y).unsqueeze(-1)
-        return v * torch.where(norm > 0, angle / _positive(norm), 1.0)
+        near, far = _chord(x, y), _chord(x, -y)
+        # From the nearer of x and -x, an exact difference: from y alone, both ends lose digits.
+        side = 1 - 2 * (far < near).to(x.dtype)
+        v = y - side * x
+        # Nothing is left of the direction at the antipode, so any will do: one of two axes.
+        lost = far < 8 * torch.finfo(x.dtype).eps
+        along = x[..., :1].abs() > 0.8
+        v[..., :1] += lost & ~along
+        v[..., 1:2] += lost & along
+        v = v - _dot(x, v) * x
+        return v * (_angle(near, far) / _positive(vector_norm(v, dim=-1, keepdim=True)))
 
     def transport(
         self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
@@ -114,7 +118,7 @@ class Sphere(Space):
         return torch.special.xlogy(self.dim - 1, torch.sinc(angle / math.pi).abs())
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        return 2 * torch.atan2(vector_norm(x - y, dim=-1), vector_norm(x + y, dim=-1))
+        return _angle(_chord(x, y), _chord(x, -y)).squeeze(-1)
 
     def spread(self, n: int) -> Float[Tensor, "n ..."]:
         """A Fibonacci lattice on S^2: equal heights, each turned by the golden angle."""
@@ -130,8 +134,8 @@ class Sphere(Space):
         """Of the uniform law: minus the log volume everywhere."""
         return x.new_full(x.shape[:1], -self.log_volume)
 
-    def _axis(self, x: Tensor, index: int | Tensor) -> Tensor:
-        """The unit vector of one coordinate, or of one for each row, shaped like `x`."""
+    def _axis(self, x: Tensor, index: int) -> Tensor:
+        """The unit vector of one coordinate."""
         return (torch.arange(x.shape[-1], device=x.device) == index).to(x.dtype)
 
     def __repr__(self) -> str:
@@ -142,6 +146,16 @@ def _dot(x: Tensor, y: Tensor) -> Tensor:
     return (x * y).sum(-1, keepdim=True)
 
 
+def _chord(x: Tensor, y: Tensor) -> Tensor:
+    return vector_norm(x - y, dim=-1, keepdim=True)
+
+
+def _angle(near: Tensor, far: Tensor) -> Tensor:
+    """Of the chords from a point to another and to its antipode."""
+    # At the antipode half the angle's tangent is one over epsilon: a right angle, to its last digit.
+    return 2 * torch.atan(_positive(near) / far.clamp(min=torch.finfo(far.dtype).eps))
+
+
 def _positive(x: Tensor) -> Tensor:
-    # Keeps quotients, and gradients of those a `where` discards, finite at zero.
-    return x.clamp(min=torch.finfo(x.dtype).tiny)
+    # Quotients of two such, and their gradients, are finite at zero; half of it is still normal.
+    return x.clamp(min=4 * torch.finfo(x.dtype).tiny)

@@ -11,7 +11,7 @@ from ldm.randomness import Generators, normal
 from ldm.spaces.eigenangles import log_unitary
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.unitary import UnitaryHeatKernel
-from ldm.spaces.matrix_group import MatrixGroup, times
+from ldm.spaces.matrix_group import MatrixGroup
 
 __all__ = ["SpecialUnitary"]
 
@@ -65,7 +65,7 @@ class SpecialUnitary(MatrixGroup):
         return self.coordinates(torch.cat([first, q[..., 1:]], -1), dtype)
 
     def matrix(self, x: Float[Tensor, "n 2 s s"]) -> Tensor:
-        return torch.complex(*x.to(torch.promote_types(x.dtype, torch.float32)).unbind(1))
+        return torch.complex(*x.double().unbind(1))
 
     def coordinates(self, m: Tensor, dtype: torch.dtype) -> Float[Tensor, "n 2 s s"]:
         return torch.stack([m.real, m.imag], 1).to(dtype)
@@ -83,7 +83,7 @@ class SpecialUnitary(MatrixGroup):
         s_k sin(phase_k) are one number, and only the smallest value's phase may pass a right angle.
         """
         u, s, vh = torch.linalg.svd(m)
-        total = -torch.linalg.det(times(u, vh)).angle()
+        total = -torch.linalg.det(u @ vh).angle()
         low, high = torch.zeros_like(total), torch.full_like(total, math.pi)
         right = _phases(s, high / 2).sum(-1)  # on either side of it the sum has one solution
         low = torch.where(right < total.abs(), high / 2, low)
@@ -93,7 +93,7 @@ class SpecialUnitary(MatrixGroup):
             short = _phases(s, middle).sum(-1) < total.abs()
             low, high = torch.where(short, middle, low), torch.where(short, high, middle)
         phases = _phases(s, (low + high) / 2) * total.sign().unsqueeze(-1)
-        return times(u * torch.polar(torch.ones_like(s), phases).unsqueeze(-2), vh)
+        return (u * torch.polar(torch.ones_like(s), phases).unsqueeze(-2)) @ vh
 
     def log_exp_jacobian(
         self, x: Float[Tensor, "n 2 s s"], v: Float[Tensor, "n 2 s s"]

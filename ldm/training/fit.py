@@ -43,7 +43,7 @@ class TrainerOptions:
     devices: int | str = 1
     nodes: int = 1
     strategy: str = "auto"
-    precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true"] = "32-true"
+    precision: Literal["32-true", "64-true", "bf16-mixed", "bf16-true"] = "32-true"
     compile: bool = False
     checkpointing: bool = False
     accumulate: int = 1

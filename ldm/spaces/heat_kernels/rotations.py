@@ -54,8 +54,8 @@ class RotationHeatKernel(HeatKernel):
 
 def _relative(x: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
     """The quaternion from origin to x with the digits of their difference, and that of no turn."""
-    # Not a matrix product: autocast would round it.
-    difference = (origin.unsqueeze(-1) * (x - origin).unsqueeze(-2)).sum(-3)
+    # In double precision, which autocast leaves alone.
+    difference = (origin.double().mT @ (x - origin).double()).to(x.dtype)
     eye = torch.eye(3, dtype=x.dtype, device=x.device)
     q = quaternion(eye + difference)
     return q, torch.eye(1, 4, dtype=x.dtype, device=x.device).expand_as(q)

@@ -44,8 +44,10 @@ class SphereHeatKernel(HeatKernel):
         chord = _chord(x, origin)
         slope = self._radial(chord, s, x.dtype)[1].unsqueeze(1)
         # The gradient of the cosine is the tangent part of the origin, thus of either chord.
-        outward = (x * chord[0]).sum(1, keepdim=True)
-        return slope * torch.addcmul(chord[0], outward, x, value=-1)
+        vector, opposite = chord
+        outward = vector_norm(vector, dim=1, keepdim=True).square() / 2
+        outward = torch.where(opposite.unsqueeze(1), outward, -outward)
+        return slope * torch.addcmul(vector, outward, x, value=-1)
 
     def sample(
         self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
