@@ -152,7 +152,7 @@ def _chord(x: Tensor, y: Tensor) -> Tensor:
 
 def _angle(near: Tensor, far: Tensor) -> Tensor:
     """Of the chords from a point to another and to its antipode."""
-    # At the antipode half the angle's tangent is one over epsilon: a right angle, to its last digit.
+    # At the antipode half the angle has tangent one over epsilon: a right angle, to its last digit.
     return 2 * torch.atan(_positive(near) / far.clamp(min=torch.finfo(far.dtype).eps))
 
 
