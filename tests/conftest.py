@@ -1,7 +1,10 @@
 """Shapes of every signature are checked while tests run; shared data is used when it is there."""
 
+import fcntl
+import gc
 import multiprocessing
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,12 @@ settings.load_profile("patient")
 typecheck.install("ldm", "data", "eval")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+gc.disable()  # while modules are imported, of which all stays
+
+
+def pytest_collection_finish():
+    gc.enable()
 
 
 @pytest.fixture
@@ -54,12 +63,10 @@ def tiny(tmp_path, monkeypatch) -> list[str]:
     return [*SHORT, f"run={tmp_path}/runs/digits"]
 
 
-@pytest.fixture(scope="session")
-def _trained(tmp_path_factory) -> Path:
+def _train(folder: Path) -> None:
     from ldm.config import compose
     from train import train
 
-    folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LDM_CACHE", str(folder / "cache"))
         # Averages of eight steps would still be the initial weights.
@@ -69,7 +76,26 @@ def _trained(tmp_path_factory) -> Path:
             "prior.training.optimizer.lr=3e-3",
         ]
         train(compose([*SHORT, *now, f"run={folder}/runs/digits"]))
-    return folder
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory) -> Path:
+    """One worker trains, and each has a copy."""
+    whole = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        whole = whole.parent
+    with open(whole / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (whole / "shared").is_dir():
+            _train(whole / "training")
+            (whole / "training").rename(whole / "shared")
+    return shutil.copytree(whole / "shared", tmp_path_factory.mktemp("trained") / "copy")
+
+
+@pytest.fixture(scope="session")
+def trained_cache(_trained) -> Path:
+    """The cache of that run, with its classifier of digits: copy it."""
+    return _trained / "cache"
 
 
 @pytest.fixture

@@ -27,9 +27,14 @@ NOT_ALLOWED = [
 ]
 
 
-@pytest.fixture
-def demo():
+@pytest.fixture(scope="module")
+def composed():
     return compose([DEMO])
+
+
+@pytest.fixture
+def demo(composed):
+    return composed.copy()
 
 
 def test_an_experiment_names_its_run_folder_unless_one_is_given(demo):

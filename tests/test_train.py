@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import wandb
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
@@ -36,8 +37,8 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def cache(trained_cache, tmp_path_factory) -> Path:
+    return shutil.copytree(trained_cache, tmp_path_factory.mktemp("quick") / "cache")
 
 
 @pytest.fixture
@@ -205,6 +206,7 @@ def test_loggers_are_chosen_by_the_configuration(quick, monkeypatch, logger):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     stage = folder_of(quick) / "tokenizer"
     train.main([*quick, f"logger={logger}", "stage=tokenizer", "tokenizer.training.samples=64"])
+    wandb.finish()  # else the next test would go on with this run
     assert (stage / "model.safetensors").is_file()
     if logger == "tensorboard":
         assert list(stage.glob("tensorboard/events.out.*"))

@@ -1,18 +1,12 @@
 """The running means: closed forms, and the same codebook on any number of ranks."""
 
-import os
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import torch
 from torch import distributed
 
 from ldm.bottlenecks import EMAVectorQuantizer
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def quantizer(**options) -> EMAVectorQuantizer:
@@ -93,33 +87,21 @@ def test_everything_that_moves_is_saved_and_can_be_drawn_anew():
     assert fresh.counts.eq(1).all()
 
 
-def train(rank: int, ranks: int, folder: str) -> None:
-    distributed.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=ranks,
-        timeout=timedelta(minutes=3),
-    )
-    try:
+def test_two_ranks_with_half_the_batch_equal_one_with_the_whole(two_processes):
+    def work(rank: int) -> dict:
+        # The seconds that a hang may last: a rank must not wait for an evaluation of the other.
+        distributed.init_process_group(
+            "gloo", rank=rank, world_size=2, timeout=timedelta(seconds=50)
+        )
         bottleneck = quantizer(decay=0.5)
         for seed in range(3):
-            bottleneck(features(seed=seed).chunk(ranks)[rank])
-        if rank == 0:  # an evaluation on one rank must not wait for the others
+            bottleneck(features(seed=seed).chunk(2)[rank])
+        if rank == 0:
             bottleneck.eval()(features())
-    finally:
         distributed.destroy_process_group()
-    torch.save(bottleneck.state_dict(), f"{folder}/{rank}.pt")
+        return bottleneck.state_dict()
 
-
-def test_two_ranks_with_half_the_batch_equal_one_with_the_whole(tmp_path):
-    other = subprocess.Popen(
-        [sys.executable, __file__, "1", "2", str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    train(0, 2, str(tmp_path))
-    assert other.wait(timeout=180) == 0
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    first, second = two_processes(work)
     whole = quantizer(decay=0.5)
     for seed in range(3):
         whole(features(seed=seed))
@@ -133,7 +115,3 @@ def test_gradients_pass_straight_through_while_the_codebook_moves(decay):
     h, weight = features().requires_grad_(), features(seed=2)
     (quantizer(decay=decay)(h).latent * weight).sum().backward()
     assert torch.equal(h.grad, weight)
-
-
-if __name__ == "__main__":  # the other of two ranks
-    train(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
