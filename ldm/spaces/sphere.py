@@ -57,7 +57,7 @@ class Sphere(Space):
         """The direction of each point; the origin, equally near to all, goes to the first axis."""
         norm = vector_norm(x, dim=-1, keepdim=True)
         y = x / _positive(norm)
-        y[..., :1] += norm == 0
+        y[..., :1] += (norm == 0).to(y.dtype)
         return y
 
     def tangent(
@@ -81,8 +81,8 @@ class Sphere(Space):
         # Nothing is left of the direction at the antipode, so any will do: one of two axes.
         lost = far < 8 * torch.finfo(x.dtype).eps
         along = x[..., :1].abs() > 0.8
-        v[..., :1] += lost & ~along
-        v[..., 1:2] += lost & along
+        v[..., :1] += (lost & ~along).to(v.dtype)
+        v[..., 1:2] += (lost & along).to(v.dtype)
         v = v - _dot(x, v) * x
         return v * (_angle(near, far) / _positive(vector_norm(v, dim=-1, keepdim=True)))
 
