@@ -29,6 +29,14 @@ def pytest_collection_finish():
     gc.enable()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Neighbours stay with one worker, which then has what they share to make but once."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real data; a test that asks for it is skipped where there is none."""
@@ -40,6 +48,7 @@ def shared_data() -> Path:
 
 SHORT = [
     "experiment=demo/digits",
+    "tokenizer.encoder.blocks=1",
     "tokenizer.training.samples=512",
     "tokenizer.training.batch_size=64",
     "prior.training.samples=512",

@@ -45,9 +45,9 @@ def cache(trained_cache, tmp_path_factory) -> Path:
 def quick(tiny, cache, monkeypatch) -> list[str]:
     """As `tiny`, only less of it: eight steps a stage; and classifiers that tests share."""
     monkeypatch.setenv("LDM_CACHE", str(cache))
-    small = ["encoder.multipliers=[1,1]", "encoder.blocks=1", "bottleneck.codes=16"]
     short = [f"{s}.training.{n}" for s in STAGES for n in ("samples=256", "batch_size=32")]
-    return [*tiny, *[f"tokenizer.{one}" for one in small], *short]
+    small = ["tokenizer.encoder.multipliers=[1,1]", "tokenizer.bottleneck.codes=16"]
+    return [*tiny, *small, *short]
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,34 @@ class Killed(BaseException):
     """Like a kill -9: nothing that stands in its way is called."""
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """`uninterrupted(make, run, kind)`: what a run of this kind leaves that nothing disturbed."""
+    states = {}
+
+    def left(make, run, kind):
+        if kind not in states:
+            folder = tmp_path_factory.mktemp("whole")
+            run(make(), folder)
+            states[kind] = state(folder)
+        return states[kind]
+
+    return left
+
+
 @pytest.fixture(params=["tokenizer", "gaussian tokenizer", "adversarial", "prior"])
-def make(request, tokenizer_training, prior_training):
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def make(kind, tokenizer_training, prior_training):
     return {
         "tokenizer": tokenizer_training,
         "gaussian tokenizer": lambda **o: tokenizer_training("gaussian", **o),
         "adversarial": lambda **o: tokenizer_training(adversarial=True, **o),
         "prior": prior_training,
-    }[request.param]
+    }[kind]
 
 
 def stop_at(training, samples, how):
@@ -70,16 +90,15 @@ def assert_same(one, other):
     ("how", "stopped", "kept"), [(sigterm, 192, 256), (kill, 448, 384), (kill, 64, 0)]
 )
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
-    make, run, tmp_path, how, stopped, kept
+    kind, make, uninterrupted, run, tmp_path, how, stopped, kept
 ):
-    run(make(), tmp_path / "whole")
     with pytest.raises((SIGTERMException, Killed)):
         run(stop_at(make(), stopped, how), tmp_path / "parts")
     if kept:
         checkpoint = torch.load(tmp_path / "parts" / LAST, weights_only=True)
         assert checkpoint["samples_seen"] == kept
     run(make(), tmp_path / "parts")
-    assert_same(state(tmp_path / "parts"), state(tmp_path / "whole"))
+    assert_same(state(tmp_path / "parts"), uninterrupted(make, run, kind))
 
 
 def test_resuming_after_the_first_epoch_and_over_its_end(tokenizer_training, run, tmp_path):

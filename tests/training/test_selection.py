@@ -118,13 +118,19 @@ def test_worse_weights_that_come_later_are_not_kept_resumed_or_not(tmp_path):
     assert made.ema.model.backbone.goal @ TOP < 0
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    run(training(), folder)
+    return folder / "best.safetensors"
+
+
 @pytest.mark.parametrize("kill_at", [192, 448, 960])
-def test_killed_and_resumed_it_keeps_the_same_weights(tmp_path, kill_at):
-    run(training(), tmp_path / "whole")
+def test_killed_and_resumed_it_keeps_the_same_weights(uninterrupted, tmp_path, kill_at):
     with pytest.raises(Killed):
-        run(training(kill_at=kill_at), tmp_path / "parts")
-    run(training(), tmp_path / "parts")
-    whole, parts = (tmp_path / name / "best.safetensors" for name in ("whole", "parts"))
+        run(training(kill_at=kill_at), tmp_path)
+    run(training(), tmp_path)
+    whole, parts = uninterrupted, tmp_path / "best.safetensors"
     assert weights.read_facts(parts) == weights.read_facts(whole)
     assert torch.equal(load_file(parts)["backbone.goal"], load_file(whole)["backbone.goal"])
 
