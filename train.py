@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from eval.evaluate import evaluate
 from ldm import distributed
-from ldm.build import build_data, build_part
+from ldm.build import build_data, build_part, build_tokenizer
 from ldm.commands import command
 from ldm.config import CONFIGS, compose, resolved
 from ldm.describe import describe
@@ -21,7 +21,7 @@ from ldm.experiment import Parts, train_stages
 def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
     """Train what is not trained yet, then evaluate; returns the metrics and what was built."""
     data = build_data(config)
-    build_part(config, "eval").check(data)  # rather than after days of training
+    build_part(config, "eval").check(data, build_tokenizer(config, "meta"))  # not after days
     parts = train_stages(config, data)
     metrics = evaluate(parts)
     distributed.barrier()

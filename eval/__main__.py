@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> None:
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     parts = load_run(own["run"], overrides)
-    build_part(parts.config, "eval").check(parts.data)
+    build_part(parts.config, "eval").check(parts.data, parts.tokenizer)
     evaluate(parts)
 
 

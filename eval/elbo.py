@@ -18,6 +18,7 @@ from eval.scores import Scores
 from ldm import distributed
 from ldm.bottlenecks import Encoded, Variational
 from ldm.build import Parts
+from ldm.config import ConfigError
 from ldm.losses.reconstruction import bernoulli
 from ldm.randomness import step_generator
 from ldm.tokenizers import Tokenizer
@@ -46,18 +47,16 @@ class ElboEvaluation(Evaluation):
     seed: int = 0
     samples = 0  # none are drawn from a prior
 
-    def check(self, data: DataModule) -> None:
-        """Nothing to fetch: any images will do."""
+    def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
+        if not isinstance(tokenizer.bottleneck, Variational):
+            raise ConfigError(
+                f"a {type(tokenizer.bottleneck).__name__} has no posterior, and so no likelihood: "
+                f"choose another eval="
+            )
 
     @torch.no_grad()
     def score(self, parts: Parts, scores: Scores) -> None:
-        """Raises ValueError where the bottleneck has no posterior."""
         tokenizer, device = parts.tokenizer, distributed.device()
-        if not isinstance(tokenizer.bottleneck, Variational):
-            raise ValueError(
-                f"a {type(tokenizer.bottleneck).__name__} has no posterior, and so no likelihood: "
-                f"score this tokenizer by another eval="
-            )
         names = ("log_likelihood", "elbo", "kl", "reconstruction")
         means = {name: MeanMetric().to(device) for name in names}
         batches = self.batches(parts.data, "test")

@@ -9,6 +9,7 @@ from data import DataModule
 from eval.scores import Scores
 from ldm import distributed
 from ldm.build import Parts
+from ldm.tokenizers import Tokenizer
 
 __all__ = ["Evaluation"]
 
@@ -26,8 +27,12 @@ class Evaluation(ABC):
     """Of the samples, and of what else is random."""
 
     @abstractmethod
-    def check(self, data: DataModule) -> None:
-        """Make sure that data can be scored before it is trained on; fetches what is missing.
+    def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
+        """Make sure that a run can be scored before it is trained; fetches what is missing.
+
+        Args:
+            data: to be trained on.
+            tokenizer: as it is built, without weights or on the meta device.
 
         Raises:
             ConfigError: it cannot; says what to do.

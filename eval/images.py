@@ -16,6 +16,7 @@ from ldm import distributed
 from ldm.build import Parts
 from ldm.config import ConfigError
 from ldm.losses import LPIPS
+from ldm.tokenizers import Tokenizer
 
 __all__ = ["ImageEvaluation"]
 
@@ -45,8 +46,8 @@ class ImageEvaluation(Evaluation):
     lpips: bool = False
     seed: int = 0
 
-    def check(self, data: DataModule) -> None:
-        """Make sure that data can be scored before it is trained on; fetches what is missing.
+    def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
+        """Make sure that images like these can be scored; fetches what is missing.
 
         Raises:
             ConfigError: weights are not to be had or damaged, or they are not for data like this.

@@ -26,6 +26,7 @@ from ldm.config import ConfigError
 from ldm.randomness import step_generator
 from ldm.run import Run
 from ldm.samplers import Likelihood
+from ldm.tokenizers import Tokenizer
 from ldm.training.progress import progress_bar
 
 __all__ = ["PointEvaluation"]
@@ -62,18 +63,20 @@ class PointEvaluation(Evaluation):
     kernel_groups: int = 1
     seed: int = 0
 
-    def check(self, data: DataModule) -> None:
+    def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
         if not isinstance(data, Points):
             raise ConfigError(f"{data.name} holds no points of a manifold: choose another eval=")
         if "val" not in data.held:
             raise ConfigError(f"{data.name} has no val split: choose another eval=")
+        if self.mass and math.isinf(tokenizer.space.log_volume):
+            raise ConfigError(
+                f"{tokenizer.space} has no volume to sum a density over: set eval.mass=0"
+            )
         for name in data.outside:
             data.ood_dataset(name)
 
     def score(self, parts: Parts, scores: Scores) -> None:
         space = parts.tokenizer.space
-        if self.mass and math.isinf(space.log_volume):
-            raise ConfigError(f"{space} has no volume to sum a density over: set eval.mass=0")
         protocol = {
             "unit": "nats a point, against the volume of the space of the data",
             "latent_space": repr(space),

@@ -6,15 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from eval.elbo import nats
-from eval.evaluate import evaluate
+from data import VonMisesFisher
+from eval.elbo import ElboEvaluation, nats
 from ldm.bottlenecks import Gaussian, ManifoldPosterior
-from ldm.build import Parts
-from ldm.config import compose
+from ldm.config import ConfigError, compose
 from ldm.losses.reconstruction import bernoulli
 from ldm.networks.dense import Decoder, Encoder
 from ldm.spaces import Power, Rotations, Sphere
-from ldm.tokenizers import Tokenizer
+from ldm.tokenizers import Identity, Tokenizer
 from train import train
 
 IMAGE = [1, 3, 3]
@@ -70,11 +69,13 @@ SHORT = [
 
 
 def test_a_short_run_is_scored_and_says_how(tmp_path):
-    metrics, parts = train(compose([*SHORT, f"run={tmp_path}/s2"]))
+    metrics, _ = train(compose([*SHORT, f"run={tmp_path}/s2"]))
     assert metrics["elbo"] == pytest.approx(metrics["reconstruction"] - metrics["kl"], rel=1e-5)
     assert metrics["elbo"] < metrics["log_likelihood"] < 0
     assert 4.6 < metrics["kl"] < 7.2  # between the bounds of the time
-    parts.tokenizer.bottleneck = nn.Identity()
-    parts.tokenizer.bottleneck.space = Sphere(2)
-    with pytest.raises(ValueError, match="a Identity has no posterior"):
-        evaluate(Parts(parts.config, parts.data, parts.tokenizer))
+
+
+def test_a_tokenizer_without_a_posterior_is_refused_before_it_is_trained():
+    tokenizer = Identity(Sphere(2))
+    with pytest.raises(ConfigError, match=r"a Identity has no posterior, .*another eval="):
+        ElboEvaluation().check(VonMisesFisher(), tokenizer)

@@ -12,6 +12,8 @@ from eval.evaluate import evaluate
 from eval.images import ImageEvaluation
 from ldm.experiment import load_run
 from ldm.signatures import ConfigError
+from ldm.spaces import Flat
+from ldm.tokenizers import Identity
 
 
 @pytest.fixture
@@ -87,10 +89,10 @@ def test_the_psnr_is_that_of_the_eight_bit_pictures(run):
 
 def test_what_data_cannot_be_scored_by_is_said_before():
     data = Digits()
-    ImageEvaluation().check(data)
+    ImageEvaluation().check(data, Identity(Flat([1, 8, 8])))
     data.class_names = ()
     with pytest.raises(ConfigError, match="digits has no labels to train a classifier on"):
-        ImageEvaluation().check(data)
+        ImageEvaluation().check(data, Identity(Flat([1, 8, 8])))
 
 
 def test_damaged_weights_are_said_before(tmp_path, monkeypatch):
@@ -98,10 +100,10 @@ def test_damaged_weights_are_said_before(tmp_path, monkeypatch):
     path = tmp_path / "pt_inception-2015-12-05-6726825d.pth"
     path.write_bytes(b"half")
     with pytest.raises(ConfigError, match=f"{path} is damaged"):
-        ImageEvaluation(extractor="inception").check(Digits())
+        ImageEvaluation(extractor="inception").check(Digits(), Identity(Flat([1, 8, 8])))
 
 
 def test_pictures_too_small_for_lpips_are_said_before(monkeypatch):
     monkeypatch.setattr("ldm.losses.LPIPS.load", lambda self: None)
     with pytest.raises(ConfigError, match=r"LPIPS \(alex\) needs .* 31 pixels"):
-        ImageEvaluation(lpips=True).check(Digits())
+        ImageEvaluation(lpips=True).check(Digits(), Identity(Flat([1, 8, 8])))

@@ -129,22 +129,20 @@ def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
         held = ("train", "test")
 
     check = PointEvaluation().check
-    check(VonMisesFisher())
+    check(VonMisesFisher(), Identity(Sphere(2)))
     with pytest.raises(ConfigError, match="digits holds no points of a manifold"):
-        check(Digits())
+        check(Digits(), Identity(Sphere(2)))
     with pytest.raises(ConfigError, match="vMF has no val split"):
-        check(Two())
+        check(Two(), Identity(Sphere(2)))
     with pytest.raises(DataError, match=r"dtd\.npy is at none of .*leave the set out of `outside`"):
-        check(Embeddings(outside=["dtd"], root=str(tmp_path)))
+        check(Embeddings(outside=["dtd"], root=str(tmp_path)), Identity(Sphere(2)))
     with pytest.raises(DataError, match="vMF has no set outside it, asked for 'dtd'"):
         VonMisesFisher().ood_dataset("dtd")
 
 
-def test_a_space_without_a_volume_has_no_mass(parts):
-    known = parts(VonMisesFisher(size=10))
-    known.tokenizer = Identity(Hyperboloid(2))
+def test_a_space_without_a_volume_has_no_mass():
     with pytest.raises(ConfigError, match=r"Hyperboloid.* has no volume .* set eval\.mass=0"):
-        evaluate(known)
+        PointEvaluation(mass=10).check(VonMisesFisher(), Identity(Hyperboloid(2)))
 
 
 def test_a_short_run_is_scored_and_shows_enough_points(tmp_path, monkeypatch):
