@@ -249,6 +249,22 @@ def test_laws_keep_shape_and_dtype(space, dtype):
 
 
 @every
+def test_autocast_takes_no_digits_away(space):
+    x, y = (z.float() for z in points(space, 0, 2))
+
+    def laws() -> list[torch.Tensor]:
+        v = space.random_tangent(x, torch.Generator().manual_seed(0))
+        log = space.log(x, y)
+        moved = [space.project(x + 0.1 * y), space.tangent(x, y), space.exp(x, v), log]
+        return [*moved, space.transport(x, y, v), space.inner(x, v, log), space.distance(x, y)]
+
+    exact = laws()
+    with torch.autocast("cpu", torch.bfloat16):
+        for rounded, full in zip(laws(), exact, strict=True):
+            assert torch.equal(rounded, full)
+
+
+@every
 def test_laws_need_no_data_to_be_traced(space):
     with torch.device("meta"):
         x, y = space.random(2), space.random(2)
