@@ -1,5 +1,7 @@
 """Parts from a configuration: what fits, and the place that an error names."""
 
+import functools
+
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -19,8 +21,13 @@ from ldm.processes import GaussianDiffusion
 from ldm.spaces import Flat
 
 
-def demo(*overrides):
+@functools.cache
+def composed(*overrides):
     return compose(["experiment=demo/digits", *overrides])
+
+
+def demo(*overrides):
+    return composed(*overrides).copy()
 
 
 def test_what_is_there_already_replaces_the_node_of_its_name():

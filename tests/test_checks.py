@@ -33,9 +33,13 @@ def check(tmp_path, *overrides, data=None, stages=BOTH):
     check_stages(config, Run(config.run), data or Digits(), stages)
 
 
-def draw(*overrides):
-    config = compose(["experiment=demo/digits", *overrides])
-    check_sampler(config, build_tokenizer(config, "meta"))
+@pytest.fixture(scope="module")
+def draw():
+    """`draw(overrides)`: try the sampler of the demo."""
+    tokenizer = build_tokenizer(compose(["experiment=demo/digits"]), "meta")
+    return lambda *overrides: check_sampler(
+        compose(["experiment=demo/digits", *overrides]), tokenizer
+    )
 
 
 def test_the_demo_passes_and_leaves_nothing_behind(tmp_path):
@@ -54,7 +58,7 @@ def test_the_demo_passes_and_leaves_nothing_behind(tmp_path):
         (["guidance.interval=[3,1]"], "guidance: .*0 <= low < high"),
     ],
 )
-def test_a_sampler_that_does_not_fit_is_refused(overrides, message):
+def test_a_sampler_that_does_not_fit_is_refused(draw, overrides, message):
     with pytest.raises(ConfigError, match=message):
         draw(*overrides)
 
@@ -66,7 +70,7 @@ def test_a_diffusion_sampler_is_refused_for_a_flow(tmp_path):
         check_sampler(config, build_tokenizer(config, "meta"))
 
 
-def test_options_of_a_sampler_and_guidance_are_taken():
+def test_options_of_a_sampler_and_guidance_are_taken(draw):
     draw("+sampler.eta=0.5", "guidance.scale=2", "guidance.interval=[0.1,5]")
 
 

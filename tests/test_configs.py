@@ -72,12 +72,18 @@ def test_every_tokenizer_builds_at_the_papers_size(name):
         assert networks == PUBLISHED[name]
 
 
+@pytest.fixture(scope="module")
+def stable_diffusion():
+    config = compose([*IMAGES, "tokenizer=kl_f8", "stages=[tokenizer]"])
+    return build_tokenizer(config, "meta")
+
+
 @pytest.mark.parametrize("name", ["dit", "sit", "rfm_dit"])
-def test_priors_of_images_build_on_stable_diffusions_latents(name):
+def test_priors_of_images_build_on_stable_diffusions_latents(name, stable_diffusion):
+    tokenizer = stable_diffusion
     sampler = "ddim" if name == "dit" else "flow_heun"
     groups = ["tokenizer=kl_f8", f"prior={name}", f"sampler={sampler}"]
     config = compose([*IMAGES, *groups])
-    tokenizer = build_tokenizer(config, "meta")
     prior = build_prior(config, tokenizer, "meta")
     check_training(config, "prior", model=prior, tokenizer=tokenizer)
     if name in ("dit", "sit"):
@@ -85,10 +91,10 @@ def test_priors_of_images_build_on_stable_diffusions_latents(name):
 
 
 @pytest.mark.parametrize("name", members("sampler"))
-def test_every_sampler_draws_from_the_prior_it_is_for(name):
+def test_every_sampler_draws_from_the_prior_it_is_for(name, stable_diffusion):
     prior = "sit" if name.startswith(("flow", "adaptive", "geodesic")) else "dit"
     config = compose([*IMAGES, "tokenizer=kl_f8", f"prior={prior}", f"sampler={name}"])
-    check_sampler(config, build_tokenizer(config, "meta"))
+    check_sampler(config, stable_diffusion)
 
 
 @pytest.mark.parametrize("group", ["data", "eval", "trainer", "logger"])
