@@ -18,6 +18,9 @@ __all__ = ["Decoder", "Encoder", "Even"]
 class Encoder(nn.Sequential):
     """Flattened data to a vector of features, with rectified hidden layers.
 
+    Data in [-1, 1] are read as [0, 1], the paper's range: where most pixels are black, they then
+    say nothing instead of all the same.
+
     Args:
         shape: of the data, `(channels, height, width)` for images.
         out_channels: features, as many as the bottleneck reads.
@@ -32,6 +35,9 @@ class Encoder(nn.Sequential):
         self, shape: Sequence[int], out_channels: int, widths: Sequence[int] = (256, 128)
     ) -> None:
         super().__init__(nn.Flatten(), *_layers([math.prod(shape), *widths, out_channels]))
+
+    def forward(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b features"]:
+        return super().forward((x + 1) / 2)
 
 
 class Decoder(nn.Module):
