@@ -206,7 +206,8 @@ def test_loggers_are_chosen_by_the_configuration(quick, monkeypatch, logger):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     stage = folder_of(quick) / "tokenizer"
     train.main([*quick, f"logger={logger}", "stage=tokenizer", "tokenizer.training.samples=64"])
-    wandb.finish()  # else the next test would go on with this run
+    wandb.finish()  # else later tests would go on with this run,
+    wandb.teardown()  # and with its settings
     assert (stage / "model.safetensors").is_file()
     if logger == "tensorboard":
         assert list(stage.glob("tensorboard/events.out.*"))
