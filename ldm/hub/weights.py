@@ -116,7 +116,8 @@ def fingerprint(model: nn.Module) -> str:
 def _what_is(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(9)
-    if start[:2] in (b"PK", b"\x80\x02") or start[:1] == b"\x80":
+    safetensors = start[8:] == b"{"  # after the header's length, which may begin like a pickle
+    if not safetensors and start.startswith((b"PK", b"\x80")):
         return (
             "a pickle-based checkpoint, which can run any code when loaded: refused; convert its "
             "tensors to safetensors"

@@ -55,6 +55,13 @@ def test_a_truncated_file_is_refused(file, share):
             use(file)
 
 
+def test_a_truncated_file_is_no_pickle_though_it_may_begin_like_one(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes((0x0180).to_bytes(8, "little") + b'{"weight":')
+    with pytest.raises(BadCheckpoint, match=r"model\.safetensors is truncated or not a safe"):
+        read_facts(path)
+
+
 @pytest.mark.parametrize("old_format", [False, True])
 def test_a_pickle_is_refused_and_not_run(tmp_path, capsys, old_format):
     path = tmp_path / "model.ckpt"
