@@ -44,7 +44,7 @@ def radial_kernel(
     Args:
         angle: between the points, radians in [0, pi].
         supplement: pi less the angle, which has its own digits near the antipode.
-        s: variance, positive; infinity is allowed.
+        s: variance, 1e-12 or more; infinity is allowed. Below 1e-17 or so results may be NaN.
         dim: d, 2 or more.
         precision: torch.float32 for a rule of fewer nodes; numbers are float64 in either case.
 

@@ -20,7 +20,7 @@ __all__ = ["SphereHeatKernel"]
 
 
 class SphereHeatKernel(HeatKernel):
-    """The law of Brownian motion on a sphere, exact to rounding for every positive variance.
+    """The law of Brownian motion on a sphere, exact to rounding for variances of 1e-12 and more.
 
     Densities and scores have the error of `radial_kernel`, and what rounding the points brings;
     draws that of `stretch`. Costs do not depend on the variance, and on the dimension only by the
