@@ -11,6 +11,7 @@ from ldm.randomness import Generators, normal
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.rotations import RotationHeatKernel
 from ldm.spaces.matrix_group import MatrixGroup
+from ldm.spaces.procrustes import nearest_rotation
 from ldm.spaces.quaternions import quaternion, rotation
 from ldm.spaces.sphere import Sphere
 
@@ -77,11 +78,7 @@ class Rotations(MatrixGroup):
         return self.algebra(q[..., 1:] * torch.where(sine > 0, angle / _positive(sine), 2.0))
 
     def nearest(self, m: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
-        """The orthogonal Procrustes problem among rotations (Kabsch 1976)."""
-        u, _, vh = torch.linalg.svd(m)
-        sign = torch.linalg.det(u @ vh).sign()
-        flip = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], -1)
-        return (u * flip.unsqueeze(-2)) @ vh
+        return nearest_rotation(m)
 
     def log_exp_jacobian(
         self, x: Float[Tensor, "n 3 3"], v: Float[Tensor, "n 3 3"]

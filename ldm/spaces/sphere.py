@@ -54,10 +54,15 @@ class Sphere(Space):
         return self.project(normal((n, *self.shape), generator, device, dtype))
 
     def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """The direction of each point; the origin, equally near to all, goes to the first axis."""
+        """The direction of each point; the origin, equally near to all, goes to the first axis.
+
+        So do points too short to be squared: below 1e-18 in single precision.
+        """
         norm = vector_norm(x, dim=-1, keepdim=True)
-        y = x / _positive(norm)
-        y[..., :1] += (norm == 0).to(y.dtype)
+        least = 8 * math.sqrt(torch.finfo(x.dtype).tiny)
+        kept = (norm > least).to(x.dtype)
+        y = x * (kept / norm.clamp(min=least))
+        y[..., :1] += 1 - kept
         return y
 
     def tangent(

@@ -99,6 +99,18 @@ def test_the_origin_projects_to_a_point_without_breaking_gradients():
     assert x.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_points_of_every_length_project_to_the_sphere(dtype):
+    smallest = math.log10(torch.finfo(dtype).tiny)
+    length = torch.logspace(smallest - 1, -smallest / 2 - 1, 400, dtype=torch.float64)
+    x = length[:, None] * torch.tensor([0.6, 0.0, 0.8], dtype=torch.float64)
+    y = Sphere(2).project(x.to(dtype)).double()
+    rounding = 4 * torch.finfo(dtype).eps
+    assert_close(y.norm(dim=1), torch.ones(400, dtype=torch.float64), atol=rounding, rtol=0)
+    kept = length > 10 ** (smallest / 2 + 2)
+    assert_close(y[kept], (x / length[:, None])[kept], atol=rounding, rtol=0)
+
+
 @settings(max_examples=50, deadline=None)
 @given(radius=st.floats(0.1, 10))
 def test_tangent_fields_stay_tangent_off_the_sphere(radius):
