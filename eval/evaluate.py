@@ -1,18 +1,19 @@
-"""What a run is worth: scored as its kind of data is, and written down."""
+"""What a run is worth: scored as its kind of data is, written down, and logged."""
 
 from rich.console import Console
 from rich.table import Table
 
 from eval.scores import Scores
 from ldm import distributed
-from ldm.build import Parts, build_part
+from ldm.build import Parts, build_loggers, build_part
 from ldm.run import Run
+from ldm.training.records import log_picture
 
 __all__ = ["evaluate"]
 
 
 def evaluate(parts: Parts) -> dict[str, float]:
-    """Score a run, write `metrics.json` and pictures, print a table; every rank returns all.
+    """Score a run, write `metrics.json` and pictures, print and log them; every rank returns all.
 
     Raises:
         FileNotFoundError, ValueError: what `Evaluation.check` would have found.
@@ -28,6 +29,7 @@ def evaluate(parts: Parts) -> dict[str, float]:
         run = Run(parts.config.run)
         scores.save(run)
         _show(scores, run)
+        _log(scores, run, parts)
     distributed.barrier()
     return scores.values
 
@@ -42,3 +44,13 @@ def _show(scores: Scores, run: Run) -> None:
     console.print(table)
     for path in (*sorted(run.folder.glob("*.png")), run.metrics):
         console.print(str(path))
+
+
+def _log(scores: Scores, run: Run, parts: Parts) -> None:
+    """To the loggers, at the number of samples that the last stage was trained on."""
+    last = parts.config["tokenizer" if parts.prior is None else "prior"]
+    for logger in build_loggers(parts.config, run, "evaluation"):
+        logger.log_metrics(scores.values, step=last.training.samples)
+        for path in sorted(run.folder.glob("*.png")):
+            log_picture(logger, path.stem, path, last.training.samples)
+        logger.finalize("success")

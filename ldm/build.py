@@ -10,6 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from jaxtyping import Float, Int
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from data import DataModule
@@ -17,6 +18,7 @@ from ldm.config import STAGE_KEYS, ConfigError
 from ldm.hub import weights
 from ldm.priors import Prior
 from ldm.randomness import sample_generators
+from ldm.run import Run
 from ldm.samplers import Guidance, Sampler
 from ldm.tokenizers import Tokenizer
 
@@ -24,6 +26,7 @@ __all__ = [
     "Parts",
     "build_data",
     "build_guidance",
+    "build_loggers",
     "build_part",
     "build_prior",
     "build_sampler",
@@ -140,6 +143,13 @@ def build_sampler(config: DictConfig) -> Sampler:
 def build_guidance(config: DictConfig) -> Guidance:
     """How conditions are exaggerated."""
     return build_part(config, "guidance")
+
+
+def build_loggers(config: DictConfig, run: Run, part: str) -> list[Logger]:
+    """Those beside metrics.csv and metrics.json, for a stage or for the evaluation."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    given = {"folder": run.stage(part), "run": run.folder.name, "part": part, "config": plain}
+    return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
 
 
 def load_tokenizer(config: DictConfig, path: Path) -> Tokenizer:

@@ -1,12 +1,12 @@
 """The stages of an experiment: what each trains, and what it leaves behind."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning import Callback
-from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 
@@ -15,6 +15,7 @@ from ldm import distributed
 from ldm.build import (
     Parts,
     build_guidance,
+    build_loggers,
     build_part,
     build_prior,
     build_sampler,
@@ -140,12 +141,8 @@ def _fit(
     draw: Callable[[Training], Tensor],
     callbacks: Sequence[Callback] = (),
 ) -> None:
-    def loggers() -> list[Logger]:
-        name, plain = f"{run.folder.name}-{stage}", OmegaConf.to_container(config, resolve=True)
-        given = {"folder": run.stage(stage), "name": name, "config": plain}
-        return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
-
     options = build_part(config, "trainer")
+    loggers = partial(build_loggers, config, run, stage)
     fit(training, run.stage(stage), options, draw, loggers, callbacks)
 
 

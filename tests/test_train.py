@@ -15,6 +15,7 @@ import torch
 import wandb
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import train
 from eval.evaluate import evaluate
@@ -206,11 +207,15 @@ def test_loggers_are_chosen_by_the_configuration(quick, monkeypatch, logger):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     stage = folder_of(quick) / "tokenizer"
     train.main([*quick, f"logger={logger}", "stage=tokenizer", "tokenizer.training.samples=64"])
-    wandb.finish()  # else later tests would go on with this run,
-    wandb.teardown()  # and with its settings
+    wandb.teardown()  # else later tests would go on with its settings
     assert (stage / "model.safetensors").is_file()
     if logger == "tensorboard":
         assert list(stage.glob("tensorboard/events.out.*"))
+        scores = EventAccumulator(str(stage.parent / "evaluation" / "tensorboard")).Reload()
+        measured = json.loads((stage.parent / "metrics.json").read_text())
+        (psnr,) = scores.Scalars("psnr")
+        assert (psnr.step, psnr.value) == (64, pytest.approx(measured["psnr"]))
+        assert [picture.step for picture in scores.Images("reconstructions")] == [64]
 
 
 def test_two_processes_train_both_stages_and_score_as_one_does(quick):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
 
 from data.pictures import save_picture
+from ldm.training.records import log_picture
 from ldm.training.training import Training
 
 __all__ = ["SavePictures"]
@@ -36,7 +36,4 @@ class SavePictures(pl.Callback):
         path = self.folder / f"{seen:09d}.png"
         save_picture(path, picture)
         for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("samples", [str(path)], step=seen)
-            elif isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("samples", picture, seen)
+            log_picture(logger, "samples", path, seen)

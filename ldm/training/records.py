@@ -1,4 +1,4 @@
-"""What a run writes down while it trains: metrics.csv always, other loggers by configuration."""
+"""What a run writes down: metrics.csv while it trains, to other loggers by configuration."""
 
 import csv
 import os
@@ -8,12 +8,13 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from torchvision.io import decode_image
 
 from ldm import distributed
 from ldm.hub.files import write_whole
 from ldm.training.training import Training
 
-__all__ = ["CSV", "LogMetrics", "tensorboard", "wandb"]
+__all__ = ["CSV", "LogMetrics", "log_picture", "tensorboard", "wandb"]
 
 
 class CSV(Logger):
@@ -82,16 +83,45 @@ class LogMetrics(pl.Callback):
                 logger.log_metrics(values, step=seen)
 
 
-def tensorboard(folder: Path, name: str, config: dict) -> Logger:
-    """Event files under the stage's folder."""
+def log_picture(logger: Logger, name: str, path: Path, step: int) -> None:
+    """Hand a picture to a logger, if it takes pictures."""
+    if isinstance(logger, WandbLogger):
+        logger.log_image(name, [str(path)], step=step)
+    elif isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image(name, decode_image(str(path)), step)
+
+
+def tensorboard(folder: Path, run: str, part: str, config: dict) -> Logger:
+    """Event files under the folder, which is the part's own."""
     return TensorBoardLogger(folder, name="", version="tensorboard")
 
 
-def wandb(folder: Path, name: str, config: dict, project: str = "ldm") -> Logger:
-    """A Weights & Biases run; offline, to be synced later, unless logged in."""
+def wandb(folder: Path, run: str, part: str, config: dict, project: str = "ldm") -> Logger:
+    """A Weights & Biases run; offline, to be synced later, unless logged in.
+
+    Args:
+        folder: for its files.
+        run, part: the run folder's name, which is the group, and the stage's, or evaluation.
+        config: of the experiment.
+        project: of the service.
+    """
     import wandb as service
 
     logged_in = bool(os.environ.get("WANDB_API_KEY") or service.api.api_key)
-    return WandbLogger(
-        name=name, project=project, save_dir=folder, config=config, offline=not logged_in
+    return _Closed(
+        name=f"{run}-{part}",
+        group=run,
+        project=project,
+        save_dir=folder,
+        config=config,
+        offline=not logged_in,
     )
+
+
+class _Closed(WandbLogger):
+    """Ends its run, which the next stage's logger would otherwise go on with."""
+
+    def finalize(self, status: str) -> None:
+        super().finalize(status)
+        if self._experiment is not None:
+            self.experiment.finish(exit_code=int(status != "success"))

@@ -1,8 +1,10 @@
 """What a run writes down: rows of metrics.csv, event files, a Weights & Biases run."""
 
 import csv
+from functools import partial
 
 import torch
+import wandb as service
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ldm.training.records import CSV, tensorboard, wandb
@@ -65,7 +67,7 @@ def test_tensorboard_gets_numbers_and_pictures(tokenizer_training, run, tmp_path
     run(
         tokenizer_training(),
         tmp_path,
-        loggers=lambda: [tensorboard(tmp_path, "run", {})],
+        loggers=lambda: [tensorboard(tmp_path, "run", "tokenizer", {})],
     )
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     losses = events.Scalars("loss")
@@ -83,11 +85,22 @@ def test_wandb_writes_an_offline_run_where_nobody_is_logged_in(
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    logger = wandb(tmp_path, "run", {"seed": 3}, project="tests")
-    try:
-        run(tokenizer_training(samples=128), tmp_path, loggers=lambda: [logger])
-        assert logger.experiment.config["seed"] == 3
-        assert logger.experiment.summary["loss"] > 0
-    finally:
-        logger.experiment.finish()
-    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+    runs, losses = [], []
+
+    def finish(self, exit_code):  # afterwards its summary cannot be read
+        losses.append(self.summary["loss"])
+        return end(self, exit_code)
+
+    end = service.Run.finish
+    monkeypatch.setattr(service.Run, "finish", finish)
+    for part in ("tokenizer", "prior"):
+        logger = wandb(tmp_path / part, "run", part, {"seed": 3}, project="tests")
+        run(tokenizer_training(samples=128), tmp_path / part, loggers=partial(list, [logger]))
+        assert service.run is None  # the next stage has one of its own
+        assert list((tmp_path / part).glob("wandb/offline-run-*/*.wandb"))
+        runs.append(logger.experiment)
+    assert [one.name for one in runs] == ["run-tokenizer", "run-prior"]
+    assert [one.group for one in runs] == ["run", "run"]
+    assert [one.config["seed"] for one in runs] == [3, 3]
+    assert len(losses) == 2
+    assert min(losses) > 0
