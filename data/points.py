@@ -168,22 +168,26 @@ def split_sizes(n: int, split: str) -> tuple[int, int, int]:
 
     `rsgm`: 80 % and 10 %, rounded down, and the rest (De Bortoli et al., 2022). `rfm`: 10 % rounded
     down for both validation and test (Chen and Lipman, 2024). `huang`: 80 % rounded down, and the
-    rest halved (Huang et al., 2022).
+    rest halved (Huang et al., 2022). `srd`: so with 90 % (Lou et al., 2023, of lattices; they have
+    no test split).
 
     Raises:
         DataError: an unknown name.
 
     Example:
-        >>> [split_sizes(827, split) for split in ("rsgm", "rfm", "huang")]
-        [(661, 82, 84), (663, 82, 82), (661, 83, 83)]
+        >>> [split_sizes(827, split) for split in ("rsgm", "rfm", "huang", "srd")]
+        [(661, 82, 84), (663, 82, 82), (661, 83, 83), (744, 41, 42)]
     """
     if split == "rsgm":
         train, val = n * 8 // 10, n // 10
     elif split == "rfm":
         train, val = n - 2 * (n // 10), n // 10
+    elif split == "srd":
+        train = n * 9 // 10
+        val = (n - train) // 2
     elif split == "huang":
         train = n * 8 // 10
         val = (n - train) // 2
     else:
-        raise DataError(f"split must be 'rsgm', 'rfm' or 'huang', got {split!r}")
+        raise DataError(f"split must be 'rsgm', 'rfm', 'huang' or 'srd', got {split!r}")
     return train, val, n - train - val

@@ -37,11 +37,13 @@ def describe(config: DictConfig) -> None:
     for column in ("part", "class", "parameters"):
         table.add_column(column, justify="right" if column == "parameters" else "left")
     parts = {f"tokenizer.{name}": child for name, child in tokenizer.named_children()}
-    models = {"tokenizer": (tokenizer, lambda x: _tokenizer_loss(tokenizer, x))}
+    models = {}
+    if "tokenizer" in config.stages:
+        models["tokenizer"] = tokenizer, lambda x: _tokenizer_loss(tokenizer, x)
     if "prior" in config.stages:
         prior = build_prior(config, tokenizer, "meta")
         parts |= {f"prior.{name}": child for name, child in prior.named_children()}
-        models["prior"] = (prior, lambda x: _prior_loss(prior, tokenizer, x))
+        models["prior"] = prior, lambda x: _prior_loss(prior, tokenizer, x)
     for name, part in parts.items():
         table.add_row(name, type(part).__name__, f"{parameters(part):,}")
     for stage, (model, loss) in models.items():

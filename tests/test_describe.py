@@ -53,6 +53,14 @@ def test_the_table_of_the_demo(tmp_path, capsys):
     assert not (run / "tokenizer").exists()
 
 
+def test_a_prior_of_points_is_described_alone(tmp_path, capsys):
+    train.main(["experiment=rsgm/flood_dsm", "describe=true", f"run={tmp_path}"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    # Three coordinates and the time; five hidden layers; three rotations of the sphere.
+    assert f"prior parameters {5 * 512 + 4 * 513 * 512 + 513 * 3:,}" in text
+    assert "tokenizer parameters" not in text
+
+
 def test_a_tokenizer_alone_is_described(tmp_path, capsys):
     groups = ["data=imagenet256", "tokenizer=kl_f8", "stages=[tokenizer]"]
     train.main([*groups, "describe=true", f"run={tmp_path}"])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ldm.objectives.scores import ScoreMatching
 from ldm.processes import Brownian
-from ldm.randomness import Generators
+from ldm.randomness import Generators, normal
 from ldm.spaces.divergence import divergence, hutchinson_divergence
 
 __all__ = ["ImplicitScoreMatching"]
@@ -23,7 +23,8 @@ class ImplicitScoreMatching(ScoreMatching):
     Args:
         scale: of the network's output, see `ScoreMatching`.
         weight: `rate`, beta(t), that of the likelihood; or `scale`, that of the output squared.
-        sliced: estimate the divergence with one random probe, for spaces of many dimensions.
+        sliced: estimate the divergence with one random probe, of coordinates 1 or -1 in a frame,
+            for spaces of many dimensions.
 
     Raises:
         ValueError: there is no such weight.
@@ -56,7 +57,8 @@ class ImplicitScoreMatching(ScoreMatching):
             return self.read(predict(x, t, **condition), process, x, t).score
 
         if self.sliced:
-            probe = space.random_tangent(x, generator)
+            signs = normal((len(x), space.dim), generator, x.device, x.dtype).sign()
+            probe = space.frame(x, signs)
             score, div = hutchinson_divergence(space, field, x, probe)
         else:
             score, div = divergence(space, field, x)

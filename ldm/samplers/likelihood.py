@@ -26,8 +26,8 @@ class Likelihood:
         steps: of Heun's method, projected on the space; None for an adaptive solver instead.
         tolerance: of the adaptive solver, relative and absolute.
         exact: sum the divergence over a frame; else estimate it with one probe a point, of the same
-            coordinates in the frame all along its path. Where frames are not continuous the
-            adaptive solver has to take small steps: give it `steps` instead.
+            coordinates, 1 or -1, in the frame all along its path. Where frames are not continuous
+            the adaptive solver has to take small steps: give it `steps` instead.
 
     Raises:
         ValueError: there are no steps.
@@ -59,7 +59,7 @@ class Likelihood:
         """Log density of each of `x`, nats against the volume of the space."""
         space = process.space
         if not self.exact:
-            coordinates = normal((len(x), space.dim), generator, x.device, x.dtype)
+            coordinates = normal((len(x), space.dim), generator, x.device, x.dtype).sign()
 
         def field(t: Tensor, states: States) -> States:
             point = space.project(states[0])

@@ -52,7 +52,7 @@ def test_sizes_are_those_of_truncated_shares(n):
     assert split_sizes(n, "rsgm")[:2] == (int(0.8 * n), int(0.1 * n))
 
 
-@given(seed=st.integers(0, 2**32), split=st.sampled_from(["rsgm", "rfm", "huang"]))
+@given(seed=st.integers(0, 2**32), split=st.sampled_from(["rsgm", "rfm", "huang", "srd"]))
 def test_each_point_is_in_one_split(seed, split):
     data = Line(split=split, split_seed=seed)
     parts = [data.train_dataset, data.val_dataset, data.test_dataset]
@@ -95,5 +95,5 @@ def test_samples_are_left_as_arrays_and_a_picture(tmp_path):
 
 
 def test_an_unknown_split_is_refused():
-    with pytest.raises(DataError, match="'rsgm', 'rfm' or 'huang', got 'moser'"):
+    with pytest.raises(DataError, match="'rsgm', 'rfm', 'huang' or 'srd', got 'moser'"):
         Earth("fire", split="moser")

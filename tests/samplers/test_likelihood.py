@@ -192,6 +192,18 @@ def test_random_probes_give_the_log_density_in_the_mean():
     assert found.mean().item() == pytest.approx(exact.item(), abs=4 * error)
 
 
+def test_a_probe_of_signs_is_exact_where_axes_do_not_mix():
+    flow = GeodesicFlow(Torus(50))
+    x = flow.space.random(4, generator(), dtype=torch.float64)
+
+    def each(x, t, condition):
+        return Velocity(x.sin())
+
+    exact = Likelihood(steps=10)(each, flow, x, {})
+    found = Likelihood(steps=10, exact=False)(each, flow, x, {}, generator())
+    assert_close(found, exact)
+
+
 def test_a_point_with_its_own_generator_ignores_its_neighbours():
     flow, x = GeodesicFlow(Sphere(2)), points(Sphere(2), 3)
     likelihood = Likelihood(steps=4, exact=False)
