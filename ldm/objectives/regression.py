@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.objectives.objective import Objective
-from ldm.processes import Denoised, GaussianProcess
+from ldm.processes import Denoised, GaussianProcess, Process
 from ldm.randomness import Generators, normal
 from ldm.spaces.space import like
 
@@ -61,6 +61,17 @@ class Regression(Objective):
         if target not in TARGETS:
             raise ValueError(f"no target {target!r}: choose one of {', '.join(TARGETS)}")
         self.target = target
+
+    def check(self, process: Process) -> None:
+        """Refuse, besides, a target that says nothing of the data where a flow starts to sample."""
+        super().check(process)
+        start = torch.full((1,), process.span[0])
+        alpha, sigma, a, b = self._mixture(process, start)
+        if (alpha * b - sigma * a).item() == 0:
+            raise ValueError(
+                f"{self.target} says nothing of the data where {type(process).__name__} starts to "
+                f"sample: choose the target velocity or v"
+            )
 
     def loss(
         self,

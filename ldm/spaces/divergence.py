@@ -36,7 +36,7 @@ def divergence(
     # The value is the same along all axes, and is computed once for each part of them.
     terms = []
     for part in axes.split(TOGETHER):
-        value, own = vmap(along, out_dims=(None, 0))(part)
+        value, own = vmap(along, out_dims=(None, 0), randomness="same")(part)  # dropout's, say
         terms.append(own.sum(0))
     return value, sum(terms) + _stretch(space, x, value)
 
@@ -46,7 +46,8 @@ def hutchinson_divergence(
 ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, " n"]]:
     """The field at `x` and an estimate of its divergence along one probe.
 
-    It is unbiased if the probe is a standard normal tangent vector, `space.random_tangent(x)`.
+    It is unbiased if the probe's coordinates in a frame are independent, of mean 0 and variance 1;
+    signs have the least variance.
     """
     x = x.contiguous()
     value, derivative = jvp(field, (x,), (probe,))

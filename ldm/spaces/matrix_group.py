@@ -170,10 +170,10 @@ def _turn(m: Tensor, u: Tensor, basis: Tensor, d: Tensor) -> Tensor:
     # One equation for each of the basis: no eigenvectors, so it can be differentiated again.
     b = basis / vector_norm(torch.view_as_real(basis + 0j), dim=(1, 2, 3))[:, None, None]
     matrix = 2 * _real_trace(b[:, None], (b @ h.unsqueeze(-3)).unsqueeze(-4))
-    tiny = math.sqrt(torch.finfo(matrix.dtype).tiny)  # no derivative there, but a finite one
-    matrix = matrix + tiny * torch.eye(len(b), dtype=matrix.dtype, device=m.device)
-    right = 2 * _real_trace(b, right.unsqueeze(-3))
-    w = torch.linalg.solve_ex(matrix, right.unsqueeze(-1)).result
+    # Least squares: where there is no derivative, it is zero.
+    square = matrix.mT @ matrix + 1e-60 * torch.eye(len(b), dtype=matrix.dtype, device=m.device)
+    right = matrix.mT @ (2 * _real_trace(b, right.unsqueeze(-3))).unsqueeze(-1)
+    w = torch.linalg.solve_ex(square, right).result
     return u @ (w.unsqueeze(-1) * b).sum(-3)
 
 

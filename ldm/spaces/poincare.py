@@ -63,6 +63,12 @@ class PoincareBall(Space):
         norm = vector_norm(x, dim=-1, keepdim=True)
         return torch.where(norm > rim, x * (rim / norm.clamp(min=rim)), x)
 
+    def check(self, x: Float[Tensor, "n ..."]) -> None:
+        super().check(x)
+        rim = 1 - 4 * torch.finfo(x.dtype).eps  # a little beyond that of `project`
+        if (vector_norm(x, dim=-1) > rim).any():
+            raise ValueError(f"points of {self} must be within its rim: project them first")
+
     def tangent(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, "n ..."]:

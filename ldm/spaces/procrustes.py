@@ -22,7 +22,8 @@ def nearest_rotation(m: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
     """
     # Points last: all that follows runs along them.
     rows = m.permute(1, 2, 0).contiguous()
-    rows = rows / _positive(rows.abs().amax((0, 1)))
+    scale = rows.abs().amax((0, 1))
+    rows = rows / _positive(scale)
     a, b, c = rows.unbind(1)
     for _ in range(SWEEPS):
         a, b = _orthogonal(a, b)
@@ -36,7 +37,8 @@ def nearest_rotation(m: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
     r = left[0].unsqueeze(1) * right[0]
     for u, v in zip(left[1:], right[1:], strict=True):
         r = torch.addcmul(r, u.unsqueeze(1), v)
-    return r.permute(2, 0, 1).contiguous()
+    # Nothing is near to NaN or infinity: zero is added to all other rotations, NaN to those.
+    return (r + (scale - scale)).permute(2, 0, 1).contiguous()
 
 
 def _orthogonal(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -99,7 +99,14 @@ class _Parts(Space):
         """Sum over the parts, which the reference measure draws independently."""
         return torch.cat(self._scalars("log_density", x), 1).sum(1)
 
-    def _call(self, law: str, *arguments: Tensor) -> list[Tensor]:
+    def embed(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n _"]:
+        """Those of the parts, side by side."""
+        return torch.cat(self._scalars("embed", x), 1)
+
+    def check(self, x: Float[Tensor, "n ..."]) -> None:
+        self._call("check", x)
+
+    def _call(self, law: str, *arguments: Tensor) -> list:
         for x in arguments:
             if x.shape[1:] != self.shape:
                 raise ValueError(

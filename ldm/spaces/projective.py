@@ -53,6 +53,10 @@ class ProjectiveSpace(Sphere):
         chords = vector_norm(x - y, dim=-1), vector_norm(x + y, dim=-1)
         return 2 * torch.atan2(torch.minimum(*chords), torch.maximum(*chords))
 
+    def embed(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n _"]:
+        """The products of coordinates, which do not know x from -x."""
+        return (x.unsqueeze(2) * x.unsqueeze(1)).flatten(1)
+
     @property
     def heat_kernel(self) -> HeatKernel:
         return ProjectiveHeatKernel(Sphere(self.dim).heat_kernel)

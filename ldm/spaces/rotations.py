@@ -84,7 +84,8 @@ class Rotations(MatrixGroup):
         self, x: Float[Tensor, "n 3 3"], v: Float[Tensor, "n 3 3"]
     ) -> Float[Tensor, " n"]:
         """`2 log |sin(r/2) / (r/2)|` with r the angle; minus infinity at a full turn."""
-        return 2 * torch.sinc(self.inner(x, v, v).sqrt() / (2 * math.pi)).abs().log()
+        angle = vector_norm(self.left(x, v), dim=(-2, -1)) / self.unit  # no NaN gradient at zero
+        return 2 * torch.sinc(angle / (2 * math.pi)).abs().log().to(x.dtype)
 
     @property
     def heat_kernel(self) -> HeatKernel:

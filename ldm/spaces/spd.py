@@ -75,6 +75,15 @@ class SPD(Space):
         """
         return self._point(self.matrix(x.double()), x.dtype)
 
+    def check(self, x: Float[Tensor, "n ..."]) -> None:
+        super().check(x)
+        values = eigvalsh(self.matrix(x.double()))
+        least = self.n * torch.finfo(x.dtype).eps / 4  # a little below that of `project`
+        if (values[:, 0] <= least * values[:, -1]).any():
+            raise ValueError(
+                f"points of {self} must be positive definite: add a little of the identity to each"
+            )
+
     def tangent(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, "n ..."]:

@@ -57,11 +57,11 @@ class SpectralDistance(Premetric):
         self.faces = torch.from_numpy(surface.faces)
 
     def distance(self, x: Float[Tensor, "n 3"], z: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        return vector_norm(self._apart(x, z)[0], dim=1)
+        return vector_norm(self._apart(x, z)[0], dim=1).to(x)
 
     def gradient(self, x: Float[Tensor, "n 3"], z: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Of the squared distance in `x`, along the surface."""
-        return self._descent(x, z)[1]
+        return self._descent(x, z)[1].to(x)
 
     def direction(self, x: Float[Tensor, "n 3"], z: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """`-2 D grad D / |grad D|^2` of the squared distance D; zero where `x` is `z`.
@@ -71,18 +71,18 @@ class SpectralDistance(Premetric):
         """
         squared, gradient = self._descent(x, z)
         steepness = gradient.square().sum(1, keepdim=True).clamp(min=1e-20)
-        return -2 * squared[:, None] * gradient / steepness
+        return (-2 * squared[:, None] * gradient / steepness).to(x)
 
     def _descent(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         apart, corners, face = self._apart(x, z)
         along = torch.einsum("nck,nk->nc", corners, apart)
-        slopes = self.surface.slopes[face].to(x)
+        slopes = self.surface.slopes[face].to(apart)
         return apart.square().sum(1), 2 * torch.einsum("nc,ncd->nd", along, slopes)
 
     def _apart(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """From `z` to `x` in the embedding, `(n, k)`; and the corners of the face of `x`."""
         face, coordinates = self.surface.locate(torch.cat([x, z]))
-        corners = self.embedding[self.faces[face]].to(x)
+        corners = self.embedding[self.faces[face]].to(coordinates)
         embedded = torch.einsum("nc,nck->nk", coordinates, corners)
         n = len(x)
         return embedded[:n] - embedded[n:], corners[:n], face[:n]

@@ -105,7 +105,8 @@ class Sphere(Space):
     def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
         """Axes 1 to d, reflected by the Householder map that takes axis 0 to x or -x."""
         v = torch.cat([torch.zeros_like(c[:, :1]), c], dim=-1)
-        w = x + torch.where(x[..., :1] < 0, -1.0, 1.0) * self._axis(x, 0)  # never short
+        side = torch.where(x[..., :1] < 0, -1.0, 1.0).to(x.dtype)
+        w = x + side * self._axis(x, 0)  # never short
         return v - w * (2 * _dot(w, v) / _dot(w, w))
 
     @property

@@ -73,7 +73,11 @@ class Surface:
         return point.to(x) + _flatten(x - x.detach(), self.normals[face].to(x)), face
 
     def locate(self, x: Float[Tensor, "n 3"]) -> tuple[Int[Tensor, " n"], Float[Tensor, "n 3"]]:
-        """The face of the nearest point, on the CPU, and its barycentric coordinates there."""
+        """The face of the nearest point, on the CPU, and its barycentric coordinates there.
+
+        In double precision, which autocast leaves alone.
+        """
+        x = x.double()
         point, face = self.nearest(x)
         away = point - self.corners[face, 0].to(x)
         first = torch.eye(3, dtype=x.dtype, device=x.device)[0]

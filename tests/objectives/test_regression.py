@@ -195,3 +195,12 @@ def test_an_unknown_target_is_refused_with_the_known_ones():
 def test_a_diffusion_has_no_velocity_to_learn():
     with pytest.raises(ValueError, match="GaussianDiffusion has no velocity: predict eps, x0 or v"):
         Regression("velocity").loss(lambda noisy, t: noisy, DIFFUSION, gaussian(2), {})
+
+
+def test_a_flow_cannot_start_from_its_noise_alone():
+    with pytest.raises(ValueError, match="eps says nothing of the data where LinearFlow starts"):
+        Regression("eps").check(FLOW)
+    for target in ("x0", "v", "velocity"):
+        Regression(target).check(FLOW)
+    for target in ("eps", "x0", "v"):
+        Regression(target).check(DIFFUSION)

@@ -86,3 +86,12 @@ def test_geoopt_agrees():
 def test_no_dimension_is_refused():
     with pytest.raises(ValueError, match="got 0 and 1"):
         PoincareBall(0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_points_on_the_rim_are_refused_and_projected_ones_pass(dtype):
+    rim = torch.tensor([[0.6, 0.8]], dtype=dtype)
+    with pytest.raises(ValueError, match="within its rim"):
+        PoincareBall(2).check(rim)
+    beyond = torch.randn(500, 2, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    PoincareBall(2).check(PoincareBall(2).project(5 * beyond))

@@ -63,3 +63,12 @@ def test_entries_may_be_anything():
 def test_nothing_goes_to_the_identity():
     nothing = torch.zeros(1, 3, 3, dtype=torch.float64)
     assert torch.equal(nearest_rotation(nothing)[0], torch.eye(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_nothing_is_near_to_what_is_not_finite(value):
+    m = torch.eye(3, dtype=torch.float64).repeat(2, 1, 1)
+    m[0, 1, 2] = value
+    r = nearest_rotation(m)
+    assert r[0].isnan().all()
+    assert_close(r[1], m[1])

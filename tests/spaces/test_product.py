@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from ldm.randomness import sample_generators
-from ldm.spaces import Flat, Power, Product, Sphere
+from ldm.spaces import Flat, Power, Product, Sphere, Torus
 
 
 def test_a_power_of_spheres_has_the_layout_of_grouped_spherical_latents():
@@ -87,3 +87,18 @@ def test_empty_products_are_refused():
         Power(Sphere(1), groups=0)
     with pytest.raises(ValueError, match=r"got 1 and \(4, 0\)"):
         Power(Sphere(1), grid=[4, 0])
+
+
+def test_products_embed_and_check_part_by_part():
+    space = Product([Sphere(2), Torus(1)])
+    x = torch.tensor([[0.0, 0.0, 1.0, -0.01]], dtype=torch.float64)
+    y = torch.tensor([[0.0, 0.0, 1.0, 2 * math.pi - 0.02]], dtype=torch.float64)
+    space.check(torch.cat([x, y]))  # any angle within a turn will do
+    assert_close(space.distance(x, y), torch.tensor([0.01]).double())
+    straight = (space.embed(x) - space.embed(y)).norm()
+    assert_close(straight, torch.tensor(2 * math.sin(0.005)).double())
+    with pytest.raises(ValueError, match="off Sphere"):
+        space.check(2 * x)
+    power = Power(Sphere(1), groups=3)
+    z = power.random(4)
+    assert_close(power.embed(z), z)

@@ -44,3 +44,11 @@ def test_the_three_dimensional_one_is_that_of_rotations_at_half_the_size(seed):
 def test_half_of_the_sphere_is_its_volume():
     assert ProjectiveSpace(2).log_volume == pytest.approx(math.log(2 * math.pi))
     assert ProjectiveSpace(2) != Sphere(2)
+
+
+def test_embedded_a_line_has_no_sign():
+    space = ProjectiveSpace(3)
+    x, y = (space.random(20, torch.Generator().manual_seed(k), dtype=torch.float64) for k in (0, 1))
+    assert_close(space.embed(-x), space.embed(x))
+    straight = (space.embed(x) - space.embed(y)).norm(dim=1)
+    assert_close(straight, math.sqrt(2) * space.distance(x, y).sin())

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 
-from ldm.spaces import Rotations
+from ldm.spaces import Rotations, WrappedNormal
 from ldm.spaces.quaternions import quaternion, rotation
 
 space = Rotations()
@@ -167,3 +167,16 @@ def test_gradients_of_log_are_right_at_every_angle():
 def test_a_reflection_is_refused():
     with pytest.raises(ValueError, match=r"off Rotations\(\) by up to 2"):
         space.check(torch.diag(torch.tensor([1.0, 1.0, -1.0]))[None])
+
+
+def test_gradients_of_projection_are_finite_where_there_are_none():
+    degenerate = torch.stack([torch.zeros(3, 3), -torch.eye(3), torch.tensor([2.0, 1, -1]).diag()])
+    x = degenerate.requires_grad_()
+    space.project(x).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+def test_a_wrapped_normal_has_no_slope_at_its_mean():
+    x = torch.eye(3)[None].requires_grad_()
+    WrappedNormal(space, torch.eye(3), 0.3).log_density(x).sum().backward()
+    assert_close(space.tangent(x.detach(), x.grad), torch.zeros(1, 3, 3), atol=1e-5, rtol=0)

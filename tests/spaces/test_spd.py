@@ -173,3 +173,16 @@ def test_no_rows_or_no_scale_is_refused():
         SPD(0)
     with pytest.raises(ValueError, match="got 2 and -1"):
         SPD(2, scale=-1)
+
+
+@pytest.mark.parametrize("x", [[1.0, 1.0, 1.0], [1e-3, 2e-3, 1e-3], [0.0, 0.0, 0.0]])
+def test_matrices_that_are_not_positive_definite_are_refused(x):
+    with pytest.raises(ValueError, match="must be positive definite"):
+        SPD(2).check(torch.tensor([x]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_projected_passes(dtype):
+    SPD(3).check(
+        SPD(3).project(torch.randn(500, 6, generator=torch.Generator().manual_seed(0), dtype=dtype))
+    )

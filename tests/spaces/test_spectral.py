@@ -141,3 +141,15 @@ def test_the_biharmonic_distance_is_a_metric_that_scales_as_a_length(icosphere, 
 def test_an_unknown_kind_is_refused(sphere):
     with pytest.raises(ValueError, match=r"\['biharmonic', 'commute', 'diffusion'\], got 'heat'"):
         SpectralDistance(sphere, "heat")
+
+
+def test_autocast_takes_no_digits_away(sphere):
+    premetric = SpectralDistance(sphere)
+    x, z = (part.float() for part in pairs(sphere, 32))
+    laws = (premetric.distance, premetric.gradient, premetric.direction)
+    plain = [law(x, z) for law in laws]
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = [law(x, z) for law in laws]
+    for one, other in zip(plain, cast, strict=True):
+        assert one.dtype == other.dtype == torch.float32
+        assert torch.equal(one, other)

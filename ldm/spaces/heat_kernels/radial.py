@@ -127,7 +127,10 @@ def _saddle(angle: Tensor, s: Tensor, a: float) -> tuple[Tensor, Tensor]:
         cos = torch.where(square < 0, (exp + 1 / exp) / 2, root.cos())
         sinc = torch.where(square < 0, (exp - 1 / exp) / 2, root.sin()) / root
         curve = torch.where(square.abs() < 1e-3, 1 / 6, (sinc - cos) / (2 * square))
-        left = 2 * (cos - angle.cos()) / sinc
+        # Twice cos(root) - cos(angle): as a product before the antipode, where both come to -1.
+        reach = angle + root
+        product = 4 * (reach / 2).sin() * (y / (2 * reach)).sin()
+        left = torch.where(square < 0, 2 * (cos - angle.cos()), product) / sinc
         growth = 1 - left * curve / sinc
         y = y - (left - 2 * t) / growth
     return y, t / (y * ((a + 1) * growth).sqrt())

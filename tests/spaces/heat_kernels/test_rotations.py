@@ -117,3 +117,13 @@ def test_a_draw_of_its_own_generator_does_not_depend_on_the_batch():
     together = kernel.sample(origin, s, sample_generators(0, range(3)))
     alone = kernel.sample(origin[1:2], s[1:2], sample_generators(0, [1]))
     assert_close(together[1:2], alone)
+
+
+@pytest.mark.parametrize("s", [1e-13, 1e-11, 1e-10, 1e-8])
+def test_short_times_leave_no_score_without_digits(s):
+    generator = torch.Generator().manual_seed(0)
+    origin = space.random(2000, generator, dtype=torch.float64)
+    variances = torch.full((2000,), s, dtype=torch.float64)
+    x = kernel.sample(origin, variances, generator)
+    expected = space.log(x, origin) / s  # Varadhan's limit; corrections are of relative size s
+    assert_close(kernel.score(x, origin, variances), expected, rtol=1e-6, atol=1e-6 / s**0.5)
