@@ -65,7 +65,7 @@ class Regression(Objective):
     def check(self, process: Process) -> None:
         """Refuse, besides, a target that says nothing of the data where a flow starts to sample."""
         super().check(process)
-        start = torch.full((1,), process.span[0])
+        start = torch.full((1,), process.span[0], device="cpu")  # where models are meta, too
         alpha, sigma, a, b = self._mixture(process, start)
         if (alpha * b - sigma * a).item() == 0:
             raise ValueError(

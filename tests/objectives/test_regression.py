@@ -204,3 +204,9 @@ def test_a_flow_cannot_start_from_its_noise_alone():
         Regression(target).check(FLOW)
     for target in ("eps", "x0", "v"):
         Regression(target).check(DIFFUSION)
+
+
+def test_its_check_leaves_processes_as_they_are_where_models_are_built_without_numbers():
+    with torch.device("meta"):
+        Regression("v").check(process := GaussianDiffusion(SPACE, "cosine"))
+    assert process.alpha_bar.device.type == "cpu"
