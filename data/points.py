@@ -155,7 +155,13 @@ class SplitPoints(Points):
 
     def load(self, split: str) -> PointDataset:
         order = torch.from_numpy(permutation(len(self._points), self.split_seed, SPLIT))
-        parts = order.split(split_sizes(len(order), self.split))
+        sizes = split_sizes(len(order), self.split)
+        if min(sizes) < 1:
+            raise DataError(
+                f"{len(order)} points of {self.name} are too few for split={self.split}, which "
+                f"would be {sizes[0]}, {sizes[1]} and {sizes[2]}: choose more data"
+            )
+        parts = order.split(sizes)
         return PointDataset(self._points[parts[self.held.index(split)]])
 
     @cached_property

@@ -26,6 +26,13 @@ class Evaluation(ABC):
     seed: int
     """Of the samples, and of what else is random."""
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.seed < 0:
+            raise ValueError(
+                f"batch_size must be 1 or more and seed 0 or more, got {self.batch_size} and "
+                f"{self.seed}"
+            )
+
     @abstractmethod
     def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
         """Make sure that a run can be scored before it is trained; fetches what is missing.

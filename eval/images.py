@@ -46,6 +46,11 @@ class ImageEvaluation(Evaluation):
     lpips: bool = False
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples < 2:
+            raise ValueError(f"samples must be 2 or more, got {self.samples}")
+
     def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
         """Make sure that images like these can be scored; fetches what is missing.
 

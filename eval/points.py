@@ -63,6 +63,16 @@ class PointEvaluation(Evaluation):
     kernel_groups: int = 1
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples < 2:
+            raise ValueError(f"samples must be 2 or more, got {self.samples}")
+        if self.mass < 0 or self.kernel_groups < 1 or not 0 <= (self.kernel_share or 0) < 1:
+            raise ValueError(
+                f"mass must be 0 or more, kernel_groups 1 or more and kernel_share in [0, 1), got "
+                f"{self.mass}, {self.kernel_groups} and {self.kernel_share}"
+            )
+
     def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
         if not isinstance(data, Points):
             raise ConfigError(f"{data.name} holds no points of a manifold: choose another eval=")
@@ -76,6 +86,10 @@ class PointEvaluation(Evaluation):
             data.ood_dataset(name)
 
     def score(self, parts: Parts, scores: Scores) -> None:
+        if parts.prior is None:
+            raise ConfigError(
+                f"{parts.config.run} has no trained prior to score: finish it with train.py"
+            )
         space = parts.tokenizer.space
         protocol = {
             "unit": "nats a point, against the volume of the space of the data",

@@ -118,6 +118,8 @@ def validate(config: DictConfig) -> None:
     refuse_unknown("", config.keys(), known)
     for key, kind in KINDS.items():
         check_type(key, OmegaConf.to_object(config).get(key), kind)
+    if config.run == "":
+        raise ConfigError("run is empty: name a folder, run=runs/mine")
     if config.seed < 0:
         raise ConfigError(f"seed must not be negative, got {config.seed}")
     needed = ["data", "tokenizer", "eval", "trainer"]

@@ -1,11 +1,14 @@
 """What is found wrong before training: parts that do not fit, and weights that are not there."""
 
+import re
 from urllib.error import URLError
 
 import pytest
 import torch
 
+import train
 from data import Digits
+from eval import __main__ as scorer
 from ldm.build import build_tokenizer
 from ldm.checks import check_sampler, check_stages
 from ldm.config import ConfigError, compose
@@ -108,3 +111,32 @@ def test_states_that_cannot_be_resumed_are_found(tmp_path):
     with pytest.raises(BadCheckpoint, match=r"last\.ckpt is truncated or corrupt.*delete it"):
         check(tmp_path)
     check(tmp_path, stages=["tokenizer"])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("eval.samples=1", "samples must be 2 or more, got 1"),
+        ("eval.batch_size=0", "batch_size must be 1 or more and seed 0 or more, got 0 and 0"),
+        ("eval.mass=-4", "mass must be 0 or more"),
+        ("eval.kernel_share=5", r"kernel_share in \[0, 1\)"),
+        ("eval.likelihood.tolerance=0", "a tolerance must be above 0, got 0"),
+        ("prior.training.clip=-1", "clip must be above 0, or null for no limit, got -1"),
+        ("prior.training.samples=0", "training needs 1 sample or more"),
+        ("run=", "run is empty"),
+    ],
+)
+def test_values_of_no_use_are_refused_before_training(tmp_path, option, message, capsys):
+    with pytest.raises(SystemExit):
+        train.main(["experiment=demo/sphere", f"run={tmp_path}", option])
+    assert re.search(message, capsys.readouterr().err)
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_unfinished_run_of_points_is_not_scored(tmp_path, capsys):
+    options = ["data.size=200", "prior.training.samples=64", f"run={tmp_path / 'run'}"]
+    config = compose(["experiment=demo/sphere", *options])
+    Run(config.run).keep_config("prior", config)
+    with pytest.raises(SystemExit):
+        scorer.main([f"run={tmp_path / 'run'}"])
+    assert "has no trained prior to score" in capsys.readouterr().err

@@ -30,7 +30,7 @@ class Likelihood:
             the adaptive solver has to take small steps: give it `steps` instead.
 
     Raises:
-        ValueError: there are no steps.
+        ValueError: there are no steps, or the tolerance is not positive.
 
     Example: a density that nothing has been learned of yet.
         >>> from ldm.processes import GeodesicFlow, Velocity
@@ -46,6 +46,8 @@ class Likelihood:
     ) -> None:
         if steps is not None and steps < 1:
             raise ValueError(f"a likelihood needs 1 step or more, got {steps}")
+        if not tolerance > 0:
+            raise ValueError(f"a tolerance must be above 0, got {tolerance}")
         self.steps, self.tolerance, self.exact = steps, tolerance, exact
 
     def __call__(

@@ -55,6 +55,13 @@ class Training(pl.LightningModule):
         schedule: Callable[[int, int], float] | None = None,
     ) -> None:
         super().__init__()
+        if samples < 1 or batch_size < 1:
+            raise ValueError(
+                f"training needs 1 sample or more, in batches of 1 or more, got {samples} and "
+                f"{batch_size}"
+            )
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip must be above 0, or null for no limit, got {clip}")
         self.automatic_optimization = False
         self.model = model
         self.ema = EMA(model, ema)

@@ -97,3 +97,12 @@ def test_samples_are_left_as_arrays_and_a_picture(tmp_path):
 def test_an_unknown_split_is_refused():
     with pytest.raises(DataError, match="'rsgm', 'rfm', 'huang' or 'srd', got 'moser'"):
         Earth("fire", split="moser")
+
+
+def test_too_few_points_for_a_split_are_refused():
+    class Few(Line):
+        def read(self):
+            return torch.arange(7.0).unsqueeze(1)
+
+    with pytest.raises(DataError, match="7 points of line are too few for split=rfm"):
+        Few(split="rfm").load("val")
