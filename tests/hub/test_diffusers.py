@@ -49,7 +49,8 @@ def check_autoencoder(ours, theirs, image, atol):
 def test_kl_f8_equals_autoencoder_kl_at_full_width():
     torch.manual_seed(0)
     ours, theirs = pair(128, [1, 2, 4, 4]), official(128, [1, 2, 4, 4])
-    check_autoencoder(ours, theirs, torch.randn(1, 3, 64, 64), atol=1e-5)
+    # Single precision is 2e-5 off by itself, where convolutions are by Winograd's transform.
+    check_autoencoder(ours.double(), theirs, torch.randn(1, 3, 32, 32).double(), atol=1e-11)
 
 
 @pytest.mark.parametrize(
