@@ -49,7 +49,7 @@ def test_a_run_that_is_not_there_is_not_run(table):
 
 
 def test_a_run_of_the_experiment_itself_is_full_scale(table):
-    finish(table, "trainer=cpu_bf16", "eval.samples=10")  # how, not what
+    finish(table, "trainer=cpu", "eval.samples=10")  # how, not what
     (row,) = reproduce("some", table)
     assert row["scale"].startswith("full scale")
     assert row["ours"]["psnr"] == [21.5]

@@ -1,6 +1,7 @@
 """One step of optimisation: parts of a batch, clipping, precision, and losses that blow up."""
 
 import functools
+import json
 import math
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from ldm.randomness import normal
 from ldm.training import Cosine, Diverged
 from ldm.training.checkpoints import SaveCheckpoint
+from ldm.training.fit import fast_precision
 
 SGD = functools.partial(torch.optim.SGD, lr=0.05)
 
@@ -115,6 +117,27 @@ def test_bf16_trains_and_keeps_weights_in_float32(
         assert {p.dtype for p in half.model.parameters()} == {torch.float32}
         assert not torch.equal(weights(half), weights(full))  # it did compute in another precision
         torch.testing.assert_close(half.logs["loss"], full.logs["loss"], rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "expected"),
+    [(True, False, "bf16-mixed"), (False, True, "bf16-mixed"), (False, False, "32-true")],
+)
+def test_bf16_is_chosen_where_the_cpu_has_it(amx, avx512, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    assert fast_precision("cpu") == expected
+
+
+def test_the_chosen_precision_is_what_trains_and_is_noted(
+    prior_training, run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("ldm.training.fit.fast_precision", lambda accelerator: "bf16-mixed")
+    half = run(prior_training(), tmp_path / "half", precision="bf16-mixed")
+    chosen = run(prior_training(), tmp_path / "chosen", precision="auto")
+    assert torch.equal(weights(chosen), weights(half))
+    (effort,) = (tmp_path / "chosen").rglob("effort.json")
+    assert json.loads(effort.read_text())["machine"].endswith("bf16-mixed")
 
 
 def test_recomputed_activations_give_the_same_gradient(prior_training, run, tmp_path):
