@@ -1,11 +1,11 @@
 """Unit spheres: the latents of spherical quantisers, directions, points on the earth."""
 
 import math
+from functools import reduce
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.linalg import vector_norm
 
 from ldm.randomness import Generators, normal
 from ldm.spaces.heat_kernels.circle import CircleHeatKernel
@@ -14,6 +14,8 @@ from ldm.spaces.heat_kernels.sphere import SphereHeatKernel
 from ldm.spaces.space import Space
 
 __all__ = ["Sphere"]
+
+_LEAST = 64 * torch.finfo(torch.float64).tiny
 
 
 class Sphere(Space):
@@ -56,57 +58,57 @@ class Sphere(Space):
     def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """The direction of each point; the origin, equally near to all, goes to the first axis.
 
-        So do points too short to be squared: below 1e-18 in single precision.
+        So do points too short to be squared in double precision, which all others are in: below
+        1e-153. Those above 1e154 are too long to be.
         """
-        norm = vector_norm(x, dim=-1, keepdim=True)
-        least = 8 * math.sqrt(torch.finfo(x.dtype).tiny)
-        kept = (norm > least).to(x.dtype)
-        y = x * (kept / norm.clamp(min=least))
+        wide = x.double()
+        square = _dot(wide, wide)
+        kept = (square > _LEAST).double()
+        y = wide * (kept * square.clamp(min=_LEAST).rsqrt())
         y[..., :1] += 1 - kept
-        return y
+        return y.to(x.dtype)
 
     def tangent(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, "n ..."]:
         # Over |x|^2, though that is one: so the field stays tangent off the sphere too, without
         # which its divergence in ambient coordinates is not the sphere's.
-        return v - x * (_dot(x, v) / _positive(_dot(x, x)))
+        return v - x * (_dot(x, v) / _dot(x, x).clamp(min=torch.finfo(x.dtype).tiny))
 
     def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        angle = _positive(vector_norm(v, dim=-1, keepdim=True))
+        angle = _length(v)
         y = torch.cos(angle) * x + (torch.sin(angle) / angle) * v
-        return y / vector_norm(y, dim=-1, keepdim=True)  # else a long walk drifts off by rounding
+        return y * _dot(y, y).rsqrt()  # else a long walk drifts off by rounding
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """The shortest velocity from `x` to `y`; to the antipode, one of the many of length pi."""
-        near, far = _chord(x, y), _chord(x, -y)
+        minus, plus = y - x, y + x
+        near, far = _dot(minus, minus), _dot(plus, plus)
         # From the nearer of x and -x, an exact difference: from y alone, both ends lose digits.
         side = 1 - 2 * (far < near).to(x.dtype)
-        v = y - side * x
-        # Nothing is left of the direction at the antipode, so any will do: one of two axes.
-        lost = far < 8 * torch.finfo(x.dtype).eps
-        along = x[..., :1].abs() > 0.8
-        v[..., :1] += (lost & ~along).to(v.dtype)
-        v[..., 1:2] += (lost & along).to(v.dtype)
-        v = v - _dot(x, v) * x
-        return v * (_angle(near, far) / _positive(vector_norm(v, dim=-1, keepdim=True)))
+        v = _somewhere(x, y - side * x, far)
+        v = torch.addcmul(v, _dot(x, v), x, value=-1)
+        return v * (_angle(near, far) / _length(v))
 
     def transport(
         self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, "n ..."]:
-        """Along one of the many geodesics where `y` is the antipode of `x`."""
-        w = self.log(x, y)
-        angle = vector_norm(w, dim=-1, keepdim=True)
-        u = w / _positive(angle)
-        # Only the part along the geodesic turns.
-        turned = (torch.cos(angle) - 1) * u - torch.sin(angle) * x
-        return self.tangent(y, v + _dot(u, v) * turned)
+        """Along one of the many geodesics where `y` is the antipode of `x`.
+
+        The turn that takes x to y acts on vectors orthogonal to x as the reflection along x + y.
+        """
+        plus = y + x
+        far = _dot(plus, plus)
+        normal = _somewhere(x, y + x, far)
+        normal = normal - (far < _lost(x)).to(x.dtype) * _dot(x, normal) * x
+        reflected = v - normal * (2 * _dot(normal, v) / _dot(normal, normal))
+        return self.tangent(y, reflected)
 
     def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
         """Axes 1 to d, reflected by the Householder map that takes axis 0 to x or -x."""
         v = torch.cat([torch.zeros_like(c[:, :1]), c], dim=-1)
-        side = torch.where(x[..., :1] < 0, -1.0, 1.0).to(x.dtype)
-        w = x + side * self._axis(x, 0)  # never short
+        side = 1 - 2 * (x[..., :1] < 0).to(x.dtype)
+        w = torch.cat([x[..., :1] + side, x[..., 1:]], dim=-1)  # never short
         return v - w * (2 * _dot(w, v) / _dot(w, w))
 
     @property
@@ -120,11 +122,12 @@ class Sphere(Space):
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, " n"]:
         """`(d - 1) log |sin r / r|` with `r = |v|`; minus infinity at the antipode."""
-        angle = vector_norm(v, dim=-1)
+        angle = _length(v).squeeze(-1)
         return torch.special.xlogy(self.dim - 1, torch.sinc(angle / math.pi).abs())
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        return _angle(_chord(x, y), _chord(x, -y)).squeeze(-1)
+        minus, plus = y - x, y + x
+        return _angle(_dot(minus, minus), _dot(plus, plus)).squeeze(-1)
 
     def spread(self, n: int) -> Float[Tensor, "n ..."]:
         """A Fibonacci lattice on S^2: equal heights, each turned by the golden angle."""
@@ -140,28 +143,38 @@ class Sphere(Space):
         """Of the uniform law: minus the log volume everywhere."""
         return x.new_full(x.shape[:1], -self.log_volume)
 
-    def _axis(self, x: Tensor, index: int) -> Tensor:
-        """The unit vector of one coordinate."""
-        return (torch.arange(x.shape[-1], device=x.device) == index).to(x.dtype)
-
     def __repr__(self) -> str:
         return f"Sphere({self.dim})"
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
-    return (x * y).sum(-1, keepdim=True)
+    product = x * y
+    if product.shape[-1] > 4:
+        return product.sum(-1, keepdim=True)
+    # Over so few numbers torch's own sum is several times slower.
+    return reduce(torch.add, product.unbind(-1)).unsqueeze(-1)
 
 
-def _chord(x: Tensor, y: Tensor) -> Tensor:
-    return vector_norm(x - y, dim=-1, keepdim=True)
+def _length(v: Tensor) -> Tensor:
+    """Of each vector; quotients of two such, and their gradients, are finite at zero."""
+    return _dot(v, v).clamp(min=4 * torch.finfo(v.dtype).tiny).sqrt()
 
 
 def _angle(near: Tensor, far: Tensor) -> Tensor:
-    """Of the chords from a point to another and to its antipode."""
+    """Of the squared chords from a point to another and to its antipode."""
     # At the antipode half the angle has tangent one over epsilon: a right angle, to its last digit.
-    return 2 * torch.atan(_positive(near) / far.clamp(min=torch.finfo(far.dtype).eps))
+    info = torch.finfo(far.dtype)
+    return 2 * (near.clamp(min=4 * info.tiny) / far.clamp(min=info.eps**2)).sqrt().atan()
 
 
-def _positive(x: Tensor) -> Tensor:
-    # Quotients of two such, and their gradients, are finite at zero; half of it is still normal.
-    return x.clamp(min=4 * torch.finfo(x.dtype).tiny)
+def _lost(x: Tensor) -> float:
+    """The squared chord to an antipode below which nothing is left of its direction."""
+    return (8 * torch.finfo(x.dtype).eps) ** 2
+
+
+def _somewhere(x: Tensor, v: Tensor, far: Tensor) -> Tensor:
+    """`v`, or some axis that is not along `x` where the direction of the antipode is lost."""
+    lost, along = far < _lost(x), x[..., :1].abs() > 0.8
+    v[..., :1] += (lost & ~along).to(v.dtype)
+    v[..., 1:2] += (lost & along).to(v.dtype)
+    return v

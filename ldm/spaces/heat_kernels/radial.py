@@ -84,20 +84,29 @@ def _integrate(
     sharp = (angle < math.pi / 2).double()
     from_image = torch.lerp(from_image, -(angle + u), sharp)  # a whole turn less
     # 2 D = exp(i phi) (1 - exp(i (angle - phi))) (1 - exp(-i (angle + phi))): each factor has a
-    # positive real part, so arguments add up without jumps.
+    # positive real part, so that their product's argument does not jump.
     shrink, rest = (-c).exp(), -torch.expm1(-c)
-    re_1, im_1 = _factor(shrink, rest, from_angle)
-    re_2, im_2 = _factor(shrink, rest, from_image)
-    modulus = c + 0.5 * ((re_1.square() + im_1.square()) * (re_2.square() + im_2.square())).log()
-    argument = u - (im_1 / re_1).atan() - (im_2 / re_2).atan()
+    turn, (re_1, im_1) = _factor(shrink, rest, from_angle)
+    _, (re_2, im_2) = _factor(shrink, rest, from_image)
+    re, im = re_1 * re_2 - im_1 * im_2, re_1 * im_2 + im_1 * re_2  # of the product's conjugate
+    square = re.square() + im.square()
+    modulus = c + 0.5 * square.log()
+    argument = u - torch.atan2(im, re)
 
     exponent = real / (2 * s) - a * modulus
     phase = imaginary / (2 * s) - a * argument
     top = exponent[0]  # the largest, near the saddle
-    below = exponent - top
-    total = (below.exp() * (phase.cos() - eta * phase.sin())).sum(0)
-    phase = phase - argument
-    over_d = (2 * (below - modulus).exp() * (phase.cos() - eta * phase.sin())).sum(0)
+    size = (exponent - top).exp()
+    cos, sin = size * phase.cos(), size * phase.sin()
+    w_re, w_im = cos - eta * sin, sin + eta * cos
+    total = w_re.sum(0)
+    # 1 / (2 D) is exp(-i angle) q, whose first factor waits for the sum.
+    q_re = (turn[0] * re - turn[1] * im) / square
+    q_im = (turn[0] * im + turn[1] * re) / square
+    over_d = 2 * (
+        angle.cos() * (w_re * q_re - w_im * q_im).sum(0)
+        + angle.sin() * (w_re * q_im + w_im * q_re).sum(0)
+    )
 
     log_area = math.log(2) + (a + 1) * math.log(math.pi) - math.lgamma(a + 1)
     log_kernel = (
@@ -141,8 +150,11 @@ def _quotient(real: Tensor, imaginary: Tensor, u: Tensor, c: Tensor) -> Tensor:
     return (real * u - imaginary * c) / (u.square() + c.square())
 
 
-def _factor(shrink: Tensor, rest: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """Real and minus imaginary part of `1 - shrink exp(i angle)`, where `rest = 1 - shrink`."""
+def _factor(
+    shrink: Tensor, rest: Tensor, angle: Tensor
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """`shrink exp(i angle)`, and the conjugate of 1 less that, where `rest = 1 - shrink`."""
     sin, cos = (angle / 2).sin(), (angle / 2).cos()
     twice = 2 * shrink * sin
-    return rest + twice * sin, twice * cos
+    missing, imaginary = twice * sin, twice * cos
+    return (shrink - missing, imaginary), (rest + missing, imaginary)
