@@ -319,6 +319,17 @@ def test_the_differential_of_exp_at_zero_is_the_identity(space, seed):
 @smooth
 @law
 @given(seed=seeds)
+def test_the_differential_of_log_where_two_points_meet_is_the_identity(space, seed):
+    x, _, _ = points(space, seed)
+    v = space.random_tangent(x, torch.Generator().manual_seed(seed))
+    close(jvp(lambda y: space.log(x, y), (x,), (v,))[1], v)
+    # Of the velocity to a fixed point at that point: minus the identity.
+    close(space.tangent(x, jvp(lambda y: space.log(y, x), (x,), (v,))[1]), -v)
+
+
+@smooth
+@law
+@given(seed=seeds)
 def test_gradients_stand_for_derivatives(space, seed):
     x, _, _ = points(space, seed)
     euclidean = ambient(space, seed)
