@@ -126,7 +126,9 @@ def _plane_tangents(s: Tensor, generator: Generators) -> Tensor:
         a, b = (u + r) / 2, own * w.square() / (2 * (u + r))
         halves = log_sinhc_of_root(a.square()) + log_sinhc_of_root(b.square())
         log_bessel = torch.special.i0e(r / 2).log() + r / 2
-        log_ratio = log_sinhc_of_root(r.square()) - halves / 2 - log_bessel - 0.5 * math.log(math.pi / 2)
+        log_ratio = (
+            log_sinhc_of_root(r.square()) - halves / 2 - log_bessel - 0.5 * math.log(math.pi / 2)
+        )
         accepted = coin.log() < log_ratio
         tangents[pending[accepted]] = proposal[accepted]
         pending = pending[~accepted]
