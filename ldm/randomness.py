@@ -74,4 +74,6 @@ def _draw(draw, shape, generator, device, dtype):
     if len(generator) != shape[0]:
         raise ValueError(f"{shape[0]} samples need as many generators, got {len(generator)}")
     rows = [draw(tuple(shape[1:]), generator=g, device=g.device, dtype=dtype) for g in generator]
+    if not rows:
+        return torch.empty(tuple(shape), device=device, dtype=dtype)
     return torch.stack(rows).to(device)

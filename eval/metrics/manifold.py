@@ -49,7 +49,7 @@ def manifold_scores(
         balls that hold a real point, and of recall and coverage. Equal `k`s make them the paper's.
 
     Raises:
-        ValueError: a set holds too few points to have a k-th neighbour.
+        ValueError: a set holds too few points to have a k-th neighbour, or a feature is not finite.
 
     Example:
         >>> points = torch.arange(10.0)[:, None]
@@ -63,6 +63,12 @@ def manifold_scores(
             f"{max(ks)} neighbours need more points than that in each set, "
             f"got {len(real)} real and {len(fake)} fake"
         )
+    for name, x in {"real": real, "fake": fake}.items():
+        bad = int((~x.isfinite()).any(dim=1).sum())
+        if bad:
+            raise ValueError(
+                f"{bad} of {len(x)} {name} features are not finite: look for NaN images"
+            )
     # Centred, the products in a squared distance are no larger than need be.
     centre = real.double().mean(dim=0)
     real, fake = real.double() - centre, fake.double() - centre

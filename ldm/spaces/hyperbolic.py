@@ -10,7 +10,12 @@ from torch.linalg import vector_norm
 from ldm.randomness import Generators, normal
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.hyperbolic import HyperbolicHeatKernel
-from ldm.spaces.sinhc import log_sinhc, sinhc
+from ldm.spaces.sinhc import (
+    asinh_of_root_squared,
+    cosh_of_root,
+    log_sinhc_of_root,
+    sinhc_of_root,
+)
 from ldm.spaces.space import Space
 
 __all__ = ["Hyperboloid"]
@@ -61,7 +66,7 @@ class Hyperboloid(Space):
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n ..."]:
         v = self.scale * normal((n, self.dim), generator, device, dtype)
-        return _lifted(v * sinhc(vector_norm(v, dim=-1, keepdim=True)))
+        return _lifted(v * sinhc_of_root(_dot(v, v)))
 
     def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """The point straight above or below, of the same spatial coordinates.
@@ -77,21 +82,24 @@ class Hyperboloid(Space):
         return _along(x, v[..., 1:] + _lorentz(x, v) * x[..., 1:])
 
     def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        length = _norm_with_wedge(x[..., 1:], v[..., 1:]) / x[..., :1]
+        # Of any finite step: no square of it overflows when its largest coordinate is one.
+        size = v[..., 1:].detach().abs().amax(-1, keepdim=True).clamp(min=1)
+        v = v[..., 1:] / size
+        square = _square_with_wedge(x[..., 1:], v) / x[..., :1].square()
+        length = _positive(square).sqrt()
         # Within this radius squares of products of two coordinates are finite. A geodesic that
         # leaves at the rate d cosh(radius) = outwards * length gets as far as room + log 2.
         radius = math.log(torch.finfo(x.dtype).max) / 4 - 2
-        outwards = (_along(x, v[..., 1:])[..., :1] / _positive(length)).detach()
+        outwards = (_along(x, v)[..., :1] / length).detach()
         room = radius - torch.maximum(x[..., :1] + outwards, 0.5 / x[..., :1]).log()
-        room = _positive(room)
-        v = v * (room / length.maximum(room))
-        r = length.minimum(room)
-        return _lifted(torch.cosh(r) * x[..., 1:] + sinhc(r) * v[..., 1:])
+        stretch = size.minimum(_positive(room) / length)
+        square = stretch.square() * square
+        return _lifted(cosh_of_root(square) * x[..., 1:] + sinhc_of_root(square) * stretch * v)
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        half = _sinh_half_distance(x, y)
-        to = (y - x - 2 * half.square() * x)[..., 1:]  # y - cosh(d) x, also where d is tiny
-        return _along(x, to / sinhc(2 * torch.asinh(half)))
+        half = _squared_sinh_half_distance(x, y)
+        to = (y - x - 2 * half * x)[..., 1:]  # y - cosh(d) x, also where d is tiny
+        return _along(x, to / sinhc_of_root(4 * asinh_of_root_squared(half)))
 
     def inner(
         self, x: Float[Tensor, "n ..."], u: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
@@ -103,7 +111,7 @@ class Hyperboloid(Space):
         self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, "n ..."]:
         # <y, v> = <y - x, v>, and 1 - <x, y> = 2 + 2 sinh^2(d / 2).
-        turn = _lorentz(y - x, v) / (2 + 2 * _sinh_half_distance(x, y).square())
+        turn = _lorentz(y - x, v) / (2 + 2 * _squared_sinh_half_distance(x, y))
         return _along(y, (v + turn * (x + y))[..., 1:])
 
     def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
@@ -120,22 +128,30 @@ class Hyperboloid(Space):
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, " n"]:
         """`(d - 1) log(sinh r / r)` with `r = |v|`."""
-        r = _norm_with_wedge(x[..., 1:], v[..., 1:]) / x[..., :1]
-        return (self.dim - 1) * log_sinhc(r.squeeze(-1))
+        square = _square_with_wedge(x[..., 1:], v[..., 1:]) / x[..., :1].square()
+        return (self.dim - 1) * log_sinhc_of_root(square.squeeze(-1))
 
     @property
     def heat_kernel(self) -> HeatKernel:
         return HyperbolicHeatKernel(self)
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        return 2 * torch.asinh(_sinh_half_distance(x, y)).squeeze(-1)
+        square = self.squared_distance(x, y)
+        # Where the points meet the gradient is zero, as that of a norm.
+        return torch.where(square > 0, _positive(square).sqrt(), square)
+
+    def squared_distance(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """Smooth, also where the points meet."""
+        return 4 * asinh_of_root_squared(_squared_sinh_half_distance(x, y)).squeeze(-1)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Of the wrapped normal at the origin."""
-        r = _radius(x).squeeze(-1)
-        log_normal = -0.5 * (r / self.scale).square()
+        square = asinh_of_root_squared(x[..., 1:].square().sum(-1))
+        log_normal = -0.5 * square / self.scale**2
         log_normal = log_normal - self.dim * math.log(self.scale * math.sqrt(2 * math.pi))
-        return log_normal - (self.dim - 1) * log_sinhc(r)
+        return log_normal - (self.dim - 1) * log_sinhc_of_root(square)
 
     def __repr__(self) -> str:
         return f"Hyperboloid({self.dim}, scale={self.scale})"
@@ -152,13 +168,8 @@ def _along(x: Tensor, space: Tensor) -> Tensor:
     return torch.cat([_dot(x[..., 1:], space) / x[..., :1], space], dim=-1)
 
 
-def _radius(x: Tensor) -> Tensor:
-    """Distance from the origin."""
-    return torch.asinh(vector_norm(x[..., 1:], dim=-1, keepdim=True))
-
-
-def _sinh_half_distance(x: Tensor, y: Tensor) -> Tensor:
-    """`|x - y| / 2` in Lorentz's norm, without the cancellation of time against space.
+def _squared_sinh_half_distance(x: Tensor, y: Tensor) -> Tensor:
+    """`|x - y|^2 / 4` in Lorentz's norm, without the cancellation of time against space.
 
     Of the spatial parts a and b, `|x - y|^2 = 4 (|a - b|^2 + |a ^ b|^2) / (2 (1 + x_0 y_0 + a.b))`
     has terms of one sign unless the points are on opposite sides of the origin and far from it,
@@ -166,17 +177,23 @@ def _sinh_half_distance(x: Tensor, y: Tensor) -> Tensor:
     """
     (x_time, a), (y_time, b) = ((z[..., :1], z[..., 1:]) for z in (x, y))
     side, times = _dot(a, b), x_time * y_time
-    together = (2 * (1 + times + torch.maximum(side, -times / 2))).sqrt()
-    opposite = _positive((times - side - 1) / 2).sqrt()
-    return torch.where(side < -times / 2, opposite, _norm_with_wedge(a, b - a) / together)
+    together = 2 * (1 + times + torch.maximum(side, -times / 2))
+    opposite = (times - side - 1) / 2
+    return torch.where(side < -times / 2, opposite, _square_with_wedge(a, b - a) / together)
 
 
-def _norm_with_wedge(a: Tensor, v: Tensor) -> Tensor:
-    """`sqrt(|v|^2 + |a ^ v|^2)`; over x_0, the Lorentz norm of a tangent vector at x = (x_0, a)."""
-    size = _positive(vector_norm(a, dim=-1, keepdim=True))
-    axis = a / size
-    across = size * (v - axis * _dot(axis, v))
-    return vector_norm(torch.cat([v, across], dim=-1), dim=-1, keepdim=True)
+def _square_with_wedge(a: Tensor, v: Tensor) -> Tensor:
+    """`|v|^2 + |a ^ v|^2`; over x_0^2, that of a tangent vector at x = (x_0, a) in Lorentz's norm.
+
+    The wedge is `|a|^2 |v|^2 - (a.v)^2`: what cancels in it is small against `|v|^2` where a is
+    short. Where it is long, it is the part of v across a.
+    """
+    square, along = _dot(a, a), _dot(a, v)
+    near = square * _dot(v, v) - along.square()
+    long = square.clamp(min=1)
+    across = v - a * (along / long)
+    far = long * _dot(across, across)
+    return _dot(v, v) + torch.where(square < 1, near, far)
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:

@@ -117,13 +117,18 @@ class PoincareBall(Space):
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return self.hyperboloid.distance(self.to_hyperboloid(x), self.to_hyperboloid(y))
 
+    def squared_distance(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, " n"]:
+        """Smooth, also where the points meet."""
+        return self.hyperboloid.squared_distance(self.to_hyperboloid(x), self.to_hyperboloid(y))
+
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Of the wrapped normal at the centre, against hyperbolic volume."""
         return self.hyperboloid.log_density(self.to_hyperboloid(x))
 
     def _conformal(self, x: Tensor) -> Tensor:
-        norm = vector_norm(x, dim=-1, keepdim=True)
-        return 2 / ((1 - norm) * (1 + norm))
+        return 2 / (1 - x.square().sum(-1, keepdim=True))
 
     def _pushed(self, x: Tensor, v: Tensor) -> Tensor:
         """The differential of `to_hyperboloid`."""

@@ -24,9 +24,12 @@ class _Parts(Space):
 
     parts: tuple[Space, ...]
 
+    copies: list[int]
+    """How many times each of `parts` is repeated in a point."""
+
     @abstractmethod
     def _apart(self, x: Tensor) -> list[Tensor]:
-        """One tensor of points for each of `parts`; a multiple of n if it repeats."""
+        """One tensor of points for each of `parts`, all copies of one sample in a row."""
 
     @abstractmethod
     def _together(self, points: list[Tensor], n: int) -> Tensor:
@@ -59,13 +62,13 @@ class _Parts(Space):
 
     def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
         """The parts' frames, one after another."""
-        n, points = len(x), self._apart(x)
-        sizes = [len(own) // n * part.dim for part, own in zip(self.parts, points, strict=True)]
+        points = self._apart(x)
+        sizes = [copies * part.dim for part, copies in zip(self.parts, self.copies, strict=True)]
         vectors = [
             part.frame(own, mine.reshape(len(own), part.dim))
             for part, own, mine in zip(self.parts, points, c.split(sizes, 1), strict=True)
         ]
-        return self._together(vectors, n)
+        return self._together(vectors, len(x))
 
     def gradient(
         self, x: Float[Tensor, "n ..."], euclidean: Float[Tensor, "n ..."]
@@ -120,8 +123,12 @@ class _Parts(Space):
         return self._together(self._call(law, *arguments), len(arguments[0]))
 
     def _scalars(self, law, *arguments):
-        n = len(arguments[0])
-        return [values.reshape(n, -1) for values in self._call(law, *arguments)]
+        return self._rows(self._call(law, *arguments))
+
+    def _rows(self, values: list[Tensor]) -> list[Tensor]:
+        """All that the copies of a part have in a sample as one row."""
+        pairs = zip(values, self.copies, strict=True)
+        return [own.unflatten(0, (-1, copies)).flatten(1) for own, copies in pairs]
 
 
 class Product(_Parts):
@@ -143,6 +150,7 @@ class Product(_Parts):
         if not parts:
             raise ValueError("a product needs one space or more, got none")
         self.parts = tuple(parts)
+        self.copies = [1] * len(self.parts)
         self.sizes = [math.prod(part.shape) for part in self.parts]
         self.shape = (sum(self.sizes),)
         self.dim = sum(part.dim for part in self.parts)
@@ -214,6 +222,7 @@ class Power(_Parts):
         channels, *rest = base.shape
         self.shape = (groups * channels, *rest, *self.grid)
         copies = groups * math.prod(self.grid)
+        self.copies = [copies]
         self.dim, self.log_volume = copies * base.dim, copies * base.log_volume
         self.linear = base.linear
 
@@ -224,8 +233,8 @@ class Power(_Parts):
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n ..."]:
-        copies = self.groups * math.prod(self.grid)
-        if generator is None or isinstance(generator, torch.Generator):
+        (copies,) = self.copies
+        if n == 0 or generator is None or isinstance(generator, torch.Generator):
             points = self.base.random(n * copies, generator, device, dtype)
         elif len(generator) != n:
             raise ValueError(f"{n} samples need as many generators, got {len(generator)}")
@@ -261,8 +270,7 @@ class _PartsHeatKernel(HeatKernel):
     def log_density(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
-        values = self._call("log_density", [x, origin], s)
-        return torch.cat([value.reshape(len(x), -1) for value in values], 1).sum(1)
+        return torch.cat(self.space._rows(self._call("log_density", [x, origin], s)), 1).sum(1)
 
     def score(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
@@ -277,8 +285,7 @@ class _PartsHeatKernel(HeatKernel):
     def _call(self, law: str, points: list[Tensor], s: Tensor, generator=None) -> list[Tensor]:
         apart = zip(*map(self.space._apart, points), strict=True)
         values = []
-        for kernel, own in zip(self.kernels, apart, strict=True):
-            copies = len(own[0]) // len(s)
+        for kernel, own, copies in zip(self.kernels, apart, self.space.copies, strict=True):
             more = [] if law != "sample" else [_repeated(generator, copies)]
             values.append(getattr(kernel, law)(*own, s.repeat_interleave(copies), *more))
         return values

@@ -1,34 +1,78 @@
-"""`sinh(r) / r`, the growth of volumes in hyperbolic directions, from r = 0 to beyond overflow."""
+"""Even functions of a length, as functions of its square: smooth at zero, to every derivative.
+
+A length has none there, and by it autograd would take what is even for flat. Near zero a series
+stands in for the closed forms, which lose digits there, and their derivatives all of them.
+"""
 
 import math
+from collections.abc import Callable
+from fractions import Fraction
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["log_sinhc", "log_sinhc_slope", "sinhc"]
-
-# Below it, closed forms lose digits (their derivatives all of them) and three terms have them all.
-_SMALL = 0.03
-
-
-def sinhc(r: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`sinh(r) / r` for r >= 0, one at zero."""
-    positive = r.clamp(min=torch.finfo(r.dtype).tiny)
-    return torch.sinh(positive) / positive
+__all__ = [
+    "asinh_of_root_squared",
+    "cosh_of_root",
+    "log_sinhc_of_root",
+    "sinhc_of_root",
+    "slope_of_log_sinhc_over_root",
+]
 
 
-def log_sinhc(r: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`log(sinh(r) / r)` for r >= 0; it grows like r, so nothing overflows."""
-    large, square = r.clamp(min=_SMALL), r.clamp(max=_SMALL).square()
-    closed = large + (-torch.expm1(-2 * large)).log() - large.log() - math.log(2)
-    series = square * (1 / 6 - square * (1 / 180 - square / 2835))
-    return torch.where(r < _SMALL, series, closed)
+def cosh_of_root(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`cosh(r)` for `r^2 = square`."""
+    return _even(square, _COSH, 1.0, torch.cosh)
 
 
-def log_sinhc_slope(r: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`coth(r) - 1 / r`, the derivative of `log_sinhc`, for r >= 0."""
-    large, small = r.clamp(min=_SMALL), r.clamp(max=_SMALL)
-    square = small.square()
-    series = small * (1 / 3 - square * (1 / 45 - square * 2 / 945))
-    return torch.where(r < _SMALL, series, 1 / torch.tanh(large) - 1 / large)
+def sinhc_of_root(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`sinh(r) / r` for `r^2 = square`, the growth of lengths in hyperbolic directions."""
+    return _even(square, _SINHC, 1.0, lambda r: torch.sinh(r) / r)
+
+
+def log_sinhc_of_root(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`log(sinh(r) / r)` for `r^2 = square`; it grows like r, so nothing overflows."""
+    return _even(
+        square, _LOG, 1.0, lambda r: r + (-torch.expm1(-2 * r)).log() - r.log() - math.log(2)
+    )
+
+
+def slope_of_log_sinhc_over_root(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`(coth(r) - 1 / r) / r` for `r^2 = square`: the slope of `log(sinh(r) / r)` in r, over r."""
+    return _even(square, _SLOPE, 1.0, lambda r: (1 / torch.tanh(r) - 1 / r) / r)
+
+
+def asinh_of_root_squared(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`asinh(z)^2` for `z^2 = square`."""
+    return _even(square, _ASINH, 1 / 16, lambda z: torch.asinh(z).square())
+
+
+def _even(square: Tensor, series: list[float], join: float, closed: Callable) -> Tensor:
+    near = square < join
+    small, large = torch.where(near, square, 0.0), torch.where(near, join, square)
+    total = torch.full_like(square, series[-1])
+    for coefficient in reversed(series[:-1]):
+        total = total * small + coefficient
+    return torch.where(near, total, closed(large.sqrt()))
+
+
+TERMS = 18  # what is left out is below rounding, and so is its second derivative
+
+_COSH = [1 / math.factorial(2 * k) for k in range(TERMS)]
+_SINHC = [1 / math.factorial(2 * k + 1) for k in range(TERMS)]
+_ASINH = [0.0] + [-((-4) ** k) / (2 * k * k * math.comb(2 * k, k)) for k in range(1, TERMS)]
+
+
+def _log_series() -> list[float]:
+    """Of log S for the series S of sinhc, by comparing coefficients in `S (log S)' = S'`."""
+    s = [Fraction(1, math.factorial(2 * k + 1)) for k in range(TERMS)]
+    log = [Fraction(0)]
+    for k in range(1, TERMS):
+        rest = sum((j * log[j] * s[k - j] for j in range(1, k)), Fraction(0))
+        log.append(s[k] - rest / k)
+    return [float(c) for c in log]
+
+
+_LOG = _log_series()
+_SLOPE = [2 * k * c for k, c in enumerate(_LOG)][1:]

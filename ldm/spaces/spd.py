@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.linalg import cholesky, eigvalsh, solve_triangular
 
 from ldm.randomness import Generators, normal
-from ldm.spaces.sinhc import log_sinhc
+from ldm.spaces.sinhc import log_sinhc_of_root
 from ldm.spaces.space import Space
 from ldm.spaces.symmetric import symmetric_clamp, symmetric_exp, symmetric_log, symmetric_sqrt
 
@@ -163,7 +163,7 @@ class SPD(Space):
 
     def _log_jacobian(self, values: Tensor) -> Tensor:
         row, column = torch.triu_indices(self.n, self.n, 1, device=values.device)
-        return log_sinhc((values[..., row] - values[..., column]).abs() / 2).sum(-1)
+        return log_sinhc_of_root((values[..., row] - values[..., column]).square() / 4).sum(-1)
 
     def _symmetric(self, c: Tensor) -> Tensor:
         matrix = self.matrix(c.double()) / math.sqrt(2)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.spaces.sinhc import sinhc
+from ldm.spaces.sinhc import sinhc_of_root
 
 __all__ = ["symmetric_clamp", "symmetric_exp", "symmetric_log", "symmetric_sqrt"]
 
@@ -46,7 +46,7 @@ def symmetric_clamp(a: Float[Tensor, "*n k k"], share: float) -> Float[Tensor, "
 
 
 def _exp_slope(x: Tensor, y: Tensor) -> Tensor:
-    return ((x + y) / 2).exp() * sinhc((x - y).abs() / 2)
+    return ((x + y) / 2).exp() * sinhc_of_root((x - y).square() / 4)
 
 
 def _log_slope(x: Tensor, y: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from ldm.processes import Langevin
 from ldm.processes.rates import Linear
 from ldm.randomness import sample_generators
 from ldm.spaces import Flat, Hyperboloid, PoincareBall, Sphere
+from ldm.spaces.divergence import divergence
 
 RATE = Linear(0.01, 4.0)
 hyperbolic = pytest.mark.parametrize("space", [Hyperboloid(2, 0.5), PoincareBall(2, 0.5)], ids=repr)
@@ -54,6 +55,26 @@ def test_its_drift_leads_to_the_centre_against_normal_law_and_curvature(space):
     r = space.inner(x, to, to).sqrt()
     pull = RATE.rate(t).double() / 2 * (4 * r + 1 / r.tanh() - 1 / r)
     assert_close(drift, (pull / r)[:, None] * to, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "space", [Hyperboloid(2, 0.5), Hyperboloid(5), PoincareBall(2, 0.5), PoincareBall(3)], ids=repr
+)
+def test_the_divergence_of_its_drift_is_that_of_a_radial_field_at_the_centre_too(space):
+    # The potential's slope is U' = r / scale^2 + (d - 1)(coth r - 1/r), its Laplacian
+    # U'' + (d - 1) coth r U', which at the centre is d U''.
+    process, t = Langevin(space, RATE), torch.full((6,), 0.5, dtype=torch.float64)
+    r = torch.tensor([0.0, 1e-12, 1e-6, 1e-2, 0.5, 3.0], dtype=torch.float64)
+    x = centre(space, 6)
+    x = space.exp(x, space.frame(x, r[:, None] * torch.eye(space.dim).double()[:1]))
+    d, precision, radius = space.dim, space.scale**-2, r.clamp(min=1e-2)
+    rise = 1 / radius.tanh() - 1 / radius
+    slope = precision * radius + (d - 1) * rise
+    second = precision + (d - 1) * (radius**-2 - radius.sinh() ** -2)
+    laplacian = second + (d - 1) / radius.tanh() * slope
+    laplacian = torch.where(r < 1e-3, d * (precision + (d - 1) / 3), laplacian)
+    _, got = divergence(space, lambda x: process.forward_drift(x, t[: len(x)]), x)
+    assert_close(got, -RATE.rate(t) / 2 * laplacian, atol=1e-9, rtol=1e-9)
 
 
 def test_where_the_reference_law_is_uniform_there_is_no_drift():

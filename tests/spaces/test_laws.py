@@ -49,6 +49,8 @@ SMOOTH = [
 ]
 SPACES = [*SMOOTH, Lattice([2, 3], levels=5, lowest=-2), Power(Lattice([2], 3), 2, [2])]
 
+WITH_HEAT_KERNEL = [space for space in SMOOTH if "SPD" not in repr(space)]
+
 every = pytest.mark.parametrize("space", SPACES, ids=repr)
 smooth = pytest.mark.parametrize("space", SMOOTH, ids=repr)
 embedded = pytest.mark.parametrize(
@@ -249,6 +251,28 @@ def test_laws_keep_shape_and_dtype(space, dtype):
 
 
 @every
+def test_no_points_are_points_too(space):
+    x = space.random(0, dtype=torch.float64)
+    space.check(x)
+    points = [x, space.random(0, [], dtype=torch.float64), space.project(x), space.tangent(x, x)]
+    points += [space.exp(x, x), space.log(x, x), space.transport(x, x, x), space.gradient(x, x)]
+    points += [space.frame(x, x.new_zeros(0, space.dim)), space.random_tangent(x)]
+    numbers = [space.inner(x, x, x), space.distance(x, x), space.log_density(x)]
+    numbers += [space.log_volume_element(x)]
+    if space in SMOOTH:
+        numbers += [space.log_exp_jacobian(x, x)]
+    if space in WITH_HEAT_KERNEL:
+        kernel, s = space.heat_kernel, x.new_zeros(0)
+        points += [kernel.sample(x, s), kernel.sample(x, s, []), kernel.score(x, x, s)]
+        numbers += [kernel.log_density(x, x, s)]
+    for z in points:
+        assert (z.shape, z.dtype) == ((0, *space.shape), torch.float64)
+    for scalar in numbers:
+        assert (scalar.shape, scalar.dtype) == ((0,), torch.float64)
+    assert space.embed(x).shape == (0, *space.embed(space.random(1)).shape[1:])
+
+
+@every
 def test_autocast_takes_no_digits_away(space):
     x, y = (z.float() for z in points(space, 0, 2))
 
@@ -290,6 +314,17 @@ def test_the_differential_of_exp_at_zero_is_the_identity(space, seed):
     x, _, _ = points(space, seed)
     v = space.tangent(x, ambient(space, seed))
     close(jvp(lambda v: space.exp(x, v), (torch.zeros_like(v),), (v,))[1], v)
+
+
+@smooth
+@law
+@given(seed=seeds)
+def test_the_differential_of_log_where_two_points_meet_is_the_identity(space, seed):
+    x, _, _ = points(space, seed)
+    v = space.random_tangent(x, torch.Generator().manual_seed(seed))
+    close(jvp(lambda y: space.log(x, y), (x,), (v,))[1], v)
+    # Of the velocity to a fixed point at that point: minus the identity.
+    close(space.tangent(x, jvp(lambda y: space.log(y, x), (x,), (v,))[1]), -v)
 
 
 @smooth

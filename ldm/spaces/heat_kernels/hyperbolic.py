@@ -9,8 +9,8 @@ from torch.linalg import vector_norm
 
 from ldm.randomness import Generators, normal, uniform
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
-from ldm.spaces.sinhc import log_sinhc, log_sinhc_slope
-from ldm.spaces.space import Space
+from ldm.spaces.sinhc import log_sinhc_of_root, slope_of_log_sinhc_over_root
+from ldm.spaces.space import Space, like
 
 __all__ = ["HyperbolicHeatKernel"]
 
@@ -46,19 +46,21 @@ class HyperbolicHeatKernel(HeatKernel):
     def log_density(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
-        r = self.space.distance(x, origin)
-        normal = -0.5 * (r.square() / s + self.space.dim * (2 * math.pi * s).log())
+        square = self.space.squared_distance(x, origin)
+        normal = -0.5 * (square / s + self.space.dim * (2 * math.pi * s).log())
         if self.space.dim == 3:
-            return normal - log_sinhc(r) - s / 2
-        return normal - s / 8 + _quadrature(r, s)[0]
+            return normal - log_sinhc_of_root(square) - s / 2
+        return normal - s / 8 + _quadrature(square, s)[0]
 
     def score(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        r = self.space.distance(x, origin).clamp(min=torch.finfo(x.dtype).tiny)
-        curved = -log_sinhc_slope(r) if self.space.dim == 3 else _quadrature(r, s)[1]
-        inwards = 1 / s - curved / r
-        return inwards.view(-1, *[1] * (x.ndim - 1)) * self.space.log(x, origin)
+        square = self.space.squared_distance(x, origin)
+        if self.space.dim == 3:
+            curved = -slope_of_log_sinhc_over_root(square)
+        else:
+            curved = _quadrature(square, s)[1]
+        return like(1 / s - curved, x) * self.space.log(x, origin)
 
     def sample(
         self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
@@ -67,23 +69,27 @@ class HyperbolicHeatKernel(HeatKernel):
         return self.space.exp(origin, self.space.frame(origin, draw(s, generator)))
 
 
-def _quadrature(r: Tensor, s: Tensor, nodes: int = 64) -> tuple[Tensor, Tensor]:
-    """Log of what curvature adds to the plane's kernel, but for `exp(-s/8)`; its slope in r.
+def _quadrature(square: Tensor, s: Tensor, nodes: int = 64) -> tuple[Tensor, Tensor]:
+    """Log of what curvature adds to the plane's kernel, but for `exp(-s/8)`; its slope in r, over r.
 
     McKean's `int_r^inf u exp(-u^2 / 2s) / sqrt(cosh u - cosh r) du` in `w = sqrt((u^2 - r^2) / s)`
     is `exp(-r^2 / 2s)` times `sqrt(s) int_0^inf exp(-w^2 / 2) / sqrt(sinhc a sinhc b) dw` with
     `a, b = (u +- r) / 2`: even and analytic in w, so the trapezoidal rule has all digits, for any s
     up to hundreds.
     """
-    w = torch.arange(nodes, device=r.device, dtype=r.dtype) * (9 / nodes)
-    r, s = r.unsqueeze(-1), s.unsqueeze(-1)
-    u = (r.square() + s * w.square()).sqrt().clamp(min=torch.finfo(r.dtype).tiny)
+    w = torch.arange(nodes, device=s.device, dtype=s.dtype) * (9 / nodes)
+    # It is even in r. Nearer to zero than this it is linear in the square, to rounding.
+    least = square.clamp(min=torch.finfo(s.dtype).eps ** 0.5)
+    r, s = least.sqrt().unsqueeze(-1), s.unsqueeze(-1)
+    u = (least.unsqueeze(-1) + s * w.square()).sqrt()
     a, b = (u + r) / 2, s * w.square() / (2 * (u + r))
-    terms = -0.5 * (w.square() + log_sinhc(a) + log_sinhc(b))
-    weight = torch.where(w > 0, 2.0, 1.0).to(r.dtype)  # twice the half line over sqrt(2 pi)
+    terms = -0.5 * (w.square() + log_sinhc_of_root(a.square()) + log_sinhc_of_root(b.square()))
+    weight = torch.where(w > 0, 2.0, 1.0).to(w.dtype)  # twice the half line over sqrt(2 pi)
     value = torch.logsumexp(terms + weight.log(), -1) + math.log(9 / nodes / math.sqrt(2 * math.pi))
-    slopes = -0.5 * (a * log_sinhc_slope(a) - b * log_sinhc_slope(b)) / u
-    return value, (torch.softmax(terms + weight.log(), -1) * slopes).sum(-1)
+    rates = [z.square() * slope_of_log_sinhc_over_root(z.square()) for z in (a, b)]
+    slopes = -0.5 * (rates[0] - rates[1]) / (u * r)
+    slope = (torch.softmax(terms + weight.log(), -1) * slopes).sum(-1)
+    return value + slope / 2 * (square - least), slope
 
 
 def _drifted(s: Tensor, generator: Generators, dim: int = 3, drift: float = 1.0) -> Tensor:
@@ -117,9 +123,12 @@ def _plane_tangents(s: Tensor, generator: Generators) -> Tensor:
         coin = uniform((len(own), 1), one, s.device, s.dtype).squeeze(-1)
         r = vector_norm(proposal, dim=-1)
         u = (r.square() + own * w.square()).sqrt()
-        halves = log_sinhc((u + r) / 2) + log_sinhc(own * w.square() / (2 * (u + r)))
+        a, b = (u + r) / 2, own * w.square() / (2 * (u + r))
+        halves = log_sinhc_of_root(a.square()) + log_sinhc_of_root(b.square())
         log_bessel = torch.special.i0e(r / 2).log() + r / 2
-        log_ratio = log_sinhc(r) - halves / 2 - log_bessel - 0.5 * math.log(math.pi / 2)
+        log_ratio = (
+            log_sinhc_of_root(r.square()) - halves / 2 - log_bessel - 0.5 * math.log(math.pi / 2)
+        )
         accepted = coin.log() < log_ratio
         tangents[pending[accepted]] = proposal[accepted]
         pending = pending[~accepted]

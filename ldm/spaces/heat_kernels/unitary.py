@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.func import jvp
 
 from ldm.randomness import Generators, normal, uniform
-from ldm.spaces.eigenangles import eigenangles
+from ldm.spaces.eigenangles import Once, eigenangles, once
 from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 
 if TYPE_CHECKING:
@@ -27,14 +28,17 @@ __all__ = ["UnitaryHeatKernel"]
 JOIN = 2.0  # where sums over shifts give way to sums over characters
 ROWS = 10  # of characters: the first one left out is below 1e-17 of the sum
 HAAR = 1.5  # where uniform proposals are accepted as often as steps are, at 22 % on SU(3)
+UNIFORM = 1e4  # from here on all characters but the first have weights that underflow
 NODES = 8
 RADIUS = 0.2
+NEAR = 1e-5  # of eigenvalues: nearer, quotients of differences have fewer digits than their limits
 
 
 class UnitaryHeatKernel(HeatKernel):
-    """Exact on SU(2) and SU(3) for every positive s, in the Frobenius metric.
+    """Exact on SU(2) and SU(3) for every positive s, infinity included, in the Frobenius metric.
 
-    Works in double precision, and returns that of the points.
+    Works in double precision, and returns that of the points. Densities and scores can be
+    differentiated once; a second time is refused.
     """
 
     def __init__(self, group: "SpecialUnitary") -> None:
@@ -44,14 +48,18 @@ class UnitaryHeatKernel(HeatKernel):
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
         angles, _ = eigenangles(self.group.difference(origin, x))
-        return self._log_kernel(angles.double(), s.double()).to(x.dtype)
+        return self._log_kernel(angles, s.double()).to(x.dtype)
 
     def score(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        angles, vectors = eigenangles(self.group.difference(origin, x))
-        slope = self._slopes(angles.double(), s.double()).to(angles)
+        difference, s = self.group.difference(origin, x), s.double()
+        angles, vectors = eigenangles(difference)
+        slope = self._slopes(angles, s)
         a = (vectors * (1j * slope).unsqueeze(-2)) @ vectors.mH
+        # The eigenvectors count as constant: nothing, but with the derivative that their turns add.
+        turn = Once(lambda d, *_: torch.zeros_like(d), self._turn, self._turn_adjoint)
+        a = a + once(turn, difference, vectors, angles.detach(), s)
         return self.group.tangent(x, self.group.coordinates(self.group.matrix(x) @ a, x.dtype))
 
     def sample(
@@ -116,6 +124,37 @@ class UnitaryHeatKernel(HeatKernel):
         near = _shifts(angles, s.clamp(max=JOIN))[1]()
         far = _characters(angles, s.clamp(min=JOIN))[1]
         return torch.where(s.unsqueeze(1) < JOIN, near, far)
+
+
+    def _turn(self, direction: Tensor, _: Tensor, vectors: Tensor, *at: Tensor) -> Tensor:
+        return vectors @ (self._chords(*at) * (vectors.mH @ direction @ vectors)) @ vectors.mH
+
+    def _turn_adjoint(self, gradient: Tensor, _: Tensor, vectors: Tensor, *at: Tensor) -> Tensor:
+        return vectors @ (self._chords(*at).conj() * (vectors.mH @ gradient @ vectors)) @ vectors.mH
+
+    def _chords(self, angles: Tensor, s: Tensor) -> Tensor:
+        """Of the slopes, quotients `i (f_j - f_k) / (exp(i a_j) - exp(i a_k))`; no diagonal.
+
+        Where two eigenvalues meet, also after turns, so do their slopes, and derivatives of the
+        slopes give the quotient.
+        """
+        size = angles.shape[-1]
+        slope, jacobian = self._slopes(angles, s), []
+        for axis in torch.eye(size).to(angles):
+            along = jvp(lambda a: self._slopes(a, s), (angles,), (axis.expand_as(angles),))[1]
+            jacobian.append(along)
+        jacobian = torch.stack(jacobian, -1)
+        own = jacobian.diagonal(dim1=-2, dim2=-1)
+        # Between a pair and the same pair exchanged, by the trapezoidal rule.
+        limit = (own.unsqueeze(-1) + own.unsqueeze(-2) - jacobian - jacobian.mT) / 2
+        gap = angles.unsqueeze(-1) - angles.unsqueeze(-2)
+        sine = 2 * (gap / 2).sin()
+        near = sine.abs() < NEAR
+        turned = torch.where((gap / (2 * math.pi)).round() % 2 == 0, 1.0, -1.0)
+        quotient = (slope.unsqueeze(-1) - slope.unsqueeze(-2)) / torch.where(near, 1.0, sine)
+        mean = (angles.unsqueeze(-1) + angles.unsqueeze(-2)) / 2
+        table = torch.where(near, turned * limit, quotient) * torch.polar(mean * 0 + 1, -mean)
+        return table * (1 - torch.eye(size).to(angles))
 
 
 def _differences(angles: Tensor) -> Tensor:
@@ -184,6 +223,7 @@ def _characters(angles: Float[Tensor, "n size"], s: Float[Tensor, " n"]) -> tupl
     for k in range(1, ROWS):
         h.append(sum(e * h[k - 1 - i] for i, e in enumerate(signed[:k])))
         g.append(x * (g[-1] + h[-2].unsqueeze(-1)))
+    s = s.clamp(max=UNIFORM)
     total, slope = torch.zeros_like(s), torch.zeros_like(angles)
     for p, q, dimension, casimir in _representations(angles.shape[-1]):
         weight = dimension * (-casimir * s / 2).exp()

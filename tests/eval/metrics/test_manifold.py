@@ -118,3 +118,13 @@ def test_the_metric_equals_the_function_and_few_points_are_refused():
     assert as_floats(metric.compute()) == as_floats(manifold_scores(real, fake))
     with pytest.raises(ValueError, match=r"5 neighbours .* got 50 real and 5 fake"):
         manifold_scores(real, fake[:5])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_features_that_are_not_finite_are_refused(value):
+    good, bad = normal(20, 3, 12), normal(20, 3, 13)
+    bad[[4, 4, 9], [0, 1, 2]] = value
+    with pytest.raises(ValueError, match=r"2 of 20 fake features are not finite"):
+        manifold_scores(good, bad)
+    with pytest.raises(ValueError, match=r"2 of 20 real features are not finite"):
+        manifold_scores(bad, good)

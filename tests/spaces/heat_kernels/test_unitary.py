@@ -6,6 +6,7 @@ import math
 import mpmath
 import pytest
 import torch
+from torch.func import grad, jvp, vjp
 from torch.testing import assert_close
 
 from ldm.randomness import sample_generators
@@ -141,6 +142,55 @@ def test_densities_and_scores_agree_with_autograd(n):
     (gradient,) = torch.autograd.grad(density.sum(), x)
     score = space.heat_kernel.score(x.detach(), origin, s)
     assert_close(space.tangent(x, gradient), score, atol=1e-8, rtol=1e-8)
+
+
+@both
+@pytest.mark.parametrize("s", [0.3, 1.9, 2.1, 6.0])
+def test_scores_have_their_derivatives_of_both_modes_also_where_angles_meet(n, s):
+    space = SpecialUnitary(n)
+    angles = ANGLES if n == 3 else torch.stack([ANGLES[:, 0], -ANGLES[:, 0]], 1)
+    origin, x = at(space, angles)
+    s, h = torch.full_like(angles[:, 0], s), 1e-3
+    u, w = (space.random_tangent(x, torch.Generator().manual_seed(k)) for k in (1, 2))
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        return space.heat_kernel.score(x, origin, s)
+
+    def central(h: float) -> torch.Tensor:
+        return (score(space.exp(x, h * u)) - score(space.exp(x, -h * u))) / (2 * h)
+
+    expected = (4 * central(h / 2) - central(h)) / 3
+    _, forward = jvp(score, (x,), (u,))
+    assert_close(forward, expected, atol=1e-6, rtol=1e-6)
+    (gradient,) = vjp(score, x)[1](w)
+    assert_close(space.inner(x, gradient, u), space.inner(x, forward, w), atol=1e-11, rtol=1e-11)
+    # The kernel's Hessian is symmetric.
+    _, other = jvp(score, (x,), (w,))
+    assert_close(space.inner(x, other, u), space.inner(x, forward, w), atol=1e-9, rtol=1e-9)
+
+
+def test_second_derivatives_that_are_not_known_are_refused():
+    space = SpecialUnitary(3)
+    x, origin = (space.random(2, torch.Generator().manual_seed(k)).double() for k in (0, 1))
+    s = torch.ones(2, dtype=torch.float64)
+
+    def slope(x: torch.Tensor) -> torch.Tensor:
+        return grad(lambda x: space.heat_kernel.log_density(x, origin, s).sum())(x)
+
+    for twice in (lambda: jvp(slope, (x,), (x,)), lambda: vjp(slope, x)[1](x)):
+        with pytest.raises(NotImplementedError, match="differentiate its score once"):
+            twice()
+
+
+@both
+def test_infinite_variance_is_the_uniform_law(n):
+    space = SpecialUnitary(n)
+    x, origin = (space.random(9, torch.Generator().manual_seed(k)) for k in (0, 1))
+    s = torch.full((9,), torch.inf)
+    kernel = space.heat_kernel
+    assert_close(kernel.log_density(x, origin, s), torch.full((9,), -space.log_volume))
+    assert (kernel.score(x, origin, s) == 0).all()
+    space.check(kernel.sample(origin, s, torch.Generator().manual_seed(2)))
 
 
 @both
