@@ -26,7 +26,7 @@ def train_stages(config: DictConfig, data: DataModule | None = None) -> Parts:
 
     Args:
         config: of the experiment.
-        data: that it names, where somebody has built it already.
+        data: that it names, where somebody has built it, and fetched what it is read from.
 
     Raises:
         ConfigError, DataError, BadCheckpoint: before any training.
@@ -35,8 +35,9 @@ def train_stages(config: DictConfig, data: DataModule | None = None) -> Parts:
     stages = list(config.stages) if config.stage is None else [config.stage]
     if unknown := set(stages) - STAGES.keys():
         raise ConfigError(f"no stage {', '.join(unknown)}: choose from {', '.join(STAGES)}")
-    data = data or build_data(config)
-    data.prepare_data()
+    if data is None:
+        data = build_data(config)
+        data.prepare_data()
     data.setup()
     check_stages(config, run, data, stages)
     for name in stages:

@@ -376,3 +376,16 @@ def test_what_is_wrong_with_any_job_is_said_before_the_first(
 
     monkeypatch.setattr(train, "sweep", untimely)
     assert message in refused(train.main, "--multirun", *arguments)
+
+
+def test_a_mesh_is_fetched_before_a_space_is_made_of_it(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LDM_DATA", raising=False)
+
+    def offline(*_, **__):
+        raise URLError("offline")
+
+    monkeypatch.setattr("data.download.urllib.request.urlopen", offline)
+    message = refused(train.main, "experiment=rdm/spot_50")
+    assert "could not download spot.obj" in message
+    assert "put the file at datasets/meshes/spot.obj yourself" in message
