@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from data import DataModule
 from ldm.build import (
@@ -15,7 +15,7 @@ from ldm.build import (
 )
 from ldm.checks import check_sampler, check_stages
 from ldm.config import ConfigError, overridden
-from ldm.run import Run
+from ldm.run import Run, read_config
 from ldm.stages import STAGES
 
 __all__ = ["Parts", "Run", "load_run", "train_stages"]
@@ -58,7 +58,7 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
     found = sorted(run.folder.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise ConfigError(f"no run at {run.folder}: train one with train.py experiment=...")
-    config = overridden(OmegaConf.load(found[-1]), overrides)
+    config = overridden(read_config(found[-1]), overrides)
     config.run = str(run.folder)
     return load_parts(config, run, build_data(config))
 

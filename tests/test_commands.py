@@ -158,6 +158,17 @@ def test_a_damaged_file_of_a_run_stops_it(refused, trained, tmp_path, file, how,
     assert message in said
 
 
+def test_a_stage_whose_configuration_is_cut_short_is_not_gone_on_with(refused, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    path = run / "tokenizer" / "config.yaml"
+    begun = OmegaConf.load(path)
+    OmegaConf.update(begun, "run", str(run))
+    path.write_text(path.read_text()[:1000])
+    message = refused(lambda _: command(lambda _: train.train(begun))([]))
+    assert f"{path} is cut short or damaged" in message
+    assert len(path.read_text()) == 1000
+
+
 @pytest.mark.parametrize(
     ("how", "message"), [("pickle", "can run any code"), ("truncated", "truncated or")]
 )
@@ -227,6 +238,14 @@ class TestRunFolders:
         run = shutil.copytree(trained, tmp_path / "run")
         damage(run / "prior" / "model.safetensors", "truncated")
         assert "truncated or not a safetensors file" in refused(main, f"run={run}")
+
+    @pytest.mark.parametrize("share", [0.0, 0.4, 0.8])
+    def test_a_configuration_cut_short_is_refused(self, refused, trained, tmp_path, main, share):
+        run = shutil.copytree(trained, tmp_path / "run")
+        (run / "prior" / "config.yaml").unlink()
+        path = run / "tokenizer" / "config.yaml"
+        path.write_text(path.read_text()[: int(share * path.stat().st_size)])
+        assert f"{path} is cut short or damaged" in refused(main, f"run={run}")
 
     @pytest.mark.parametrize(
         "target",

@@ -1,5 +1,6 @@
 """Keeping the averaged weights that score best on held-out data, rather than the last ones."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from ldm.distributed import rank
 from ldm.hub import weights
 from ldm.randomness import step_generator
-from ldm.samplers import Likelihood
+from ldm.samplers import Likelihood, Unsolved
 from ldm.training.training import Batch, Training
 
 __all__ = ["KeepBest", "Selection"]
@@ -50,10 +51,15 @@ class KeepBest(pl.Callback):
         due = seen // self.selection.every > before // self.selection.every
         if not (due or seen >= module.samples):
             return
-        score = self._score(module)
+        try:
+            score = self._score(module)
+        except Unsolved as error:  # what is half trained may yet come to something
+            warnings.warn(f"nothing is selected after {seen} samples: {error}", stacklevel=2)
+            score = float("-inf")
         for logger in trainer.loggers:
             logger.log_metrics({"nll_val": -score}, step=seen)
-        if score > self.best:
+        last_resort = seen >= module.samples and self.best == float("-inf")
+        if score > self.best or last_resort:
             self.best = score
             if rank() == 0:
                 weights.save(self.path, module.ema.model, {"samples": seen, "nll_val": -score})
