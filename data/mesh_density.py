@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int
 from torch import Tensor
 
+from data.arrays import read_array
 from data.drawing import surface
 from data.errors import DataError
 from data.points import SplitPoints
@@ -173,7 +174,7 @@ class MeshDensity(SplitPoints):
         if not path.is_file():
             with staging(path) as part:
                 np.save(part, _eigenfunction(vertices, faces, self.eigenfunction - 1))
-        return np.load(path, allow_pickle=False)
+        return read_array(path, "delete it, and it is made again")
 
 
 def _fault(vertices: np.ndarray, faces: np.ndarray) -> str | None:

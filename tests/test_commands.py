@@ -281,11 +281,17 @@ def test_sampling_without_a_prior_is_refused(refused, trained, tmp_path):
         ("label=cat", "label must be int, got 'cat'"),
         ("n=0", "must be 1 or more, got 0"),
         ("batch_size=0", "must be 1 or more, got 64 and 0"),
+        ("seed=-1", "seed must not be negative, got -1"),
         ("nn=3", "unknown key 'nn'"),
     ],
 )
 def test_what_cannot_be_sampled_is_refused(refused, trained, argument, message):
     assert message in refused(sample.main, f"run={trained}", argument)
+
+
+@pytest.mark.parametrize("argument", ["n=0", "batch_size=0", "seed=-1"])
+def test_numbers_of_no_use_are_refused_before_a_run_is_loaded(refused, tmp_path, argument):
+    assert argument.partition("=")[0] in refused(sample.main, f"run={tmp_path}/none", argument)
 
 
 def test_scores_that_cannot_be_had_are_refused(refused, trained):

@@ -65,9 +65,14 @@ class AdaptiveODE(Sampler):
     Args:
         rtol: relative tolerance.
         atol: absolute tolerance, in the units of the coordinates.
+
+    Raises:
+        ValueError: a tolerance is not positive.
     """
 
     def __init__(self, rtol: float = 1e-5, atol: float = 1e-5) -> None:
+        if not (rtol > 0 and atol > 0):
+            raise ValueError(f"tolerances must be above 0, got {rtol} and {atol}")
         self.rtol, self.atol = rtol, atol
 
     def __call__(

@@ -24,9 +24,16 @@ class Selection:
         every: samples of training between two looks.
         likelihood: how it is found.
         points: at most so many of the split, its first ones, are looked at.
+
+    Raises:
+        ValueError: there is no sample between two looks, or no point to look at.
     """
 
     def __init__(self, every: int, likelihood: Likelihood, points: int = 20_000) -> None:
+        if every < 1 or points < 1:
+            raise ValueError(
+                f"selection needs every and points to be 1 or more, got {every} and {points}"
+            )
         self.every, self.likelihood, self.points = every, likelihood, points
 
 
