@@ -28,8 +28,7 @@ def sample(
     """
     if parts.prior is None:
         raise ConfigError(f"{parts.config.run} has no trained prior to sample from")
-    if n < 1 or batch_size < 1:
-        raise ConfigError(f"n and batch_size must be 1 or more, got {n} and {batch_size}")
+    check_numbers(n, seed, batch_size)
     classes = parts.data.classes
     if label is not None and not classes:
         raise ConfigError(f"label={label}, but {parts.data.name} has no classes")
@@ -51,6 +50,18 @@ def sample(
     return distributed.interleave(torch.cat(samples), n), labels
 
 
+def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object) -> None:
+    """Refuse numbers of no use, among a command's arguments.
+
+    Raises:
+        ConfigError: says which.
+    """
+    if n < 1 or batch_size < 1:
+        raise ConfigError(f"n and batch_size must be 1 or more, got {n} and {batch_size}")
+    if seed < 0:
+        raise ConfigError(f"seed must not be negative, got {seed}")
+
+
 @command
 def main(arguments: list[str]) -> None:
     """Draw, and write to `output`."""
@@ -59,6 +70,7 @@ def main(arguments: list[str]) -> None:
     )
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
+    check_numbers(**own)  # before anything is loaded
     distributed.join()
     parts = load_run(own.pop("run"), overrides)
     output = Path(own.pop("output", Path(parts.config.run) / "samples"))

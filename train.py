@@ -13,7 +13,7 @@ from eval.evaluate import evaluate
 from ldm import distributed
 from ldm.build import build_data, build_part, build_tokenizer
 from ldm.commands import command
-from ldm.config import CONFIGS, compose, resolved
+from ldm.config import CONFIGS, ConfigError, compose, jobs, name_run, resolved
 from ldm.describe import describe
 from ldm.experiment import Parts, train_stages
 
@@ -21,6 +21,7 @@ from ldm.experiment import Parts, train_stages
 def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
     """Train what is not trained yet, then evaluate; returns the metrics and what was built."""
     data = build_data(config)
+    data.prepare_data()  # of which the tokenizer's space may be a part
     build_part(config, "eval").check(data, build_tokenizer(config, "meta"))  # not after days
     parts = train_stages(config, data)
     metrics = evaluate(parts)
@@ -31,20 +32,30 @@ def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
 @command
 def main(arguments: list[str]) -> None:
     """One experiment, or with `--multirun` a sweep."""
-    if any(argument.startswith("-") for argument in arguments):
-        return sweep()
-    config = compose(arguments)
-    if config.describe:
-        return describe(config)
-    train(config)
+    options = {argument for argument in arguments if argument.startswith("-")}
+    if unknown := options - {"--multirun", "-m"}:
+        raise ConfigError(f"no option {', '.join(unknown)}: there is --multirun, and key=value")
+    if not options:
+        configs = [compose(arguments)]
+    else:  # all jobs, before the first is sent
+        configs = [
+            compose(job, sweep=True) for job in jobs(a for a in arguments if a not in options)
+        ]
+    described = [config for config in configs if config.describe]
+    for config in described:
+        describe(config)
+    if described:
+        return
+    sweep() if options else train(configs[0])
 
 
 @hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")
 def sweep(config: DictConfig) -> None:
-    """One job of a sweep, in a run folder named after what is swept."""
+    """One job of a sweep, in a run folder named after what it overrides."""
     from hydra.core.hydra_config import HydraConfig
 
-    config.run = f"runs/{HydraConfig.get().job.override_dirname.replace('experiment=', '')}"
+    hydra_config = HydraConfig.get()
+    name_run(config, hydra_config.runtime.choices.experiment, hydra_config.overrides.task)
     # A job may be far from the command line that sent it: it says for itself what is wrong.
     command(lambda _: train(resolved(config)))([])
 

@@ -12,7 +12,7 @@ from data.drawing import world_map
 from data.errors import DataError
 from data.points import SplitPoints
 from data.sources import Source
-from data.tables import number_cells, read_lines
+from data.tables import check_degrees, number_cells, read_lines
 
 __all__ = ["Earth", "from_degrees"]
 
@@ -117,6 +117,7 @@ class Earth(SplitPoints):
             raise DataError(
                 f"{path} should hold {self.event.rows} events, got {len(rows)}: fetch it again"
             )
+        check_degrees(path, rows)
         return torch.from_numpy(from_degrees(np.array(rows)).astype(np.float32))
 
     def drawing(

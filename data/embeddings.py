@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from data.arrays import read_array
 from data.drawing import principal_plane
 from data.errors import DataError
 from data.points import PointDataset, Points
@@ -102,10 +102,7 @@ class Embeddings(Points):
 
 
 def _unit_vectors(path: Path, dim: int) -> Float32[Tensor, "n dim"]:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a sound npy file ({error}): write it again") from error
+    array = read_array(path, "write it again")
     if array.ndim != 2 or array.shape[1] != dim or array.dtype.kind != "f":
         raise DataError(
             f"{path} should hold an array (n, {dim}) of real numbers, got {array.dtype} "

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int
 from torch import Tensor
 
+from data.arrays import read_array
 from data.drawing import surface
 from data.errors import DataError
 from data.points import SplitPoints
@@ -73,7 +74,7 @@ class MeshDensity(SplitPoints):
         root: folder of the mesh; see data/README.md for where it is looked for without it.
 
     Raises:
-        DataError: the mesh is missing or no closed triangle mesh, or a number out of range.
+        DataError: the mesh is missing, damaged, not closed or inside out, or a number out of range.
     """
 
     shape = (3,)
@@ -137,9 +138,15 @@ class MeshDensity(SplitPoints):
         import igl
 
         path = self.mesh.source.locate(self.root)
-        vertices, faces = igl.read_triangle_mesh(str(path))
-        if len(faces) == 0 or len(igl.boundary_facets(faces)[0]) or not np.isfinite(vertices).all():
-            raise DataError(f"{path} is no closed triangle mesh: fetch the original file")
+        try:
+            vertices, faces = igl.read_triangle_mesh(str(path))
+        except RuntimeError as error:  # it says which line on stderr, and nothing here
+            raise DataError(
+                f"{path} should be an obj file of finite vertices and triangles, and cannot be "
+                f"read as one: fetch the original file"
+            ) from error
+        if fault := _fault(vertices, faces):
+            raise DataError(f"{path} {fault}: fetch the original file")
         return vertices * self.mesh.scale, faces.astype(np.int64)
 
     @cached_property
@@ -167,7 +174,27 @@ class MeshDensity(SplitPoints):
         if not path.is_file():
             with staging(path) as part:
                 np.save(part, _eigenfunction(vertices, faces, self.eigenfunction - 1))
-        return np.load(path, allow_pickle=False)
+        return read_array(path, "delete it, and it is made again")
+
+
+def _fault(vertices: np.ndarray, faces: np.ndarray) -> str | None:
+    """What is wrong with a file that should hold a closed surface, seen from outside."""
+    if faces.shape[1:] != (3,) or vertices.shape[1:] != (3,) or len(faces) == 0:
+        return f"is no triangle mesh, with vertices {vertices.shape} and faces {faces.shape}"
+    if not np.isfinite(vertices).all():
+        return "has vertices that are NaN or infinite"
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        return f"names vertices {faces.min()} to {faces.max()} of {len(vertices)}"
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    # Each edge belongs to two faces, which run it in opposite directions.
+    directed, counts = np.unique(edges, axis=0, return_counts=True)
+    if (counts > 1).any() or not np.array_equal(directed, np.unique(edges[:, ::-1], axis=0)):
+        return "is no closed triangle mesh, or some of its faces are flipped"
+    first, second, third = (vertices[faces[:, corner]] for corner in range(3))
+    volume = np.sum(np.cross(first, second) * third) / 6
+    if volume <= 0:
+        return f"is inside out, its volume {volume:.3g} instead of {-volume:.3g}"
+    return None
 
 
 def _eigenfunction(

@@ -31,6 +31,9 @@ class DataModule(pl.LightningDataModule, ABC):
     Args:
         seed: of the sample order and the augmentation.
         workers: processes that load; 0 loads in this one, best for sets held in memory.
+
+    Raises:
+        DataError: there are fewer than 0.
     """
 
     name: str
@@ -47,6 +50,8 @@ class DataModule(pl.LightningDataModule, ABC):
 
     def __init__(self, seed: int = 0, workers: int = 0) -> None:
         super().__init__()
+        if workers < 0:
+            raise DataError(f"workers must be 0 or more, got {workers}")
         self.seed, self.workers = seed, workers
 
     @property

@@ -118,11 +118,12 @@ class Points(DataModule):
         self, folder: Path, x: Float[Tensor, "n ..."], label: Int64[Tensor, " n"] | None = None
     ) -> None:
         """Write `samples.png`, `samples.npy` of shape `(n, *shape)`, and `labels.npy` if any."""
-        save_picture(folder / "samples.png", self.picture(x))
         arrays = {"samples": x} | ({} if label is None else {"labels": label})
         for name, values in arrays.items():
             with staging(folder / f"{name}.npy") as part:
                 np.save(part, values.detach().cpu().numpy())
+        # Last: it shows the data beside the samples, and they may not be here.
+        save_picture(folder / "samples.png", self.picture(x))
 
 
 class SplitPoints(Points):

@@ -43,7 +43,10 @@ class Source:
         """
         path = self._find(root)
         if path is None:
-            advice = self.advice or "set `root` or LDM_DATA, or call prepare_data() to download it"
+            advice = (
+                self.advice
+                or "set `root` or LDM_DATA, or download it by prepare_data(), as training does"
+            )
             raise DataError(
                 f"{self._name} is at none of {looked_for(root, *self._places)}: {advice}"
             )

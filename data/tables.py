@@ -6,7 +6,9 @@ from pathlib import Path
 
 from data.errors import DataError
 
-__all__ = ["number_cells", "read_lines"]
+__all__ = ["check_degrees", "number_cells", "read_lines"]
+
+MANY = 20  # rows, of which degrees leave some number beyond a turn in radians
 
 
 def read_lines(path: Path, header: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -51,3 +53,17 @@ def number_cells(place: str, cells: Sequence[str], expected: str, largest: float
             f"{list(cells)}: mend or remove the line"
         )
     return values
+
+
+def check_degrees(path: Path, rows: Sequence[Sequence[float]]) -> None:
+    """Refuse numbers that are radians, where there are enough to tell.
+
+    Raises:
+        DataError: none of many is larger than a full turn in radians.
+    """
+    largest = max((abs(value) for row in rows for value in row), default=0.0)
+    if len(rows) >= MANY and largest <= 2 * math.pi:
+        raise DataError(
+            f"{path} should hold degrees, and none of its {len(rows)} rows has a number beyond "
+            f"{largest:.4g}: they look like radians; convert them (numpy.rad2deg)"
+        )

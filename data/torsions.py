@@ -14,7 +14,7 @@ from data.drawing import torus
 from data.errors import DataError
 from data.points import SplitPoints
 from data.sources import Source
-from data.tables import number_cells, read_lines
+from data.tables import check_degrees, number_cells, read_lines
 
 __all__ = ["RNA", "Protein"]
 
@@ -28,7 +28,7 @@ RNA_ROWS = 9478
 PROTEIN_FILE = Source(
     "riemannian/protein.tsv",
     advice="fetch fff/data/raw_data/torus/protein.tsv (166,035 lines, 8.1 MB) from the GitHub "
-    "repository vislearn/FFF and put it there, or try the format with sample=true",
+    "repository vislearn/FFF and put it there, or try the format with sample=true and kind=General",
 )
 PROTEIN_SAMPLE = Source("riemannian/protein_sample.tsv", advice="set `root` or LDM_DATA")
 PROTEIN_ROWS = {"General": 138208, "Glycine": 13283, "Proline": 7634, "Pre-Pro": 6910}
@@ -93,7 +93,8 @@ class Protein(Torsions):
     Args:
         kind: of residue: "General", "Glycine", "Proline" or "Pre-Pro".
         embedding: as for `Torsions`.
-        sample: read the 58 lines of `protein_sample.tsv` instead, to try the format.
+        sample: read the 58 lines of `protein_sample.tsv` instead, to try the format; of the other
+            kinds than General there are too few to be split.
         seed: of the sample order.
         workers: processes that load.
         split: whose sizes of train, val and test, see `split_sizes`.
@@ -138,6 +139,7 @@ class Protein(Torsions):
         found = {kind: len(values) for kind, values in rows.items()}
         if not self.sample and found != PROTEIN_ROWS:
             raise DataError(f"{path} should hold {PROTEIN_ROWS}, got {found}: fetch it again")
+        check_degrees(path, [row for of_kind in rows.values() for row in of_kind])
         return np.array(rows[self.kind])
 
 
@@ -180,4 +182,5 @@ class RNA(Torsions):
             rows.append(number_cells(place, cells[2:], "seven angles", largest=180))
         if len(rows) != RNA_ROWS:
             raise DataError(f"{path} should hold {RNA_ROWS} rows, got {len(rows)}: fetch it again")
+        check_degrees(path, rows)
         return np.array(rows)

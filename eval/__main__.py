@@ -16,6 +16,7 @@ def main(arguments: list[str]) -> None:
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     parts = load_run(own["run"], overrides)
+    parts.data.prepare_data()
     build_part(parts.config, "eval").check(parts.data, parts.tokenizer)
     evaluate(parts)
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from eval.metrics import seed_spread
 from ldm.commands import command
 from ldm.config import CONFIGS, ConfigError, compose
-from ldm.run import Run, changes
+from ldm.run import Run, changes, read_config
 
 __all__ = ["record", "reproduce"]
 
@@ -99,7 +99,7 @@ def _scale(experiment: str, run: Run) -> str:
         return "of an experiment that is no longer there"
     full = compose([f"experiment={experiment}"])
     stage = list(full.stages)[-1]
-    trained = OmegaConf.load(run.stage(stage) / "config.yaml")
+    trained = read_config(run.stage(stage) / "config.yaml")
     changed = [change for change in changes(full, trained, stage) if not _of_seed(change[0])]
     if not changed:
         return "full scale"

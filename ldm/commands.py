@@ -13,6 +13,7 @@ from data import DataError
 from ldm import distributed
 from ldm.config import ConfigError
 from ldm.hub.weights import BadCheckpoint
+from ldm.samplers import Unsolved
 from ldm.training import Diverged
 
 __all__ = ["command", "take"]
@@ -33,7 +34,7 @@ def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             main(arguments)
         except WRONG_INPUTS as error:
             _fail(str(error), WRONG_INPUT)
-        except Diverged as error:
+        except (Diverged, Unsolved) as error:
             _fail(str(error), 1)
         except SIGTERMException:
             if distributed.rank() > 0:

@@ -3,19 +3,30 @@
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ldm.signatures import ConfigError, check_arguments, check_type, refuse_unknown, suggest
 
-__all__ = ["CONFIGS", "ConfigError", "compose", "overridden", "validate"]
+__all__ = [
+    "CONFIGS",
+    "ConfigError",
+    "compose",
+    "jobs",
+    "name_run",
+    "overridden",
+    "resolved",
+    "validate",
+]
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors say it all
 
@@ -41,10 +52,14 @@ KINDS = {"run": str, "seed": int, "stages": list[str], "stage": str | None, "des
 """Types of what belongs to no group."""
 
 
-def compose(overrides: Iterable[str]) -> DictConfig:
+def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
     """The configuration that `experiment=...` and further overrides name, checked.
 
     Without an experiment, `run` names the folder and each group is named apart.
+
+    Args:
+        overrides: as on the command line.
+        sweep: whether it is that of one job of a sweep, whose folder is named after its overrides.
 
     Raises:
         ConfigError: an unknown key, group member, target or argument; the nearest one is suggested.
@@ -58,11 +73,46 @@ def compose(overrides: Iterable[str]) -> DictConfig:
     experiment = config.hydra.runtime.choices.get("experiment")
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    if experiment is None and config.run is None:
+    name_run(config, experiment, overrides if sweep else ())
+    return resolved(config)
+
+
+def jobs(overrides: Iterable[str]) -> list[list[str]]:
+    """The overrides of each job of a sweep: all combinations of the values that they name.
+
+    Raises:
+        ConfigError: an override cannot be read.
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise ConfigError(str(error)) from error
+    choices = [
+        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
+        if one.is_discrete_sweep()
+        else [one.input_line]
+        for one in parsed
+    ]
+    return [list(job) for job in product(*choices)]
+
+
+def name_run(config: DictConfig, experiment: str | None, job: Iterable[str] = ()) -> None:
+    """Set the run folder: the one that is given, else that of the experiment.
+
+    Args:
+        config: whose `run` is set.
+        experiment: its name, if it has one.
+        job: overrides of one job of a sweep; its folder is named after them, too.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    if config.run is None and experiment is None:
         raise ConfigError(f"name an experiment: experiment={' | '.join(members('experiment'))}")
     if config.run is None:
         config.run = f"runs/{experiment}"
-    return resolved(config)
+    own = ("experiment=", "run=", "describe=", "hydra.", "hydra/")
+    config.run = ",".join([config.run, *sorted(one for one in job if not one.startswith(own))])
 
 
 def resolved(config: DictConfig) -> DictConfig:
@@ -191,6 +241,8 @@ def _explain(error: Exception, overrides: list[str]) -> str:
     """Hydra's complaint, with the nearest right name where one override's name is wrong."""
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
+        if key.startswith("hydra"):
+            continue
         if (CONFIGS / key).is_dir():
             if value not in members(key):
                 return f"no {key} {value!r}{suggest(value, members(key))}"

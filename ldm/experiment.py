@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from data import DataModule
 from ldm.build import (
@@ -15,7 +15,7 @@ from ldm.build import (
 )
 from ldm.checks import check_sampler, check_stages
 from ldm.config import ConfigError, overridden
-from ldm.run import Run
+from ldm.run import Run, read_config
 from ldm.stages import STAGES
 
 __all__ = ["Parts", "Run", "load_run", "train_stages"]
@@ -26,7 +26,7 @@ def train_stages(config: DictConfig, data: DataModule | None = None) -> Parts:
 
     Args:
         config: of the experiment.
-        data: that it names, where somebody has built it already.
+        data: that it names, where somebody has built it, and fetched what it is read from.
 
     Raises:
         ConfigError, DataError, BadCheckpoint: before any training.
@@ -35,8 +35,9 @@ def train_stages(config: DictConfig, data: DataModule | None = None) -> Parts:
     stages = list(config.stages) if config.stage is None else [config.stage]
     if unknown := set(stages) - STAGES.keys():
         raise ConfigError(f"no stage {', '.join(unknown)}: choose from {', '.join(STAGES)}")
-    data = data or build_data(config)
-    data.prepare_data()
+    if data is None:
+        data = build_data(config)
+        data.prepare_data()
     data.setup()
     check_stages(config, run, data, stages)
     for name in stages:
@@ -57,7 +58,7 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
     found = sorted(run.folder.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise ConfigError(f"no run at {run.folder}: train one with train.py experiment=...")
-    config = overridden(OmegaConf.load(found[-1]), overrides)
+    config = overridden(read_config(found[-1]), overrides)
     config.run = str(run.folder)
     return load_parts(config, run, build_data(config))
 

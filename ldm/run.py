@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from ldm.config import ConfigError
 from ldm.distributed import rank
 from ldm.hub.files import write_whole
 
-__all__ = ["Run", "changes"]
+__all__ = ["Run", "changes", "read_config"]
+
+ALWAYS = ("run", "seed", "stages", "data", "tokenizer", "trainer", "eval")
 
 
 class Run:
@@ -70,12 +74,32 @@ class Run:
         path = self.stage(name) / "config.yaml"
         begun = self.checkpoint(name).is_file() or self.model(name).is_file()
         if begun and path.is_file():
-            changed = [key for key, *_ in changes(OmegaConf.load(path), config, name)]
+            changed = [key for key, *_ in changes(read_config(path), config, name)]
             if changed:
                 raise ConfigError(
                     f"{self.stage(name)} was begun with another configuration of "
                     f"{', '.join(changed)}: choose another folder with run=..., or delete that one"
                 )
+
+
+def read_config(path: Path) -> DictConfig:
+    """The configuration that a stage of a run was trained with, as it is in its file.
+
+    Raises:
+        ConfigError: the file is damaged, or cut short.
+    """
+    try:
+        config = OmegaConf.load(path)
+        missing = [key for key in ALWAYS if config.get(key) is None]
+    except (YAMLError, ValueError, AttributeError, OmegaConfBaseException) as error:
+        missing = [" ".join(str(error).split())[:200]]
+    if missing:
+        raise ConfigError(
+            f"{path} is cut short or damaged ({', '.join(missing)}): copy it again, or delete it "
+            f"and run this run's train.py command once more, which writes it and skips what is "
+            f"finished"
+        )
+    return config
 
 
 def changes(before: DictConfig, now: DictConfig, stage: str) -> list[tuple[str, Any, Any]]:

@@ -55,6 +55,8 @@ def test_the_demo_passes_and_leaves_nothing_behind(tmp_path):
     [
         (["sampler=flow_euler"], "GaussianDiffusion has no velocity"),
         (["sampler.steps=0"], "the sampler does not fit the prior"),
+        (["sampler.steps=0"], "steps must be between 1 and the prior's 1000, got 0"),
+        (["sampler.steps=1001"], "steps must be between 1 and the prior's 1000, got 1001"),
         (["+sampler.etta=1"], "unexpected keyword argument 'etta'"),
         (["sampler=euler", "sampler.scheduler.timestep_spacing=linspace"], "stops between"),
         (["prior.conditioning=null", "guidance.scale=2"], "no conditions to guide by"),
@@ -123,6 +125,21 @@ def test_states_that_cannot_be_resumed_are_found(tmp_path):
         ("eval.likelihood.tolerance=0", "a tolerance must be above 0, got 0"),
         ("prior.training.clip=-1", "clip must be above 0, or null for no limit, got -1"),
         ("prior.training.samples=0", "training needs 1 sample or more"),
+        ("prior.training.optimizer.lr=0", "prior.training: .*rate must be above 0, got 0"),
+        ("prior.training.optimizer.lr=-1e-3", "prior.training: Invalid learning rate: -0.001"),
+        ("prior.training.schedule.warmup=-5", "schedule: warmup must be 0 samples or more, got -5"),
+        ("prior.training.schedule.final=-1", "schedule: final must be a factor of 0 or more"),
+        (
+            "prior.training.selection={_target_: ldm.training.Selection, every: 0, likelihood: "
+            "{_target_: ldm.samplers.Likelihood}}",
+            "every and points to be 1 or more, got 0",
+        ),
+        (
+            "prior.training.optimizer={_target_: ldm.training.MuonAdamW, _partial_: true, "
+            "adam_lr: -1}",
+            "prior.training: Invalid learning rate: -1",
+        ),
+        ("data.workers=-1", "data: workers must be 0 or more, got -1"),
         ("run=", "run is empty"),
     ],
 )

@@ -158,6 +158,17 @@ def test_a_damaged_file_of_a_run_stops_it(refused, trained, tmp_path, file, how,
     assert message in said
 
 
+def test_a_stage_whose_configuration_is_cut_short_is_not_gone_on_with(refused, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    path = run / "tokenizer" / "config.yaml"
+    begun = OmegaConf.load(path)
+    OmegaConf.update(begun, "run", str(run))
+    path.write_text(path.read_text()[:1000])
+    message = refused(lambda _: command(lambda _: train.train(begun))([]))
+    assert f"{path} is cut short or damaged" in message
+    assert len(path.read_text()) == 1000
+
+
 @pytest.mark.parametrize(
     ("how", "message"), [("pickle", "can run any code"), ("truncated", "truncated or")]
 )
@@ -228,6 +239,14 @@ class TestRunFolders:
         damage(run / "prior" / "model.safetensors", "truncated")
         assert "truncated or not a safetensors file" in refused(main, f"run={run}")
 
+    @pytest.mark.parametrize("share", [0.0, 0.4, 0.8])
+    def test_a_configuration_cut_short_is_refused(self, refused, trained, tmp_path, main, share):
+        run = shutil.copytree(trained, tmp_path / "run")
+        (run / "prior" / "config.yaml").unlink()
+        path = run / "tokenizer" / "config.yaml"
+        path.write_text(path.read_text()[: int(share * path.stat().st_size)])
+        assert f"{path} is cut short or damaged" in refused(main, f"run={run}")
+
     @pytest.mark.parametrize(
         "target",
         ["os.system", "data.listing.os.system", "torch.hub.load", "diffusers.utils.load_image"],
@@ -262,11 +281,17 @@ def test_sampling_without_a_prior_is_refused(refused, trained, tmp_path):
         ("label=cat", "label must be int, got 'cat'"),
         ("n=0", "must be 1 or more, got 0"),
         ("batch_size=0", "must be 1 or more, got 64 and 0"),
+        ("seed=-1", "seed must not be negative, got -1"),
         ("nn=3", "unknown key 'nn'"),
     ],
 )
 def test_what_cannot_be_sampled_is_refused(refused, trained, argument, message):
     assert message in refused(sample.main, f"run={trained}", argument)
+
+
+@pytest.mark.parametrize("argument", ["n=0", "batch_size=0", "seed=-1"])
+def test_numbers_of_no_use_are_refused_before_a_run_is_loaded(refused, tmp_path, argument):
+    assert argument.partition("=")[0] in refused(sample.main, f"run={tmp_path}/none", argument)
 
 
 def test_scores_that_cannot_be_had_are_refused(refused, trained):
@@ -314,3 +339,78 @@ def test_a_job_of_a_sweep_says_what_is_wrong(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["train.py", *arguments])
     assert "the sampler does not fit the prior" in refused(train.main, *arguments)
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    """`sweep(*arguments)`: sweep in an empty folder; the configuration that each job trains."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> list:
+        trained = []
+        monkeypatch.setattr(train, "train", trained.append)
+        monkeypatch.setattr("sys.argv", ["train.py", "--multirun", *arguments])
+        train.main(["--multirun", *arguments])
+        return trained
+
+    return run
+
+
+def test_jobs_of_a_sweep_have_folders_named_after_what_they_override(sweep, tmp_path):
+    swept = ["sampler.steps=3", "seed=0,1"]
+    assert [job.run for job in sweep(DEMO, *swept)] == [
+        f"runs/demo/digits,sampler.steps=3,seed={seed}" for seed in (0, 1)
+    ]
+    jobs = sweep("experiment=demo/sphere,demo/digits", "run=mine")
+    assert [(job.run, job.data._target_) for job in jobs] == [
+        ("mine", "data.VonMisesFisher"),
+        ("mine", "data.Digits"),
+    ]
+    assert [job.run for job in sweep(DEMO, "run=mine", "seed=2,3")] == [
+        "mine,seed=2",
+        "mine,seed=3",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]  # and no logs of Hydra's
+
+
+def test_a_sweep_is_described_job_by_job(sweep, tmp_path, capsys):
+    assert sweep("experiment=demo/sphere", "seed=0,1", "describe=true") == []
+    table = capsys.readouterr().out
+    for seed in (0, 1):
+        assert OmegaConf.load(f"runs/demo/sphere,seed={seed}/config.yaml").seed == seed
+        assert f"runs/demo/sphere,seed={seed}" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([DEMO, "seed=0,1", "sede=3"], "unknown key 'sede': did you mean 'seed'?"),
+        (["experiment=demo/digts", "seed=0,1"], "did you mean 'demo/digits'?"),
+        ([DEMO, "seed=0,-1"], "seed must not be negative, got -1"),
+        ([DEMO, "sampler=ddim,ddimm"], "no sampler 'ddimm': did you mean 'ddim'?"),
+        ([DEMO, "seed=(0,1"], "Error parsing override 'seed=(0,1'"),
+        ([DEMO, "seed=0,1", "--cfg"], "no option --cfg: there is --multirun, and key=value"),
+        (["seed=0,1"], "name an experiment: experiment="),
+    ],
+)
+def test_what_is_wrong_with_any_job_is_said_before_the_first(
+    refused, monkeypatch, arguments, message
+):
+    def untimely():
+        raise AssertionError("jobs were sent")
+
+    monkeypatch.setattr(train, "sweep", untimely)
+    assert message in refused(train.main, "--multirun", *arguments)
+
+
+def test_a_mesh_is_fetched_before_a_space_is_made_of_it(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LDM_DATA", raising=False)
+
+    def offline(*_, **__):
+        raise URLError("offline")
+
+    monkeypatch.setattr("data.download.urllib.request.urlopen", offline)
+    message = refused(train.main, "experiment=rdm/spot_50")
+    assert "could not download spot.obj" in message
+    assert "put the file at datasets/meshes/spot.obj yourself" in message

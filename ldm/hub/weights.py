@@ -3,6 +3,8 @@
 import hashlib
 import json
 import pickle
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ __all__ = [
     "read_facts",
     "save",
 ]
+
+
+DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 
 
 class BadCheckpoint(ValueError):
@@ -60,10 +65,15 @@ def load(path: Path, model: nn.Module) -> None:
     """Put the weights of a file in a model.
 
     Raises:
-        BadCheckpoint: unreadable, or of other names or shapes.
+        BadCheckpoint: unreadable, not finite, or of other names or shapes.
     """
     read_facts(path)
     state = load_file(path)
+    if broken := [name for name, x in state.items() if not x.isfinite().all()]:
+        raise BadCheckpoint(
+            f"{path} holds NaN or infinity in {_few(broken)}: copy it again, or delete it to "
+            f"finish its training anew from the last checkpoint, which is kept"
+        )
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -82,14 +92,17 @@ def load_averaged(path: Path, model: nn.Module) -> None:
 
 
 def check_resumable(path: Path) -> None:
-    """Refuse a training checkpoint that is truncated or that only pickle could load.
+    """Refuse a training checkpoint that is damaged or that only pickle could load.
+
+    Torch itself looks at no checksum, and would go on from whatever numbers it finds.
 
     Raises:
         BadCheckpoint: with the way out.
     """
     try:
+        _check_sums(path)  # first, or damage may read as a wish to run code
         state = torch.load(path, map_location="meta", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError) as error:
+    except (RuntimeError, EOFError, OSError, LookupError, ValueError, *DAMAGE) as error:
         if "weights_only" in str(error) or "Weights only" in str(error):
             raise BadCheckpoint(
                 f"{path} needs pickle to load, which can run any code: refused; delete it to train "
@@ -104,6 +117,15 @@ def check_resumable(path: Path) -> None:
         )
 
 
+def _check_sums(path: Path) -> None:
+    if not zipfile.is_zipfile(path):  # cut short, or of an older format: torch will say
+        return
+    with zipfile.ZipFile(path) as archive:
+        part = archive.testzip()
+    if part is not None:
+        raise zipfile.BadZipFile(f"the checksum of {part} is wrong")
+
+
 def fingerprint(model: nn.Module) -> str:
     """Sixteen hex digits of the SHA-256 of a model's names and values."""
     digest = hashlib.sha256()
@@ -111,6 +133,10 @@ def fingerprint(model: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:16]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _what_is(path: Path) -> str:

@@ -11,7 +11,7 @@ from ldm.priors.conditioning import LabelDropout
 from ldm.priors.prior import Prior
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
-from ldm.samplers import Guidance, Likelihood, Sampler
+from ldm.samplers import Guidance, Likelihood, Sampler, refuse_nan
 from ldm.spaces import Space
 
 __all__ = ["Denoiser"]
@@ -99,6 +99,7 @@ class Denoiser(Prior):
 
         Raises:
             ValueError: guidance is asked of a prior without conditions.
+            Unsolved: latents are NaN, or an adaptive solver gave up.
         """
         self.network_calls = 0
         denoise = self.denoise
@@ -108,7 +109,8 @@ class Denoiser(Prior):
             denoise = guidance(denoise, self.conditioning.null, self.process)
         device = next(self.parameters()).device
         condition = self._keep(condition)
-        return sampler(denoise, self.process, self.space, n, condition, generator, device)
+        latent = sampler(denoise, self.process, self.space, n, condition, generator, device)
+        return refuse_nan(type(sampler).__name__, latent)
 
     @torch.no_grad()
     def log_prob(

@@ -5,7 +5,7 @@ from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
 from ldm.samplers.likelihood import Likelihood
 from ldm.samplers.ode import EulerODE, HeunODE
-from ldm.samplers.sampler import Sampler
+from ldm.samplers.sampler import Sampler, Unsolved, refuse_nan
 from ldm.samplers.schedulers import Scheduler
 
 __all__ = [
@@ -17,4 +17,6 @@ __all__ = [
     "Likelihood",
     "Sampler",
     "Scheduler",
+    "Unsolved",
+    "refuse_nan",
 ]

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from ldm.processes import Process
 from ldm.randomness import Generators
-from ldm.samplers.sampler import Denoise, Sampler
+from ldm.samplers.sampler import Denoise, Sampler, Unsolved
 from ldm.spaces import Space
 
 __all__ = ["AdaptiveODE", "solve"]
 
 States = tuple[Tensor, ...]
+
+LIMIT = 10_000  # steps, of six network calls each; smooth fields need some tens
 
 
 def solve(
@@ -26,13 +28,32 @@ def solve(
     """States at the end of a time span, by Dormand and Prince's method of order 5.
 
     The step is chosen for the whole batch, from the root mean square of its errors.
+
+    Raises:
+        Unsolved: no step is small enough, or too many are needed.
     """
     from torchdiffeq import odeint
 
+    found = states
+
+    def noted(t: Tensor, states: States) -> States:
+        nonlocal found
+        found = field(t, states)
+        return found
+
     times = torch.tensor(span, dtype=torch.float64, device=states[0].device)
     # It would step beyond the end and come back, but there may be no field there.
-    options = {"step_t": times[1:]}
-    path = odeint(field, states, times, rtol=rtol, atol=atol, method="dopri5", options=options)
+    options = {"step_t": times[1:], "max_num_steps": LIMIT}
+    try:
+        path = odeint(noted, states, times, rtol=rtol, atol=atol, method="dopri5", options=options)
+    except AssertionError as error:  # how torchdiffeq gives up
+        numbers = all(part.isfinite().all() for part in found)
+        reason = "changes too fast" if numbers else "is NaN or infinite"
+        raise Unsolved(
+            f"the adaptive solver gave up ({error}): what the network says {reason}; take a fixed "
+            f"number of steps (sampler=flow_heun, or the likelihood's `steps`), a larger "
+            f"tolerance, or train the network better"
+        ) from error
     return tuple(state[-1] for state in path)
 
 
@@ -44,9 +65,14 @@ class AdaptiveODE(Sampler):
     Args:
         rtol: relative tolerance.
         atol: absolute tolerance, in the units of the coordinates.
+
+    Raises:
+        ValueError: a tolerance is not positive.
     """
 
     def __init__(self, rtol: float = 1e-5, atol: float = 1e-5) -> None:
+        if not (rtol > 0 and atol > 0):
+            raise ValueError(f"tolerances must be above 0, got {rtol} and {atol}")
         self.rtol, self.atol = rtol, atol
 
     def __call__(

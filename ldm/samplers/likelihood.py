@@ -10,7 +10,7 @@ from torch import Tensor
 from ldm.processes import Process
 from ldm.randomness import Generators, normal
 from ldm.samplers.adaptive import States, solve
-from ldm.samplers.sampler import Denoise
+from ldm.samplers.sampler import Denoise, refuse_nan
 from ldm.spaces import Space
 from ldm.spaces.divergence import divergence, hutchinson_divergence
 
@@ -58,7 +58,11 @@ class Likelihood:
         condition: dict[str, Tensor],
         generator: Generators = None,
     ) -> Float[Tensor, " n"]:
-        """Log density of each of `x`, nats against the volume of the space."""
+        """Log density of each of `x`, nats against the volume of the space.
+
+        Raises:
+            Unsolved: it is NaN, or the adaptive solver gave up.
+        """
         space = process.space
         if not self.exact:
             coordinates = normal((len(x), space.dim), generator, x.device, x.dtype).sign()
@@ -80,7 +84,7 @@ class Likelihood:
             z, gathered = solve(field, states, span, self.tolerance, self.tolerance)
         else:
             z, gathered = self._heun(field, space, states, span)
-        return process.log_density(space.project(z)) + gathered
+        return refuse_nan("the likelihood", process.log_density(space.project(z)) + gathered)
 
     def _heun(self, field, space: Space, states: States, span: tuple[float, float]) -> States:
         x, gathered = states

@@ -17,9 +17,14 @@ class EulerODE(Sampler):
 
     Args:
         steps: of the walk.
+
+    Raises:
+        ValueError: there are none.
     """
 
     def __init__(self, steps: int) -> None:
+        if steps < 1:
+            raise ValueError(f"a sampler needs 1 step or more, got {steps}")
         self.steps = steps
 
     def __call__(

@@ -11,7 +11,28 @@ from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
 from ldm.spaces import Space
 
-__all__ = ["Denoise", "Sampler"]
+__all__ = ["Denoise", "Sampler", "Unsolved", "refuse_nan"]
+
+
+class Unsolved(RuntimeError):
+    """A sampler or a likelihood came to no number; the message says which, and what to do."""
+
+
+def refuse_nan(name: str, values: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+    """The values, if all of them are numbers.
+
+    Raises:
+        Unsolved: some are NaN; says how many.
+    """
+    wrong = int(values.unsqueeze(1).flatten(1).isnan().any(1).sum())
+    if wrong:
+        raise Unsolved(
+            f"{name} came to NaN for {wrong} of {len(values)} points: the network says NaN or "
+            f"infinity on the way; take more steps, else train with a lower learning rate or "
+            f"trainer.precision=32-true"
+        )
+    return values
+
 
 Denoise = Callable[[Tensor, Tensor, dict[str, Tensor]], Prediction]
 """`denoise(noisy, t, condition)`: a prior's view of noisy latents, guided or not."""
@@ -35,4 +56,8 @@ class Sampler(ABC):
         generator: Generators = None,
         device: torch.device | str | None = None,
     ) -> Float[Tensor, "n ..."]:
-        """Draw `n` latents."""
+        """Draw `n` latents.
+
+        Raises:
+            Unsolved: an adaptive solver gave up.
+        """

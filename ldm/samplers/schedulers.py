@@ -30,8 +30,8 @@ class Scheduler(Sampler):
         **options: of the scheduler's `step`: `eta` for DDIM.
 
     Raises:
-        ValueError: on a call, the process has no discrete steps, or the scheduler stops between
-            two of them.
+        ValueError: on a call, the process has no discrete steps, or fewer than `steps`, or the
+            scheduler stops between two of them.
 
     Example:
         >>> from functools import partial
@@ -72,6 +72,10 @@ class Scheduler(Sampler):
             raise ValueError(
                 f"the schedulers of diffusers walk the steps of a GaussianDiffusion, got a "
                 f"{type(process).__name__}: sample a flow with EulerODE or HeunODE"
+            )
+        if not 1 <= self.steps <= process.steps:
+            raise ValueError(
+                f"sampler.steps must be between 1 and the prior's {process.steps}, got {self.steps}"
             )
         clips = "clip_sample" in inspect.signature(self.scheduler).parameters
         scheduler = self.scheduler(

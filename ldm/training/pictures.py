@@ -1,5 +1,6 @@
 """Pictures of what a model makes, while it is trained and at the end."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from data.pictures import save_picture
+from ldm.samplers import Unsolved
 from ldm.training.records import log_picture
 from ldm.training.training import Training
 
@@ -31,8 +33,12 @@ class SavePictures(pl.Callback):
         due = seen // self.every > before // self.every or seen >= module.samples
         if not (due and trainer.is_global_zero):
             return
-        with torch.no_grad():
-            picture = self.draw(module)
+        try:
+            with torch.no_grad():
+                picture = self.draw(module)
+        except Unsolved as error:  # what is half trained may yet come to something
+            warnings.warn(f"no picture after {seen} samples: {error}", stacklevel=2)
+            return
         path = self.folder / f"{seen:09d}.png"
         save_picture(path, picture)
         for logger in trainer.loggers:

@@ -10,9 +10,14 @@ class Constant:
 
     Args:
         warmup: samples until the full rate is reached.
+
+    Raises:
+        ValueError: it is negative.
     """
 
     def __init__(self, warmup: int = 0) -> None:
+        if warmup < 0:
+            raise ValueError(f"warmup must be 0 samples or more, got {warmup}")
         self.warmup = warmup
 
     def __call__(self, seen: int, total: int) -> float:
@@ -26,10 +31,15 @@ class Cosine(Constant):
     Args:
         warmup: samples until the full rate is reached.
         final: factor at the end.
+
+    Raises:
+        ValueError: one of them is negative.
     """
 
     def __init__(self, warmup: int = 0, final: float = 0.0) -> None:
         super().__init__(warmup)
+        if final < 0:
+            raise ValueError(f"final must be a factor of 0 or more, got {final}")
         self.final = final
 
     def __call__(self, seen: int, total: int) -> float:

@@ -1,5 +1,6 @@
 """Keeping the averaged weights that score best on held-out data, rather than the last ones."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from ldm.distributed import rank
 from ldm.hub import weights
 from ldm.randomness import step_generator
-from ldm.samplers import Likelihood
+from ldm.samplers import Likelihood, Unsolved
 from ldm.training.training import Batch, Training
 
 __all__ = ["KeepBest", "Selection"]
@@ -23,9 +24,16 @@ class Selection:
         every: samples of training between two looks.
         likelihood: how it is found.
         points: at most so many of the split, its first ones, are looked at.
+
+    Raises:
+        ValueError: there is no sample between two looks, or no point to look at.
     """
 
     def __init__(self, every: int, likelihood: Likelihood, points: int = 20_000) -> None:
+        if every < 1 or points < 1:
+            raise ValueError(
+                f"selection needs every and points to be 1 or more, got {every} and {points}"
+            )
         self.every, self.likelihood, self.points = every, likelihood, points
 
 
@@ -50,10 +58,15 @@ class KeepBest(pl.Callback):
         due = seen // self.selection.every > before // self.selection.every
         if not (due or seen >= module.samples):
             return
-        score = self._score(module)
+        try:
+            score = self._score(module)
+        except Unsolved as error:  # what is half trained may yet come to something
+            warnings.warn(f"nothing is selected after {seen} samples: {error}", stacklevel=2)
+            score = float("-inf")
         for logger in trainer.loggers:
             logger.log_metrics({"nll_val": -score}, step=seen)
-        if score > self.best:
+        last_resort = seen >= module.samples and self.best == float("-inf")
+        if score > self.best or last_resort:
             self.best = score
             if rank() == 0:
                 weights.save(self.path, module.ema.model, {"samples": seen, "nll_val": -score})

@@ -40,6 +40,9 @@ class Training(pl.LightningModule):
         ema_warmup: keep the decay below (1 + n) / (10 + n) at step n.
         clip: largest gradient norm, None for no limit.
         schedule: factor of the learning rate, as a function of samples seen and in all.
+
+    Raises:
+        ValueError: a number is of no use, or the optimizer refuses it or the model.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Training(pl.LightningModule):
         self.ema = EMA(model, ema)
         self.ema_warmup = ema_warmup
         self.make_optimizer = optimizer
+        self._check_optimizer()
         self.samples, self.batch_size, self.seed, self.clip = samples, batch_size, seed, clip
         self.schedule = schedule or Constant()
         self.samples_seen = 0
@@ -74,6 +78,14 @@ class Training(pl.LightningModule):
         self.batches: Callable[["Training"], Iterable[Batch]] | None = None
         """Set by whoever runs the stage: the batches that are left to be seen by this rank."""
         self.frozen: list[nn.Module] = []  # in a list: not parameters of this module, never saved
+
+    def _check_optimizer(self) -> None:
+        """Make one, of stand-ins that take no memory, for the model may be on the meta device."""
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        alike = [nn.Parameter(torch.zeros((), device="cpu").expand(p.shape)) for p in trained]
+        for group in self.make_optimizer(alike).param_groups:
+            if not group["lr"] > 0:
+                raise ValueError(f"optimizer: a learning rate must be above 0, got {group['lr']}")
 
     @abstractmethod
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:

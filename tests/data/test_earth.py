@@ -67,6 +67,21 @@ def test_a_bad_line_is_named(write, rows, message):
         write("fire", rows=rows).read()
 
 
+def test_radians_are_refused_where_degrees_belong(tmp_path, monkeypatch):
+    kind = EVENTS["fire"]
+    monkeypatch.setitem(EVENTS, "fire", replace(kind, rows=20))
+    places = np.random.default_rng(0).uniform([-90, -180], [90, 180], (20, 2))
+    for rows, refused in [(places, False), (np.deg2rad(places), True)]:
+        text = "# a\n" + "\n".join(f"{a},{b}" for a, b in rows)
+        (tmp_path / kind.file).write_text(text)
+        data = Earth("fire", root=str(tmp_path), split="huang")
+        if refused:
+            with pytest.raises(DataError, match=r"fire\.csv should hold degrees.*like radians"):
+                data.setup()
+        else:
+            data.setup()
+
+
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
     with pytest.raises(DataError, match=r"flood\.csv is at none of .*prepare_data"):
         Earth("flood", root=str(tmp_path)).setup()

@@ -85,10 +85,39 @@ def test_the_same_points_from_the_cache(bunny, shared_data, cache):
     assert torch.equal(again.read(), points)
 
 
-def test_what_is_no_closed_mesh_is_refused(tmp_path):
-    (tmp_path / "spot.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
-    with pytest.raises(DataError, match="no closed triangle mesh"):
-        MeshDensity("spot", root=str(tmp_path)).setup()
+CORNERS = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\n"
+TETRAHEDRON = "f 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n"
+
+
+def tetrahedron(tmp_path, text: str) -> MeshDensity:
+    (tmp_path / "spot.obj").write_text(text)
+    return MeshDensity("spot", eigenfunction=2, points=20, upsample=1, root=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is no triangle mesh"),
+        (CORNERS + "f 1 2 3\n", "no closed triangle mesh"),
+        (CORNERS + TETRAHEDRON.replace("f 1 3 2", "f 1 2 3"), "some of its faces are flipped"),
+        (CORNERS + TETRAHEDRON.replace("f 1 2 4", "f 1 2 9"), "names vertices 0 to 8 of 4"),
+        (CORNERS.replace("v 1", "v nan") + TETRAHEDRON, "finite vertices .* cannot be read"),
+        (
+            CORNERS + "f 1 2 3\nf 1 4 2\nf 2 4 3\nf 3 4 1\n",
+            r"inside out, its volume -0\.167 instead of 0\.167",
+        ),
+    ],
+)
+def test_what_is_no_closed_mesh_seen_from_outside_is_refused(tmp_path, text, message):
+    with pytest.raises(DataError, match=rf"spot\.obj .*{message}.*: fetch the original file"):
+        tetrahedron(tmp_path, text).setup()
+
+
+def test_a_closed_mesh_is_taken(tmp_path):
+    tetrahedron(tmp_path, CORNERS + TETRAHEDRON).setup()
+
+
+def test_wrong_arguments_and_missing_meshes_are_refused(tmp_path):
     with pytest.raises(DataError, match="bunny, spot, got 'teapot'"):
         MeshDensity("teapot")
     with pytest.raises(DataError, match="must be 2 or more"):

@@ -106,3 +106,10 @@ def test_too_few_points_for_a_split_are_refused():
 
     with pytest.raises(DataError, match="7 points of line are too few for split=rfm"):
         Few(split="rfm").load("val")
+
+
+def test_samples_are_kept_where_the_data_to_draw_beside_them_are_not(tmp_path):
+    x = torch.eye(3)
+    with pytest.raises(DataError, match="is at none of"):
+        Earth("flood", root=str(tmp_path)).save_samples(tmp_path / "new", x)
+    assert np.array_equal(np.load(tmp_path / "new" / "samples.npy"), x)

@@ -89,8 +89,25 @@ def test_a_bad_nucleotide_is_named(rna, text, message):
         rna(text).read()
 
 
+def test_radians_are_refused_where_degrees_belong(tmp_path, monkeypatch):
+    angles = torch.rand(20, 7, generator=torch.Generator().manual_seed(0)) * 6.28 - 3.14
+    lines = ["402d\tG\t" + "\t".join(str(a) for a in row) for row in angles.tolist()]
+    (tmp_path / "rna.tsv").write_text("\n".join(lines))
+    monkeypatch.setattr(data.torsions, "RNA_ROWS", 20)
+    with pytest.raises(DataError, match=r"rna\.tsv should hold degrees.*look like radians; conv"):
+        RNA(root=str(tmp_path)).read()
+    lines = [f"a\t{a}\t{b}\tGeneral" for a, b in angles[:, :2].tolist()]
+    (tmp_path / "protein.tsv").write_text("\n".join(lines))
+    rows = dict.fromkeys(data.torsions.PROTEIN_ROWS, 0) | {"General": 20}
+    monkeypatch.setattr(data.torsions, "PROTEIN_ROWS", rows)
+    with pytest.raises(DataError, match=r"protein\.tsv should hold degrees.*like radians; conv"):
+        Protein(root=str(tmp_path)).read()
+
+
 def test_the_sample_never_stands_in_silently(shared_data, tmp_path):
-    with pytest.raises(DataError, match=r"protein\.tsv is at none of .*vislearn/FFF.*sample=true"):
+    with pytest.raises(
+        DataError, match=r"tsv is at none of .*vislearn/FFF.*sample=true and kind=General"
+    ):
         Protein(root=str(tmp_path)).setup()
     data = Protein(sample=True, root=str(shared_data))
     data.setup()
@@ -98,6 +115,9 @@ def test_the_sample_never_stands_in_silently(shared_data, tmp_path):
     kinds = ("General", "Glycine", "Proline", "Pre-Pro")
     parts = [Protein(kind, sample=True, root=str(shared_data)).read() for kind in kinds]
     assert sum(map(len, parts)) == 58
+    for kind in kinds[1:]:  # so the advice is to try General
+        with pytest.raises(DataError, match="too few for split=rfm"):
+            Protein(kind, sample=True, root=str(shared_data)).setup()
 
 
 def test_the_papers_rna(shared_data):

@@ -116,6 +116,28 @@ def test_a_state_of_training_is_refused_when_truncated_or_foreign(tmp_path):
         check_resumable(path)
 
 
+@pytest.mark.parametrize("broken", [bytes(64), b"\xff" * 64], ids=["zeros", "ones"])
+def test_a_state_damaged_in_the_middle_is_refused(tmp_path, broken):
+    path = tmp_path / "last.ckpt"
+    torch.save({"samples_seen": 5, "state_dict": {"x": torch.rand(1000)}}, path)
+    whole = path.read_bytes()
+    for share in (0.02, 0.2, 0.5, 0.7, 0.9):
+        start = int(share * len(whole))
+        path.write_bytes(whole[:start] + broken + whole[start + 64 :])
+        with pytest.raises(BadCheckpoint, match=r"truncated or corrupt.*delete it to train"):
+            check_resumable(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    path, broken = tmp_path / "model.safetensors", model()
+    with torch.no_grad():
+        broken[0].bias[2] = value
+    save(path, broken, {})
+    with pytest.raises(BadCheckpoint, match=r"NaN or infinity in 0\.bias: copy it again, or del"):
+        load(path, model())
+
+
 def test_averaged_weights_are_taken_from_a_state_of_training(tmp_path):
     averaged = {f"ema.model.{name}": x for name, x in model(1).state_dict().items()}
     state = {f"model.{name}": x for name, x in model(2).state_dict().items()} | averaged

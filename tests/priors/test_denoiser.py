@@ -11,7 +11,7 @@ from ldm.objectives import FlowMatching, Regression
 from ldm.priors import Denoiser, LabelDropout
 from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow
 from ldm.randomness import sample_generators
-from ldm.samplers import EulerODE, Guidance, Scheduler
+from ldm.samplers import EulerODE, Guidance, Scheduler, Unsolved
 from ldm.spaces import Flat
 from ldm.spaces.space import like
 
@@ -151,3 +151,10 @@ def test_missing_labels_are_refused_in_training_and_sampling():
 
 def test_its_weights_are_the_backbones_and_nothing_else():
     assert list(conditional().state_dict()) == ["backbone.centres"]
+
+
+def test_samples_that_are_nan_are_refused_with_their_number():
+    prior = Denoiser(Zero(), FLOW, Regression("velocity"))
+    nn.init.constant_(prior.backbone.gain, float("inf"))
+    with pytest.raises(Unsolved, match="EulerODE came to NaN for 4 of 4 points"):
+        prior.sample(4, {}, EulerODE(3), generator())

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from ldm.processes import Brownian, GeodesicFlow, Score, Velocity
 from ldm.processes.rates import Linear
 from ldm.randomness import sample_generators
-from ldm.samplers import AdaptiveODE
+from ldm.samplers import AdaptiveODE, Likelihood, Unsolved
 from ldm.samplers.adaptive import solve
 from ldm.spaces import Sphere, Torus
 from ldm.spaces.heat_kernels.circle import wrapped_score
@@ -97,3 +97,30 @@ def test_company_changes_samples_by_no_more_than_the_tolerance():
         for n in (6, 1)
     )
     assert_close(alone, whole[:1], rtol=0, atol=1e-5)
+
+
+def wild(x, t, condition):
+    """A field that turns round a million times."""
+    sign = (1e6 * t[:, None]).sin().sign()
+    return Velocity(1e4 * sign * SPHERE.tangent(x, torch.ones_like(x)))
+
+
+def broken(x, t, condition):
+    return Velocity(torch.where(t[:, None] > 0.5, math.nan, 0.0) * x)
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"), [(wild, "changes too fast"), (broken, "is NaN or infinite")]
+)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda field, flow: AdaptiveODE()(field, flow, SPHERE, 3, {}, generator()),
+        lambda field, flow: Likelihood()(field, flow, flow.random(3, generator()), {}),
+    ],
+    ids=["sample", "likelihood"],
+)
+def test_where_no_step_is_small_enough_it_says_what_to_do(field, reason, use, monkeypatch):
+    monkeypatch.setattr("ldm.samplers.adaptive.LIMIT", 50)
+    with pytest.raises(Unsolved, match=rf"gave up \(.*\).*network says {reason}; take a fixed"):
+        use(field, GeodesicFlow(SPHERE))

@@ -15,7 +15,7 @@ from ldm.objectives import (
 from ldm.processes import Brownian, DiffusionMixture, GeodesicFlow, Langevin, Score, Velocity
 from ldm.processes.rates import Linear
 from ldm.randomness import sample_generators
-from ldm.samplers import Likelihood
+from ldm.samplers import Likelihood, Unsolved
 from ldm.spaces import Flat, Hyperboloid, PoincareBall, Power, Rotations, Sphere, Torus
 from ldm.spaces.heat_kernels.circle import wrapped_log_density, wrapped_score
 
@@ -225,3 +225,14 @@ def test_fixed_steps_are_of_second_order():
 def test_no_steps_are_refused():
     with pytest.raises(ValueError, match="1 step or more, got 0"):
         Likelihood(steps=0)
+
+
+def test_a_network_that_says_nan_has_no_likelihood():
+    flow = GeodesicFlow(LINE)
+
+    def broken(x, t, condition):
+        return Velocity(torch.where(x[:, :1] > 0, math.nan, 0.0) * x)
+
+    x = torch.tensor([[1.0, 2.0], [-1.0, 2.0], [3.0, 1.0]])
+    with pytest.raises(Unsolved, match="the likelihood came to NaN for 2 of 3 points"):
+        Likelihood(steps=2)(broken, flow, x, {})

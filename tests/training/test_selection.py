@@ -11,7 +11,7 @@ from ldm.hub import weights
 from ldm.objectives import FlowMatching
 from ldm.priors import Denoiser
 from ldm.processes import GeodesicFlow
-from ldm.samplers import Likelihood
+from ldm.samplers import Likelihood, Unsolved
 from ldm.spaces import Sphere
 from ldm.tokenizers import Identity
 from ldm.training import PriorTraining, Selection, TrainerOptions
@@ -155,3 +155,16 @@ def test_the_score_is_among_the_metrics(tmp_path):
     column = header.split(",").index("nll_val")
     found = [float(row.split(",")[column]) for row in rows if row.split(",")[column]]
     assert min(found) == pytest.approx(-best.best, abs=1e-4)
+
+
+class Failing(Likelihood):
+    def __call__(self, *arguments, **options):
+        raise Unsolved("no number")
+
+
+def test_where_no_likelihood_is_found_training_goes_on_and_the_last_weights_are_kept(tmp_path):
+    made = training()
+    with pytest.warns(match="nothing is selected after 128 samples: no number"):
+        run(made, tmp_path, Selection(every=128, likelihood=Failing(steps=2)))
+    assert made.samples_seen == SAMPLES
+    assert weights.read_facts(tmp_path / "best.safetensors")["samples"] == SAMPLES
