@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from data.charts import Chart, sphere_chart
-from data.drawing import sphere
+from data.drawing import world_map
 from data.errors import DataError
 from data.synthetic import Synthetic
 
@@ -87,7 +87,7 @@ class VonMisesFisher(Synthetic):
     def drawing(
         self, data: Float[Tensor, "n 3"], samples: Float[Tensor, "m 3"]
     ) -> Float[Tensor, "3 h w"]:
-        return sphere(data, samples)
+        return world_map(data, samples)
 
     def chart(self) -> Chart:
         return sphere_chart()

@@ -4,7 +4,7 @@ Each function returns one colour picture in [0, 1]. Without samples the data are
 """
 
 from data.drawing.angles import histogram, torus
-from data.drawing.globe import rotations, sphere, world_map
+from data.drawing.globe import rotations, world_map
 from data.drawing.mesh import surface
 from data.drawing.panels import Picture
 from data.drawing.plane import poincare_disk, principal_plane
@@ -15,7 +15,6 @@ __all__ = [
     "poincare_disk",
     "principal_plane",
     "rotations",
-    "sphere",
     "surface",
     "torus",
     "world_map",

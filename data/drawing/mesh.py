@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from data.drawing.panels import Array, Picture, compare
@@ -20,11 +20,11 @@ def surface(
     eye: tuple[float, float, float] = (0, 0, 1),
     up: tuple[float, float, float] = (0, 1, 0),
 ) -> Picture:
-    """A triangle mesh, its faces coloured by a value, with the points that face the eye.
+    """A triangle mesh, its faces coloured by a value, with the points that no face hides.
 
     Args:
         vertices: of the mesh.
-        faces: three vertex numbers each `(f, 3)`, anticlockwise from outside.
+        faces: three vertex numbers each `(f, 3)`.
         values: one a face, positive ones darker.
         data: points on the mesh.
         samples: points on the mesh.
@@ -32,20 +32,16 @@ def surface(
         up: direction that points up in the picture.
     """
     from matplotlib.collections import PolyCollection
-    from scipy.spatial import cKDTree
 
     toward = np.asarray(eye, float) / np.linalg.norm(eye)
     right = np.cross(up, toward) / np.linalg.norm(np.cross(up, toward))
     frame = np.stack([right, np.cross(toward, right), toward], axis=1)
     corners = vertices.double().cpu().numpy()[faces.cpu().numpy()] @ frame
     order = corners[:, :, 2].mean(1).argsort()  # the nearest are painted last
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    tree = cKDTree(corners.mean(1))
 
     def draw(axes: Any, points: Array, style: dict) -> None:
         seen = points @ frame
-        visible = normals[tree.query(seen)[1], 2] > 0
-        axes.scatter(*seen[visible, :2].T, **style)
+        axes.scatter(*seen[~_hidden(seen, corners), :2].T, **style)
 
     def prepare(axes: Any) -> None:
         shades = values.cpu().numpy()[order]
@@ -54,7 +50,24 @@ def surface(
         shade.set_clim(-0.4 * top, 2 * top)  # so that the surface is seen where the value is zero
         axes.add_collection(shade)
         axes.autoscale_view()
+        axes.autoscale(False)  # to points: stray ones would make the mesh small
         axes.set(aspect="equal")
         axes.set_axis_off()
 
     return compare(draw, data, samples, prepare)
+
+
+def _hidden(points: Float[Array, "n 3"], corners: Float[Array, "f 3 3"]) -> Bool[Array, " n"]:
+    """Which points have a face before them, where the third axis points to the eye."""
+    first, second, third = corners.transpose(1, 2, 0)
+    (ux, uy, uz), (vx, vy, vz) = second - first, third - first
+    area = ux * vy - uy * vx
+    area = np.where(area == 0, np.nan, area)  # faces on edge hide nothing
+    nearer = 1e-3 * np.ptp(corners)  # than by rounding
+    found = []
+    for x, y, z in points:
+        x, y = x - first[0], y - first[1]
+        u, v = (x * vy - y * vx) / area, (ux * y - uy * x) / area
+        covers = (u >= 0) & (v >= 0) & (u + v <= 1)
+        found.append((covers & (first[2] + u * uz + v * vz > z + nearer)).any())
+    return np.array(found, bool)

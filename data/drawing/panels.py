@@ -1,7 +1,7 @@
 """What all drawings share: panels of data, of samples over faint data, and of a density."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,19 +13,34 @@ __all__ = [
     "FAINT",
     "SAMPLES",
     "Array",
+    "Density",
     "Picture",
-    "cells",
     "compare",
-    "disk",
-    "layers",
+    "coordinates",
     "render",
+    "shade",
+    "title",
 ]
 
 Picture = Float[Tensor, "3 height width"]
 Array = np.ndarray
 
 DATA, SAMPLES, FAINT = "#2f5d8a", "#c4472b", "#c8ced6"
-SHOWN = 5000  # of each set: more would be one blot
+SHADES = "YlOrBr"  # of densities: dark on white, and for the colour-blind too
+SHOWN = 2000  # of each set, where there are more: as many of data as of samples
+BELOW = 3  # nats under the uniform law, where the scale of densities begins
+
+
+class Density(NamedTuple):
+    """The logarithm of a density on a picture's cells, nats."""
+
+    log: Float[Tensor, "rows columns"]
+
+    reach: tuple[float, float]
+    """The cells part `[-x, x]` and `[-y, y]` evenly."""
+
+    uniform: float
+    """What the uniform law's is everywhere."""
 
 
 def compare(
@@ -33,71 +48,71 @@ def compare(
     data: Tensor,
     samples: Tensor | None,
     prepare: Callable[[Any], None],
-    grid: tuple[Array, Array, Array] | None = None,
+    density: Density | None = None,
     size: tuple[float, float] = (4, 4),
     projection: str | None = None,
 ) -> Picture:
-    """One panel of data, and where they are there, one of samples over faint data and of a grid."""
-    panels = [(f"{min(len(data), SHOWN):,} data", layers(data, None))]
+    """One panel of data and one of samples over faint data, and of a density.
+
+    Args:
+        draw: puts points on axes in a style.
+        data: those of the first panel.
+        samples: those of the second; None for no such panel.
+        prepare: axes, before anything is drawn on them.
+        density: is drawn twice as large as the panels, if there is one.
+        size: of a panel, inches.
+        projection: of all axes.
+    """
+    panels = {title(data, "data"): [(data, DATA)]}
     if samples is not None:
-        panels.append((f"{min(len(samples), SHOWN):,} samples", layers(data, samples)))
-    if grid is not None:
-        panels.append(("density", []))
+        panels[title(samples, "samples")] = [(data, FAINT), (samples, SAMPLES)]
+    layout = [list(panels)]
+    if density is not None:
+        layout = [[name] + ["density"] * len(panels) for name in panels]
 
     def fill(figure: Any) -> None:
-        for number, (title, sets) in enumerate(panels, start=1):
-            axes = figure.add_subplot(1, len(panels), number, projection=projection)
+        places = figure.subplot_mosaic(layout, subplot_kw={"projection": projection})
+        for name, axes in places.items():
             prepare(axes)
-            for points, style in sets:
-                draw(axes, points, style)
-            if title == "density":
-                top = np.quantile(grid[2], 0.995)  # the sharpest peaks would hide the rest
-                axes.pcolormesh(*grid, cmap="Oranges", vmin=0, vmax=top)
-            axes.set_title(title, fontsize=9)
+            axes.set_title(name, fontsize=9)
+            for points, color in panels.get(name, []):
+                draw(axes, coordinates(points), {"s": 3, "color": color, "linewidths": 0})
+        if density is not None:
+            reach = zip(density.reach, reversed(density.log.shape), strict=True)
+            edges = (np.linspace(-end, end, cells + 1) for end, cells in reach)
+            axes = places["density"]
+            cells = axes.pcolormesh(*edges, density.log.double().cpu().numpy(), zorder=0)
+            shade(figure, axes, [cells], density.uniform - BELOW, density.uniform)
 
-    return render(fill, (size[0] * len(panels), size[1]))
-
-
-def layers(data: Tensor, samples: Tensor | None, size: float = 3) -> list[tuple[Array, dict]]:
-    """What is drawn over one another where there are samples, else the data."""
-    if samples is None:
-        return [(_points(data), _style(DATA, size))]
-    return [(_points(data), _style(FAINT, size)), (_points(samples), _style(SAMPLES, size))]
+    return render(fill, (size[0] * len(layout[0]), size[1] * len(layout)))
 
 
-def disk(radius: float) -> Callable[[Any], None]:
-    """Prepares axes with a circle round the origin and nothing else."""
+def shade(figure: Any, axes: Any, cells: Sequence[Any], low: float, uniform: float) -> None:
+    """Colour log densities, nats, on one scale, which is drawn below them.
 
-    def prepare(axes: Any) -> None:
-        from matplotlib.patches import Circle
-
-        axes.add_patch(Circle((0, 0), radius, fill=False, linewidth=0.6))
-        reach = 1.03 * radius
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-        axes.set_axis_off()
-
-    return prepare
-
-
-def cells(
-    density: Float[Tensor, "rows columns"] | None, width: float, height: float
-) -> tuple[Array, Array, Array] | None:
-    """Edges of cells that share `[-width, width] x [-height, height]`, and what colours them.
-
-    That is the root of the density, which shows more of low ones.
+    Args:
+        figure: of the axes.
+        axes: below which the scale is drawn: one, or a list.
+        cells: what matplotlib's `pcolormesh` returned for the log densities, of one panel or more.
+        low: where the scale begins.
+        uniform: log density of the uniform law, a line on the scale.
     """
-    if density is None:
-        return None
-    rows, columns = density.shape
-    edges = np.linspace(-width, width, columns + 1), np.linspace(-height, height, rows + 1)
-    return *edges, density.double().cpu().sqrt().numpy()
+    high = max([low + 1, uniform, *(part.get_array().max() for part in cells)])
+    for part in cells:
+        part.set(cmap=SHADES, clim=(low, high))
+    given = {"location": "bottom", "shrink": 0.6, "aspect": 50, "extend": "min"}
+    bar = figure.colorbar(cells[0], ax=axes, **given)
+    bar.set_label("log density, nats (line: the uniform law)", fontsize=9)
+    bar.ax.axvline(uniform, color="black", linewidth=1)
 
 
-def _style(color: str, size: float) -> dict:
-    return {"s": size, "color": color, "linewidths": 0}
+def title(points: Tensor, kind: str) -> str:
+    """What a panel shows, and of how many points."""
+    return f"{min(len(points), SHOWN):,} {kind}"
 
 
-def _points(x: Tensor) -> Array:
+def coordinates(x: Tensor) -> Array:
+    """Those of the points that are shown."""
     return x.detach().double().cpu()[:SHOWN].numpy()
 
 

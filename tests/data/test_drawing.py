@@ -10,6 +10,8 @@ from data.charts import sphere_grid
 from data.drawing import world_map
 
 BLUE, RED = torch.tensor([0x2F, 0x5D, 0x8A]) / 255, torch.tensor([0xC4, 0x47, 0x2B]) / 255
+FAINT = torch.tensor([0xC8, 0xCE, 0xD6]) / 255
+DARK = torch.tensor([0x66, 0x25, 0x06]) / 255  # the highest densities
 
 
 def where(picture, color):
@@ -37,11 +39,29 @@ def test_samples_are_drawn_on_the_right():
     assert picture.shape[2] == 2 * world_map(place(0, 0)).shape[2]
 
 
+def density_panel(picture):
+    """The right two thirds, above the scale."""
+    return picture[:, : picture.shape[1] * 4 // 5, picture.shape[2] // 3 :]
+
+
 def test_a_density_is_drawn_where_it_is():
-    north = (sphere_grid(30, 60)[..., 2] > 0.9).float()
-    picture = world_map(place(0, 0), place(0, 0), north)
-    blue = picture[2, :, -picture.shape[2] // 3 :]  # the far end of the colour map has little
-    assert blue[: len(blue) // 5].mean() < blue[-len(blue) // 5 :].mean() - 0.1
+    north = torch.where(sphere_grid(30, 60)[..., 2] > 0.9, 1.0, -20.0)
+    panel = density_panel(world_map(place(0, 0), place(0, 0), north))
+    assert where(panel, DARK)[0] < 0.2
+
+
+def test_the_scale_of_densities_does_not_depend_on_what_has_none():
+    flat = torch.zeros(20, 40)
+    flat[:10] = 3
+    deep = flat.clone()
+    deep[10:] = -math.inf
+    deep[15:] = math.nan
+    for density in (flat, deep):
+        assert where(density_panel(world_map(place(0, 0), place(0, 0), density)), DARK)[0] > 0.5
+
+
+def test_a_density_that_is_nowhere_a_number_is_drawn_too():
+    assert world_map(place(0, 0), place(0, 0), torch.full((20, 40), math.nan)).isfinite().all()
 
 
 def test_the_grid_of_a_map_covers_the_sphere_evenly():
@@ -76,7 +96,7 @@ def random(*shape):
 
 CUBE = torch.tensor([[x, y, z] for x in (0.0, 1) for y in (0.0, 1) for z in (0.0, 1)])
 DRAWN = {
-    "sphere": (drawing.sphere, lambda n: torch.nn.functional.normalize(random(n, 3), dim=1)),
+    "map": (world_map, lambda n: torch.nn.functional.normalize(random(n, 3), dim=1)),
     "circle": (drawing.torus, lambda n: random(n, 1)),
     "torus": (drawing.torus, lambda n: random(n, 2)),
     "many angles": (drawing.torus, lambda n: random(n, 12)),
@@ -105,6 +125,60 @@ def test_only_points_that_face_the_eye_are_seen_on_a_surface():
     assert where(picture, BLUE)[1] > 0.25
     with pytest.raises(AssertionError, match="nothing of this colour"):
         where(picture, RED)
+
+
+def test_points_behind_a_face_are_not_seen():
+    square = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1]])
+    near, far = (torch.cat([square, torch.full((4, 1), z)], 1) for z in (1.0, 0.0))
+    far = far + torch.tensor([0.5, 0, 0])  # half of it is seen
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
+    hidden, seen = torch.tensor([[0.8, 0.5, 0]]), torch.tensor([[1.2, 0.5, 0]])
+    given = torch.cat([near, far]), faces, torch.ones(4)
+    assert where(drawing.surface(*given, seen), BLUE)[1] > 0.5
+    with pytest.raises(AssertionError, match="nothing of this colour"):
+        where(drawing.surface(*given, hidden), BLUE)
+
+
+def test_data_are_drawn_at_one_place_of_both_panels_whatever_the_samples():
+    data = torch.tensor([[0.0, 0], [1, 0], [0, 2]])
+    stray = torch.tensor([[9.0, -7], [math.nan, 0], [math.inf, 1]])
+    left, right = drawing.principal_plane(data, stray).chunk(2, dim=2)
+    torch.testing.assert_close(where(left, BLUE), where(right, FAINT), atol=0.01, rtol=0)
+
+
+def test_a_histogram_shows_samples_where_there_are_no_data():
+    picture = drawing.histogram(torch.linspace(0, 1, 50), torch.linspace(8, 9, 50))
+    reds = ((picture - RED[:, None, None]).abs().amax(0) < 0.02).nonzero()[:, 1]
+    assert reds.double().quantile(0.9) > 0.85 * picture.shape[2]
+
+
+def triangle(picture):
+    """Without the scale of colours."""
+    return picture[:, : picture.shape[1] * 3 // 4]
+
+
+def test_a_pair_of_many_angles_is_drawn_at_them():
+    def mode(*degrees):
+        angles = torch.deg2rad(torch.tensor([degrees])).expand(50, 3)
+        return where(triangle(drawing.torus(angles)), DARK)
+
+    low = mode(-75.0, 5, -75)
+    torch.testing.assert_close(mode(285.0, 365, -435), low)  # turns are all the same
+    right, above = mode(75.0, 5, -75), mode(-75.0, 5, 75)
+    assert right[1] > low[1] + 0.05
+    assert right[0] == pytest.approx(low[0].item(), abs=0.01)
+    assert above[0] < low[0] - 0.05
+    assert above[1] == pytest.approx(low[1].item(), abs=0.01)
+
+
+def test_pairs_of_data_and_samples_share_one_scale():
+    peak = torch.zeros(900, 3)
+    spread = torch.cat([peak[:450], torch.rand(450, 3, generator=torch.Generator().manual_seed(0))])
+    left, right = triangle(drawing.torus(peak, peak)).chunk(2, dim=2)
+    assert where(left, DARK)[0] == pytest.approx(where(right, DARK)[0].item(), abs=0.02)
+    right = triangle(drawing.torus(peak, 6 * spread)).chunk(2, dim=2)[1]
+    with pytest.raises(AssertionError, match="nothing of this colour"):
+        where(right, DARK)  # half as high as the data's peak
 
 
 def test_pyplot_is_left_alone(monkeypatch):
