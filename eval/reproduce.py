@@ -29,7 +29,8 @@ TABLES = Path(__file__).parent / "tables"
 def reproduce(name: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
     """Rows of a table: `name`, `published` and `ours` by metric, and `scale` in words.
 
-    A value of `ours` is a list, one number a seed.
+    A value of `ours` is a list, one number a seed. A row whose experiment is null is a baseline that
+    the paper compares with, and of which there is nothing but the published numbers.
 
     Raises:
         ConfigError: there is no such table.
@@ -40,9 +41,11 @@ def reproduce(name: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
     recorded = _recorded(name)
     rows = []
     for row in OmegaConf.load(path).rows:
-        ours = _ours(row.experiment, runs) or recorded.get(row.experiment)
-        empty = {"values": {}, "scale": "not run"}
-        found = ours or empty
+        if row.experiment is None:
+            found = {"values": {}, "scale": "published only"}
+        else:
+            found = _ours(row.experiment, runs) or recorded.get(row.experiment)
+        found = found or {"values": {}, "scale": "not run"}
         published = OmegaConf.to_container(row.published)
         kept = {"name": row.name, "experiment": row.experiment, "published": published}
         rows.append({**kept, "ours": found["values"], "scale": found["scale"]})

@@ -48,6 +48,16 @@ def test_a_run_that_is_not_there_is_not_run(table):
     assert row["scale"] == "not run"
 
 
+def test_a_baseline_has_published_numbers_only(table):
+    path = table.parent / "tables" / "some.yaml"
+    rows = OmegaConf.load(path)
+    rows.rows[0].experiment = None
+    OmegaConf.save(rows, path)
+    (row,) = reproduce("some", table)
+    assert row["published"] == {"psnr": 20, "rfid": 1.5}
+    assert (row["ours"], row["scale"]) == ({}, "published only")
+
+
 def test_a_run_of_the_experiment_itself_is_full_scale(table):
     finish(table, "trainer=cpu", "eval.samples=10")  # how, not what
     (row,) = reproduce("some", table)
@@ -87,7 +97,9 @@ def test_every_table_is_printed_with_its_rows(tmp_path, monkeypatch, capsys, nam
             assert "±".join(f"{number:.4g}" for number in numbers) + " / " in out
     recorded = TABLES / "recorded" / f"{name}.json"
     kept = json.loads(recorded.read_text()) if recorded.is_file() else {}
-    assert out.count("not run") == len(source.rows) - len(kept)
+    baselines = sum(row.experiment is None for row in source.rows)
+    assert out.count("published only") == baselines
+    assert out.count("not run") == len(source.rows) - len(kept) - baselines
 
 
 def test_published_and_ours_stand_side_by_side(table, monkeypatch, capsys):

@@ -125,7 +125,6 @@ class UnitaryHeatKernel(HeatKernel):
         far = _characters(angles, s.clamp(min=JOIN))[1]
         return torch.where(s.unsqueeze(1) < JOIN, near, far)
 
-
     def _turn(self, direction: Tensor, _: Tensor, vectors: Tensor, *at: Tensor) -> Tensor:
         return vectors @ (self._chords(*at) * (vectors.mH @ direction @ vectors)) @ vectors.mH
 
