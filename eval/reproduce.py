@@ -29,8 +29,8 @@ TABLES = Path(__file__).parent / "tables"
 def reproduce(name: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
     """Rows of a table: `name`, `published` and `ours` by metric, and `scale` in words.
 
-    A value of `ours` is a list, one number a seed. A row whose experiment is null is a baseline that
-    the paper compares with, and of which there is nothing but the published numbers.
+    A value of `ours` is a list, one number a seed. A row whose experiment is null is a baseline
+    that the paper compares with, and of which there is nothing but the published numbers.
 
     Raises:
         ConfigError: there is no such table.

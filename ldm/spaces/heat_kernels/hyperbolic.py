@@ -70,7 +70,7 @@ class HyperbolicHeatKernel(HeatKernel):
 
 
 def _quadrature(square: Tensor, s: Tensor, nodes: int = 64) -> tuple[Tensor, Tensor]:
-    """Log of what curvature adds to the plane's kernel, but for `exp(-s/8)`; its slope in r, over r.
+    """Log of what curvature adds to the plane's kernel, but for `exp(-s/8)`; its slope over r.
 
     McKean's `int_r^inf u exp(-u^2 / 2s) / sqrt(cosh u - cosh r) du` in `w = sqrt((u^2 - r^2) / s)`
     is `exp(-r^2 / 2s)` times `sqrt(s) int_0^inf exp(-w^2 / 2) / sqrt(sinhc a sinhc b) dw` with
