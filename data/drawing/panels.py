@@ -74,7 +74,8 @@ def compare(
             prepare(axes)
             axes.set_title(name, fontsize=9)
             for points, color in panels.get(name, []):
-                draw(axes, _coordinates(points), {"s": 3, "color": color, "linewidths": 0})
+                size = min(max(1200 / len(points), 3), 12)  # few points are to be seen too
+                draw(axes, _coordinates(points), {"s": size, "color": color, "linewidths": 0})
         if density is not None:
             reach = zip(density.reach, reversed(density.log.shape), strict=True)
             edges = (np.linspace(-end, end, cells + 1) for end, cells in reach)
