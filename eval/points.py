@@ -32,7 +32,8 @@ from ldm.training.progress import progress_bar
 __all__ = ["PointEvaluation"]
 
 SPLITS = ("train", "val", "test")
-PEAKS = 2000  # samples at most, round which a density is drawn finely: each costs likelihoods
+PEAKS = 1000  # samples at most, round which a density is drawn finely: each costs likelihoods
+SEEN = 1e-3  # tolerance of likelihoods that are only drawn: colours show no more
 
 
 @dataclass
@@ -121,8 +122,9 @@ class PointEvaluation(Evaluation):
         self._score_weights(parts, scores, protocol, x)
         self._draw_density(parts, x)
 
-    def _log_prob(self, parts: Parts, x: Tensor) -> Tensor:
+    def _log_prob(self, parts: Parts, x: Tensor, likelihood: Likelihood | None = None) -> Tensor:
         """Log densities of points, the work shared among ranks; every rank returns all."""
+        likelihood = likelihood or self.likelihood
         device, found = distributed.device(), []
         mine = x[distributed.rank() :: distributed.world()]
         with progress_bar() as bar:
@@ -131,7 +133,7 @@ class PointEvaluation(Evaluation):
                 generator = step_generator(self.seed, 0, 0, device)
                 part = part.to(device)
                 latent = parts.tokenizer.normalize(parts.tokenizer.encode({"x": part}).raw)
-                log_prob = parts.prior.log_prob(latent, {}, self.likelihood, generator)
+                log_prob = parts.prior.log_prob(latent, {}, likelihood, generator)
                 found.append((log_prob + parts.tokenizer.log_volume_change(part)).cpu())
                 bar.update(task, advance=len(part))
         return distributed.interleave(torch.cat(found), len(x))
@@ -193,7 +195,10 @@ class PointEvaluation(Evaluation):
     def _draw_density(self, parts: Parts, x: Tensor) -> None:
         chart = parts.data.chart()
         if chart is not None:
-            log_density = chart.values(lambda points: self._log_prob(parts, points), x[:PEAKS])
+            own = self.likelihood
+            seen = Likelihood(own.steps, max(own.tolerance, SEEN), own.exact)
+            near = x[:PEAKS]
+            log_density = chart.values(lambda points: self._log_prob(parts, points, seen), near)
             if distributed.rank() == 0:
                 picture = chart.draw(_points(parts.data, "test"), x, log_density)
                 save_picture(Run(parts.config.run).folder / "density.png", picture)

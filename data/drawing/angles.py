@@ -69,14 +69,16 @@ def histogram(
         limits: of the axis; those of all numbers without them.
     """
     sets = [x.detach().double().cpu().numpy() for x in (data, samples) if x is not None]
-    edges = np.histogram_bin_edges(np.concatenate(sets), bins=60, range=limits)
+    every = np.concatenate(sets)
+    edges = np.histogram_bin_edges(every[np.isfinite(every)], bins=60, range=limits)
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         fill, line = {"color": DATA, "alpha": 0.4}, {"histtype": "step", "color": SAMPLES}
         for numbers, kind, style in zip(sets, ("data", "samples"), (fill, line), strict=False):
             label = f"{len(numbers):,} {kind}"
-            axes.hist(numbers, edges, density=True, label=label, **style)
+            shown = numbers[np.isfinite(numbers)]
+            axes.hist(shown, edges, density=len(shown) > 0, label=label, **style)
         axes.set(xlabel=name, ylabel="density", xlim=(edges[0], edges[-1]))
         axes.legend(frameon=False)
 

@@ -82,7 +82,7 @@ def _pairs(axes: Any, points: Float[Array, "n k"], cell: float) -> list[Any]:
 
 def _each(sides: Sequence[Any], sets: list[Float[Array, " n"]], number: int) -> None:
     """On the diagonals, the histogram of one angle, samples over faint data."""
-    heights = [np.histogram(angles, EDGES, density=True)[0] for angles in sets]
+    heights = [np.histogram(angles, EDGES)[0] / len(angles) for angles in sets]
     foot = -APART * number - 180
     scale = 340 / max(height.max() for height in heights)
     steps = [foot + scale * height for height in heights]

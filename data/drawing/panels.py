@@ -16,10 +16,8 @@ __all__ = [
     "Density",
     "Picture",
     "compare",
-    "coordinates",
     "render",
     "shade",
-    "title",
 ]
 
 Picture = Float[Tensor, "3 height width"]
@@ -52,20 +50,20 @@ def compare(
     size: tuple[float, float] = (4, 4),
     projection: str | None = None,
 ) -> Picture:
-    """One panel of data and one of samples over faint data, and of a density.
+    """One panel of data, one of samples over faint data, and one of a density.
 
     Args:
         draw: puts points on axes in a style.
         data: those of the first panel.
         samples: those of the second; None for no such panel.
-        prepare: axes, before anything is drawn on them.
-        density: is drawn twice as large as the panels, if there is one.
+        prepare: gives axes their limits and lines, before anything is drawn on them.
+        density: of the third, which is as high as the others together.
         size: of a panel, inches.
         projection: of all axes.
     """
-    panels = {title(data, "data"): [(data, DATA)]}
+    panels = {_title(data, "data"): [(data, DATA)]}
     if samples is not None:
-        panels[title(samples, "samples")] = [(data, FAINT), (samples, SAMPLES)]
+        panels[_title(samples, "samples")] = [(data, FAINT), (samples, SAMPLES)]
     layout = [list(panels)]
     if density is not None:
         layout = [[name] + ["density"] * len(panels) for name in panels]
@@ -76,7 +74,8 @@ def compare(
             prepare(axes)
             axes.set_title(name, fontsize=9)
             for points, color in panels.get(name, []):
-                draw(axes, coordinates(points), {"s": 3, "color": color, "linewidths": 0})
+                size = min(max(1200 / len(points), 3), 12)  # few points are to be seen too
+                draw(axes, _coordinates(points), {"s": size, "color": color, "linewidths": 0})
         if density is not None:
             reach = zip(density.reach, reversed(density.log.shape), strict=True)
             edges = (np.linspace(-end, end, cells + 1) for end, cells in reach)
@@ -106,12 +105,12 @@ def shade(figure: Any, axes: Any, cells: Sequence[Any], low: float, uniform: flo
     bar.ax.axvline(uniform, color="black", linewidth=1)
 
 
-def title(points: Tensor, kind: str) -> str:
+def _title(points: Tensor, kind: str) -> str:
     """What a panel shows, and of how many points."""
     return f"{min(len(points), SHOWN):,} {kind}"
 
 
-def coordinates(x: Tensor) -> Array:
+def _coordinates(x: Tensor) -> Array:
     """Those of the points that are shown."""
     return x.detach().double().cpu()[:SHOWN].numpy()
 

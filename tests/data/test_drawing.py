@@ -116,6 +116,17 @@ def test_each_is_a_picture_that_shows_the_samples(name):
     assert alone.shape != both.shape or not torch.equal(alone, both)
 
 
+@pytest.mark.parametrize("name", list(DRAWN))
+def test_samples_that_are_no_numbers_are_left_out(name):
+    draw, points = DRAWN[name]
+    some = points(25)
+    some[:5] = math.nan
+    for samples in (some, torch.full_like(some, math.nan)):
+        picture = draw(points(40), samples)
+        assert picture.isfinite().all()
+        assert picture.min() < 0.5
+
+
 def test_only_points_that_face_the_eye_are_seen_on_a_surface():
     vertices = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
     faces = [(a, b, c) for a in (0, 1) for b in (2, 3) for c in (4, 5)]

@@ -125,6 +125,21 @@ def test_the_density_is_drawn_where_it_is(parts, tmp_path):
     assert blue[: len(blue) // 3].mean() < blue[-len(blue) // 3 :].mean() - 20
 
 
+def test_a_drawn_density_costs_no_more_likelihoods_than_is_seen(parts):
+    data = VonMisesFisher(kappa=20, size=100)
+    known = parts(data)
+    known.prior, asked = Exact(data), []
+    exact = known.prior.log_prob
+    known.prior.log_prob = lambda latent, condition, likelihood, generator=None: (
+        asked.append((len(latent), likelihood.tolerance)) or exact(latent, condition, likelihood)
+    )
+    known.config.eval.likelihood.steps = None
+    evaluate(known)
+    assert {n for n, tolerance in asked if tolerance == 1e-5} == {100, 500}  # what is scored
+    assert 3200 < sum(n for n, tolerance in asked if tolerance == 1e-3) < 40_000  # what is drawn
+    assert {tolerance for _, tolerance in asked} == {1e-5, 1e-3}
+
+
 def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
     class Two(VonMisesFisher):
         held = ("train", "test")
