@@ -20,6 +20,13 @@ from ldm.stages import STAGES
 from ldm.training import Diverged
 
 DEMO = "experiment=demo/digits"
+POINTS = [
+    "stages=[prior]",
+    "data=vmf",
+    "tokenizer=points/sphere",
+    "prior=rfm",
+    "sampler=flow_euler",
+]
 
 
 @pytest.fixture
@@ -76,6 +83,22 @@ def folder(root) -> list[str]:
         ([DEMO, "tokenizer.bottleneck.shape=[4,8,8]"], "the tokenizer does not fit data of shape"),
         ([DEMO, "stage=prior", "tokenizer.checkpoint=none.safetensors"], "no checkpoint at none"),
         ([DEMO, *folder("/no/such/folder")], "/no/such/folder"),
+        (
+            [DEMO, "prior=rsgm"],
+            "unknown key 'prior.backbone.patch': did you mean 'depth'?; the settings of "
+            "experiment=demo/digits are for prior=dit: keep that, or name all groups",
+        ),
+        (
+            ["experiment=ours/flood", "prior=dit"],
+            "prior takes tokenizer.bottleneck.shape.0, which is not there: this prior= is not for "
+            "this tokenizer=; choose another prior=dit | ",
+        ),
+        (
+            ["experiment=demo/sphere", "eval=classifier"],
+            "the settings of experiment=demo/sphere are for eval=points: keep that",
+        ),
+        ([*POINTS, "eval=classifier"], "vMF holds no images: choose eval=points"),
+        ([*POINTS, "eval=inception"], "vMF holds no images: choose eval=points"),
     ],
 )
 def test_what_is_wrong_is_said_before_training(refused, tmp_path, arguments, message):
