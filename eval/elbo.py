@@ -51,7 +51,7 @@ class ElboEvaluation(Evaluation):
         if not isinstance(tokenizer.bottleneck, Variational):
             raise ConfigError(
                 f"a {type(tokenizer.bottleneck).__name__} has no posterior, and so no likelihood: "
-                f"choose another eval="
+                f"choose eval=classifier or eval=inception for images, eval=points for points"
             )
 
     @torch.no_grad()

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 
 from data import DataModule
+from data.images import Images
 from eval.evaluation import Evaluation
 from eval.extractors import Classifier, Extractor, Inception
 from eval.extractors.weights import cache_folder
@@ -57,8 +58,12 @@ class ImageEvaluation(Evaluation):
         Raises:
             ConfigError: weights are not to be had or damaged, or they are not for data like this.
         """
+        if not isinstance(data, Images):
+            raise ConfigError(f"{data.name} holds no images: choose eval=points")
         if self.extractor == "classifier" and not data.classes:
-            raise ConfigError(f"{data.name} has no labels to train a classifier on: eval=inception")
+            raise ConfigError(
+                f"{data.name} has no labels to train a classifier on: choose eval=inception"
+            )
         try:
             if self.extractor == "inception":
                 Inception(self.resize)

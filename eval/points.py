@@ -77,7 +77,10 @@ class PointEvaluation(Evaluation):
 
     def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
         if not isinstance(data, Points):
-            raise ConfigError(f"{data.name} holds no points of a manifold: choose another eval=")
+            raise ConfigError(
+                f"{data.name} holds no points of a manifold: choose another eval=, classifier or "
+                f"inception"
+            )
         if "val" not in data.held:
             raise ConfigError(f"{data.name} has no val split: choose another eval=")
         if self.mass and math.isinf(tokenizer.space.log_volume):

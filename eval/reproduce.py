@@ -72,7 +72,17 @@ def _names() -> list[str]:
 
 def _recorded(name: str) -> dict[str, Any]:
     path = TABLES / "recorded" / f"{name}.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return _read(path) if path.is_file() else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} is damaged ({error}): copy it again, or delete it and score the run anew "
+            f"(python -m eval run=...)"
+        ) from error
 
 
 def _ours(experiment: str, runs: Path) -> dict[str, Any] | None:
@@ -85,7 +95,7 @@ def _ours(experiment: str, runs: Path) -> dict[str, Any] | None:
         return None
     values: dict[str, list[float]] = {}
     for run in done:
-        for metric, value in json.loads(run.metrics.read_text()).items():
+        for metric, value in _read(run.metrics).items():
             if metric != "protocol":
                 values.setdefault(metric, []).append(value)
     scales = dict.fromkeys(_scale(experiment, run) for run in done)
@@ -115,7 +125,7 @@ def _of_seed(key: str) -> bool:
 
 def _effort(done: list[Run]) -> str:
     """Time of training, on the mean of the seeds, and on what."""
-    efforts = [json.loads(path.read_text()) for run in done for path in run.efforts]
+    efforts = [_read(path) for run in done for path in run.efforts]
     if not efforts:
         return ""
     hours = sum(effort["seconds"] for effort in efforts) / 3600 / len(done)

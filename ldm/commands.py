@@ -29,6 +29,8 @@ def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
 
     @functools.wraps(main)
     def run(arguments: list[str]) -> None:
+        if {"-h", "--help"} & set(arguments):
+            return print(sys.modules[main.__module__].__doc__)
         _quiet_lightning()
         try:
             main(arguments)

@@ -13,7 +13,7 @@ from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from ldm.signatures import ConfigError, check_arguments, check_type, refuse_unknown, suggest
 
@@ -74,7 +74,10 @@ def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     name_run(config, experiment, overrides if sweep else ())
-    return resolved(config)
+    try:
+        return resolved(config)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_exchanged(experiment, overrides)}") from error
 
 
 def jobs(overrides: Iterable[str]) -> list[list[str]]:
@@ -119,6 +122,8 @@ def resolved(config: DictConfig) -> DictConfig:
     """A copy without interpolations, checked."""
     try:
         OmegaConf.resolve(config := config.copy())
+    except InterpolationKeyError as error:
+        raise ConfigError(_unfit(config, str(error))) from error
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
     if missing := sorted(OmegaConf.missing_keys(config)):
@@ -255,6 +260,38 @@ def _explain(error: Exception, overrides: list[str]) -> str:
         if OmegaConf.select(config, key, default=inspect) is inspect:
             return f"unknown key {key!r}{suggest(key, _keys(config))}"
     return f"the configuration cannot be composed: {error}"
+
+
+def _unfit(config: DictConfig, error: str) -> str:
+    """Which groups do not go together, where one takes a number from another that has it not."""
+    wanted = error.split("'")[1]  # Interpolation key 'tokenizer.bottleneck.shape.0' not found
+    other = wanted.partition(".")[0]
+    parts = OmegaConf.to_container(config, resolve=False).items()
+    groups = [key for key, part in parts if wanted in str(part) and (CONFIGS / key).is_dir()]
+    if not groups:
+        return error
+    return (
+        f"{groups[0]} takes {wanted}, which is not there: this {groups[0]}= is not for this "
+        f"{other}=; choose another {groups[0]}={' | '.join(members(groups[0]))}"
+    )
+
+
+def _exchanged(experiment: str | None, overrides: list[str]) -> str:
+    """Where other group members are asked for than an experiment has, that its settings are not."""
+    if experiment is None:
+        return ""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        own = hydra_compose("train", [f"experiment={experiment}"], return_hydra_config=True)
+    choices = own.hydra.runtime.choices
+    asked = dict(override.split("=", 1) for override in overrides if "=" in override)
+    others = {key: choices[key] for key in asked if choices.get(key, asked[key]) != asked[key]}
+    if others.pop("experiment", None) is not None or not others:
+        return ""
+    kept = " ".join(f"{key}={member}" for key, member in others.items())
+    return (
+        f"; the settings of experiment={experiment} are for {kept}: keep that, or name all groups "
+        f"and run=... without an experiment"
+    )
 
 
 def _keys(node: Any, place: str = "") -> list[str]:

@@ -1,6 +1,6 @@
 """What an experiment would train: built on the meta device, in seconds, at full size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from hydra.utils import instantiate
@@ -13,7 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from ldm.build import build_data, build_prior, build_tokenizer
 from ldm.run import Run
 
-__all__ = ["describe", "parameters", "training_flops"]
+__all__ = ["amount", "describe", "parameters", "training_flops"]
+
+FLOPS = ("FLOPs", "kFLOPs", "MFLOPs", "GFLOPs", "TFLOPs", "PFLOPs")
+BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def parameters(module: nn.Module) -> int:
@@ -66,12 +69,31 @@ def _costs(model, loss, shape, training: DictConfig) -> list[tuple[str, str]]:
     steps = -(-training.samples // training.batch_size)
     return [
         ("parameters", f"{count:,}"),
-        ("GFLOPs a sample (forward and backward)", f"{per_sample / 1e9:,.2f}"),
-        ("TFLOPs a step", f"{per_sample * training.batch_size / 1e12:,.2f}"),
+        ("FLOPs a sample (forward and backward)", amount(per_sample, FLOPS, 1000)),
+        ("FLOPs a step", amount(per_sample * training.batch_size, FLOPS, 1000)),
         ("steps x batch", f"{steps:,} x {training.batch_size:,}"),
-        ("memory of weights and optimizer", f"{state / 2**30:,.2f} GiB"),
-        ("memory of activations a sample", f"{_activations(model, loss, shape) / 2**20:,.1f} MiB"),
+        ("memory of weights and optimizer", amount(state, BYTES, 1024)),
+        ("memory of activations a sample", amount(_activations(model, loss, shape), BYTES, 1024)),
     ]
+
+
+def amount(number: float, units: Sequence[str], step: int) -> str:
+    """A number in the unit that suits its size.
+
+    Args:
+        number: in the first unit.
+        units: each `step` times the one before.
+        step: from one unit to the next.
+
+    Example:
+        >>> amount(204_306, FLOPS, 1000), amount(2048, BYTES, 1024)
+        ('204.31 kFLOPs', '2.00 KiB')
+    """
+    rank = 0
+    while rank + 1 < len(units) and round(number / step**rank, 2) >= step:
+        rank += 1
+    digits = 2 if rank else 0
+    return f"{number / step**rank:,.{digits}f} {units[rank]}"
 
 
 def _activations(model: nn.Module, loss, shape) -> int:

@@ -58,7 +58,12 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
     found = sorted(run.folder.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise ConfigError(f"no run at {run.folder}: train one with train.py experiment=...")
-    config = overridden(read_config(found[-1]), overrides)
+    config = read_config(found[-1])
+    try:
+        overridden(config, ())
+    except ConfigError as error:
+        raise ConfigError(f"{found[-1]} is not as training wrote it: {error}") from error
+    config = overridden(config, overrides)
     config.run = str(run.folder)
     return load_parts(config, run, build_data(config))
 

@@ -20,6 +20,13 @@ from ldm.stages import STAGES
 from ldm.training import Diverged
 
 DEMO = "experiment=demo/digits"
+POINTS = [
+    "stages=[prior]",
+    "data=vmf",
+    "tokenizer=points/sphere",
+    "prior=rfm",
+    "sampler=flow_euler",
+]
 
 
 @pytest.fixture
@@ -76,6 +83,22 @@ def folder(root) -> list[str]:
         ([DEMO, "tokenizer.bottleneck.shape=[4,8,8]"], "the tokenizer does not fit data of shape"),
         ([DEMO, "stage=prior", "tokenizer.checkpoint=none.safetensors"], "no checkpoint at none"),
         ([DEMO, *folder("/no/such/folder")], "/no/such/folder"),
+        (
+            [DEMO, "prior=rsgm"],
+            "unknown key 'prior.backbone.patch': did you mean 'depth'?; the settings of "
+            "experiment=demo/digits are for prior=dit: keep that, or name all groups",
+        ),
+        (
+            ["experiment=ours/flood", "prior=dit"],
+            "prior takes tokenizer.bottleneck.shape.0, which is not there: this prior= is not for "
+            "this tokenizer=; choose another prior=dit | ",
+        ),
+        (
+            ["experiment=demo/sphere", "eval=classifier"],
+            "the settings of experiment=demo/sphere are for eval=points: keep that",
+        ),
+        ([*POINTS, "eval=classifier"], "vMF holds no images: choose eval=points"),
+        ([*POINTS, "eval=inception"], "vMF holds no images: choose eval=points"),
     ],
 )
 def test_what_is_wrong_is_said_before_training(refused, tmp_path, arguments, message):
@@ -247,6 +270,13 @@ class TestRunFolders:
         path.write_text(path.read_text()[: int(share * path.stat().st_size)])
         assert f"{path} is cut short or damaged" in refused(main, f"run={run}")
 
+    def test_a_configuration_with_wrong_values_is_named(self, refused, trained, tmp_path, main):
+        run = shutil.copytree(trained, tmp_path / "run")
+        for path in run.glob("*/config.yaml"):
+            path.write_text(path.read_text().partition("\neval:")[0] + "\neval:\n  _target_: eva\n")
+        message = refused(main, f"run={run}")
+        assert "config.yaml is not as training wrote it: eval._target_=eva is refused" in message
+
     @pytest.mark.parametrize(
         "target",
         ["os.system", "data.listing.os.system", "torch.hub.load", "diffusers.utils.load_image"],
@@ -414,3 +444,9 @@ def test_a_mesh_is_fetched_before_a_space_is_made_of_it(refused, tmp_path, monke
     message = refused(train.main, "experiment=rdm/spot_50")
     assert "could not download spot.obj" in message
     assert "put the file at datasets/meshes/spot.obj yourself" in message
+
+
+@pytest.mark.parametrize("main", [train.main, sample.main, eval.__main__.main])
+def test_help_is_how_a_command_is_called(main, capsys):
+    main(["--help"])
+    assert "python " in capsys.readouterr().out

@@ -8,7 +8,7 @@ from torch import nn
 import train
 from ldm.build import build_prior, build_tokenizer
 from ldm.config import compose
-from ldm.describe import parameters, training_flops
+from ldm.describe import BYTES, FLOPS, amount, parameters, training_flops
 
 
 def test_a_linear_layer_costs_two_operations_a_weight_in_each_of_three_products():
@@ -30,6 +30,30 @@ def test_dit_xl_2_costs_the_published_operations():
     assert flops / 6e9 == pytest.approx(118.6, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    ("number", "flops", "size"),
+    [
+        (0, "0 FLOPs", "0 B"),
+        (999, "999 FLOPs", "999 B"),
+        (1024, "1.02 kFLOPs", "1.00 KiB"),
+        (999_999, "1.00 MFLOPs", "976.56 KiB"),
+        (237e9, "237.00 GFLOPs", "220.72 GiB"),
+        (5e18, "5,000.00 PFLOPs", "4,547,473.51 TiB"),
+    ],
+)
+def test_amounts_are_in_the_unit_that_suits_them(number, flops, size):
+    assert amount(number, FLOPS, 1000) == flops
+    assert amount(number, BYTES, 1024) == size
+
+
+def test_small_networks_do_not_cost_nothing(tmp_path, capsys):
+    train.main(["experiment=demo/sphere", "describe=true", f"run={tmp_path}"])
+    out = capsys.readouterr().out
+    assert " 0.0" not in out
+    assert "kFLOPs" in out
+    assert "KiB" in out
+
+
 def test_the_table_of_the_demo(tmp_path, capsys):
     run = tmp_path / "run"
     options = ["prior.training.samples=1001", "prior.training.batch_size=10", "seed=5"]
@@ -45,7 +69,7 @@ def test_the_table_of_the_demo(tmp_path, capsys):
         f"prior.backbone DiT {numbers:,}",
         "prior steps x batch 101 x 10",
         # Weights, gradients, averaged weights and two moments of four bytes.
-        f"prior memory of weights and optimizer {numbers * 20 / 2**30:.2f} GiB",
+        f"prior memory of weights and optimizer {numbers * 20 / 2**20:.2f} MiB",
     ):
         assert cells in text
     assert config.data.seed == 5

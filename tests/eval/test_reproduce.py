@@ -141,3 +141,12 @@ def test_an_unknown_table_is_refused(capsys):
         main([])
     assert stopped.value.code == 2
     assert "usage: python -m eval.reproduce" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "prior/effort.json"])
+def test_a_damaged_file_of_a_run_is_named(table, file):
+    finish(table)
+    path = table / "demo" / "digits" / file
+    path.write_text(path.read_text()[:-3])
+    with pytest.raises(ConfigError, match=rf"{file} is damaged .*: copy it again, or delete it"):
+        reproduce("some", table)
