@@ -273,7 +273,10 @@ def test_no_points_are_points_too(space):
 
 
 @pytest.mark.parametrize(
-    "space", [s for s in WITH_HEAT_KERNEL if "Unitary" not in repr(s)], ids=repr
+    "space",
+    # Zero is refused on unitary groups; on S^7 the map of draws takes long to make.
+    [s for s in WITH_HEAT_KERNEL if not any(name in repr(s) for name in ("Unitary", "Sphere(7)"))],
+    ids=repr,
 )
 def test_no_variance_moves_nothing_and_no_number_is_not_hidden(space):
     origin = space.random(3, torch.Generator().manual_seed(0), dtype=torch.float64)
