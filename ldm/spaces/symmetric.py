@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import grad, hessian, vmap
+from torch.func import grad, jvp
 
 from ldm.spaces.sinhc import sinhc_of_root
 
@@ -103,7 +103,7 @@ def of_eigenvalues(a: Float[Tensor, "*n k k"], f: Callable) -> Float[Tensor, "*n
 
     Args:
         a: symmetric matrices.
-        f: takes `(k,)` eigenvalues to a number, whatever their order, and is smooth.
+        f: takes `(*n, k)` eigenvalues to `(*n,)` numbers, whatever their order, and is smooth.
     """
     return _OfEigenvalues.apply(a, f)
 
@@ -113,7 +113,7 @@ class _OfEigenvalues(torch.autograd.Function):
 
     @staticmethod
     def forward(a: Tensor, f: Callable) -> Tensor:
-        return _each(f, torch.linalg.eigvalsh(a))
+        return f(torch.linalg.eigvalsh(a))
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -142,7 +142,7 @@ class _Gradient(torch.autograd.Function):
     @staticmethod
     def forward(a: Tensor, f: Callable) -> Tensor:
         values, vectors = torch.linalg.eigh(a)
-        return (vectors * _each(grad(f), values).unsqueeze(-2)) @ vectors.mT
+        return (vectors * _slope(f, values).unsqueeze(-2)) @ vectors.mT
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -161,7 +161,9 @@ class _Gradient(torch.autograd.Function):
 
 def _curvature(a: Tensor, direction: Tensor, f: Callable) -> Tensor:
     values, v = torch.linalg.eigh(a)
-    slope, second = _each(grad(f), values), _each(hessian(f), values)
+    eye = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
+    along = [jvp(lambda z: _slope(f, z), (values,), (axis.expand_as(values),)) for axis in eye]
+    slope, second = along[0][0], torch.stack([change for _, change in along], -1)
     own = second.diagonal(dim1=-2, dim2=-1)
     x, y = values.unsqueeze(-1), values.unsqueeze(-2)
     # Off the diagonal, divided differences of the slope. Those of near eigenvalues have more
@@ -171,12 +173,10 @@ def _curvature(a: Tensor, direction: Tensor, f: Callable) -> Tensor:
     chord = (slope.unsqueeze(-1) - slope.unsqueeze(-2)) / torch.where(near, 1.0, x - y)
     moved = v.mT @ direction @ v
     inside = (second @ moved.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)).squeeze(-1)
-    eye = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
     table = torch.where(near, limit, chord) * (1 - eye)
     return v @ (table * moved + torch.diag_embed(inside)) @ v.mT
 
 
-def _each(f: Callable, values: Tensor) -> Tensor:
-    """`f` of each row."""
-    flat = vmap(f)(values.reshape(-1, values.shape[-1]))
-    return flat.reshape(*values.shape[:-1], *flat.shape[1:])
+def _slope(f: Callable, values: Tensor) -> Tensor:
+    """The partial derivatives of `f`, row by row."""
+    return grad(lambda z: f(z).sum())(values)
