@@ -114,12 +114,13 @@ def test_the_divergence_of_its_drift_on_spd_matrices_is_a_laplacian_at_equal_eig
                 lambda z, i=i: slope(i, [*logs[:i], z, *logs[i + 1 :]]), logs[i], h=1e-25
             )
         laplacian = float(laplacian)
-    basis = torch.linalg.qr(
+    turned = torch.linalg.qr(
         torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double()
     ).Q
-    x = space.triangle((basis * torch.tensor(values).double()) @ basis.T)[None]
-    _, got = divergence(space, lambda x: process.forward_drift(x, t), x)
-    assert got.item() == pytest.approx(-RATE.rate(t).item() / 2 * laplacian, rel=1e-7)
+    for axes in (turned, torch.eye(3).double()):
+        x = space.triangle((axes * torch.tensor(values).double()) @ axes.T)[None]
+        _, got = divergence(space, lambda x: process.forward_drift(x, t), x)
+        assert got.item() == pytest.approx(-RATE.rate(t).item() / 2 * laplacian, rel=1e-7)
 
 
 def test_where_the_reference_law_is_uniform_there_is_no_drift():
