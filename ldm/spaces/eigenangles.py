@@ -69,9 +69,9 @@ class _Second(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *_):
         raise NotImplementedError(
-            "second derivatives of what depends on the eigen-angles of unitary matrices "
-            "(logarithms and distances, heat kernels and their scores) are not known: of a heat "
-            "kernel's log density, differentiate its score once"
+            "second derivatives of what depends on eigen-angles of unitary matrices (logarithms, "
+            "distances, heat kernels and their scores) are not known: of a heat kernel's log "
+            "density, differentiate its score once"
         )
 
     jvp = backward

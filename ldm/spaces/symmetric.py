@@ -1,14 +1,20 @@
-"""Functions of symmetric matrices, with derivatives that stay finite at repeated eigenvalues."""
+"""Functions of symmetric matrices, with derivatives that stay finite at repeated eigenvalues.
+
+Those whose values are matrices have first derivatives there, those whose values are numbers two.
+"""
 
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.func import grad, jvp
 
 from ldm.spaces.sinhc import sinhc_of_root
 
-__all__ = ["symmetric_clamp", "symmetric_exp", "symmetric_log", "symmetric_sqrt"]
+__all__ = ["of_eigenvalues", "symmetric_clamp", "symmetric_exp", "symmetric_log", "symmetric_sqrt"]
+
+NEAR = 1e-5  # relatively: cubes of it are rounding, where quotients by it have lost five digits
 
 
 def symmetric_exp(a: Float[Tensor, "*n k k"]) -> Float[Tensor, "*n k k"]:
@@ -90,3 +96,87 @@ def _derivative(a: Tensor, direction: Tensor, slope: Callable) -> Tensor:
     values, v = torch.linalg.eigh(a)
     table = slope(values.unsqueeze(-1), values.unsqueeze(-2))
     return v @ (table * (v.mT @ direction @ v)) @ v.mT
+
+
+def of_eigenvalues(a: Float[Tensor, "*n k k"], f: Callable) -> Float[Tensor, "*n"]:
+    """`f` of the eigenvalues of each matrix, with its first two derivatives at any of them.
+
+    Args:
+        a: symmetric matrices.
+        f: takes `(*n, k)` eigenvalues to `(*n,)` numbers, whatever their order, and is smooth.
+    """
+    return _OfEigenvalues.apply(a, f)
+
+
+class _OfEigenvalues(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(a: Tensor, f: Callable) -> Tensor:
+        return f(torch.linalg.eigvalsh(a))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        a, ctx.f = inputs
+        ctx.save_for_backward(a)
+        ctx.save_for_forward(a)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        slope = _Gradient.apply(*ctx.saved_tensors, ctx.f)
+        return gradient[..., None, None] * slope, None
+
+    @staticmethod
+    def jvp(ctx, direction, *_):
+        return (_Gradient.apply(*ctx.saved_tensors, ctx.f) * direction).sum((-2, -1))
+
+
+class _Gradient(torch.autograd.Function):
+    """The matrix with the eigenvectors of `a` and the partial derivatives of f for eigenvalues.
+
+    Its own derivative, the Hessian, is symmetric: the same in both modes.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(a: Tensor, f: Callable) -> Tensor:
+        values, vectors = torch.linalg.eigh(a)
+        return (vectors * _slope(f, values).unsqueeze(-2)) @ vectors.mT
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        a, ctx.f = inputs
+        ctx.save_for_backward(a)
+        ctx.save_for_forward(a)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _curvature(*ctx.saved_tensors, gradient, ctx.f), None
+
+    @staticmethod
+    def jvp(ctx, direction, *_):
+        return _curvature(*ctx.saved_tensors, direction, ctx.f)
+
+
+def _curvature(a: Tensor, direction: Tensor, f: Callable) -> Tensor:
+    values, v = torch.linalg.eigh(a)
+    eye = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
+    along = [jvp(lambda z: _slope(f, z), (values,), (axis.expand_as(values),)) for axis in eye]
+    slope, second = along[0][0], torch.stack([change for _, change in along], -1)
+    own = second.diagonal(dim1=-2, dim2=-1)
+    x, y = values.unsqueeze(-1), values.unsqueeze(-2)
+    # Off the diagonal, divided differences of the slope. Those of near eigenvalues have more
+    # digits, and of equal ones are, the mean derivative from a pair to the same pair exchanged.
+    limit = (own.unsqueeze(-1) + own.unsqueeze(-2) - second - second.mT) / 2
+    near = (x - y).abs() <= NEAR * (x.abs() + y.abs())
+    chord = (slope.unsqueeze(-1) - slope.unsqueeze(-2)) / torch.where(near, 1.0, x - y)
+    moved = v.mT @ direction @ v
+    inside = (second @ moved.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)).squeeze(-1)
+    table = torch.where(near, limit, chord) * (1 - eye)
+    return v @ (table * moved + torch.diag_embed(inside)) @ v.mT
+
+
+def _slope(f: Callable, values: Tensor) -> Tensor:
+    """The partial derivatives of `f`, row by row."""
+    return grad(lambda z: f(z).sum())(values)

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import pytest
 import torch
 from torch.testing import assert_close
@@ -9,7 +10,7 @@ from torch.testing import assert_close
 from ldm.processes import Langevin
 from ldm.processes.rates import Linear
 from ldm.randomness import sample_generators
-from ldm.spaces import Flat, Hyperboloid, PoincareBall, Sphere
+from ldm.spaces import SPD, Flat, Hyperboloid, PoincareBall, Sphere
 from ldm.spaces.divergence import divergence
 
 RATE = Linear(0.01, 4.0)
@@ -75,6 +76,51 @@ def test_the_divergence_of_its_drift_is_that_of_a_radial_field_at_the_centre_too
     laplacian = torch.where(r < 1e-3, d * (precision + (d - 1) / 3), laplacian)
     _, got = divergence(space, lambda x: process.forward_drift(x, t[: len(x)]), x)
     assert_close(got, -RATE.rate(t) / 2 * laplacian, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(1, 1, 1), (2, 2, 0.5), (0.3, 1, 1 + 1e-7), (0.3, 1, 1 + 1e-4), (0.2, 1, 6)],
+    ids=str,
+)
+def test_the_divergence_of_its_drift_on_spd_matrices_is_a_laplacian_at_equal_eigenvalues_too(
+    values,
+):
+    # Of a potential of the logarithms l of the eigenvalues, with A = log of the volume of matrices
+    # of these l, the Laplacian is sum_i (U_ii + A_i U_i), A_i = sum_j coth((l_i - l_j) / 2) / 2.
+    space, scale = SPD(3, 0.7), 0.7
+    process, t = Langevin(space, RATE), torch.full((1,), 0.5, dtype=torch.float64)
+    with mpmath.workdps(60):
+        # Equal ones are parted by less than shows.
+        logs = [
+            mpmath.log(mpmath.mpf(v) * (1 + k * mpmath.mpf(10) ** -20))
+            for k, v in enumerate(values)
+        ]
+        pairs = [(i, j) for i in range(3) for j in range(3) if i != j]
+
+        def slope(i, at):
+            return at[i] / scale**2 + mpmath.fsum(
+                mpmath.coth((at[i] - at[j]) / 2) / 2 - 1 / (at[i] - at[j])
+                for j in range(3)
+                if j != i
+            )
+
+        u = [slope(i, logs) for i in range(3)]
+        laplacian = mpmath.fsum(
+            (u[i] - u[j]) * mpmath.coth((logs[i] - logs[j]) / 2) / 4 for i, j in pairs
+        )
+        for i in range(3):
+            laplacian += mpmath.diff(
+                lambda z, i=i: slope(i, [*logs[:i], z, *logs[i + 1 :]]), logs[i], h=1e-25
+            )
+        laplacian = float(laplacian)
+    turned = torch.linalg.qr(
+        torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double()
+    ).Q
+    for axes in (turned, torch.eye(3).double()):
+        x = space.triangle((axes * torch.tensor(values).double()) @ axes.T)[None]
+        _, got = divergence(space, lambda x: process.forward_drift(x, t), x)
+        assert got.item() == pytest.approx(-RATE.rate(t).item() / 2 * laplacian, rel=1e-7)
 
 
 def test_where_the_reference_law_is_uniform_there_is_no_drift():

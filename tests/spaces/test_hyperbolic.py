@@ -107,6 +107,16 @@ def test_steps_of_any_length_end_on_points_that_can_be_worked_with(dtype):
     assert space.distance(there, back).item() == pytest.approx(2 * radius, abs=2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_the_largest_steps_go_as_far_as_any_and_the_same_way(dtype):
+    space, largest = Hyperboloid(2), torch.finfo(dtype).max
+    x = space.project(torch.tensor([[0.0, 0.0, 0.0], [0.0, 3.0, -40.0]], dtype=dtype))
+    c = torch.tensor([[0.6, -0.8]], dtype=dtype).expand(2, 2)
+    # Its time, too, has to be a number.
+    far, farthest = (space.exp(x, space.frame(x, c * size)) for size in (1e6, largest / 1e4))
+    assert_close(farthest, far, rtol=1e-3, atol=0)
+
+
 def test_a_long_walk_stays_on_the_hyperboloid():
     space = Hyperboloid(2)
     generator = torch.Generator().manual_seed(0)

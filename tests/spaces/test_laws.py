@@ -272,6 +272,20 @@ def test_no_points_are_points_too(space):
     assert space.embed(x).shape == (0, *space.embed(space.random(1)).shape[1:])
 
 
+@pytest.mark.parametrize(
+    "space",
+    # Zero is refused on unitary groups; on S^7 the map of draws takes long to make.
+    [s for s in WITH_HEAT_KERNEL if not any(name in repr(s) for name in ("Unitary", "Sphere(7)"))],
+    ids=repr,
+)
+def test_no_variance_moves_nothing_and_no_number_is_not_hidden(space):
+    origin = space.random(3, torch.Generator().manual_seed(0), dtype=torch.float64)
+    s = torch.tensor([0.0, 0.0, torch.nan], dtype=torch.float64)
+    x = space.heat_kernel.sample(origin, s, torch.Generator().manual_seed(1))
+    close(space.distance(x[:2], origin[:2]), torch.zeros(2, dtype=torch.float64))
+    assert x[2].isnan().any()
+
+
 @every
 def test_autocast_takes_no_digits_away(space):
     x, y = (z.float() for z in points(space, 0, 2))

@@ -43,6 +43,17 @@ def test_commuting_matrices_are_at_the_distance_of_their_logarithms():
     assert_close(mean, (x * y).sqrt())  # the geometric mean is half way
 
 
+@pytest.mark.parametrize("condition", [1e6, 1e9, 1e12])
+def test_distances_of_ill_conditioned_matrices_lose_no_more_than_rounding_them_does(condition):
+    space, spread = SPD(3), math.log(condition)
+    axes = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double()).Q
+    logs = torch.tensor([0.0, 0.3, spread], dtype=torch.float64)
+    for other in (-logs, logs.flip(0), torch.zeros(3).double()):
+        x, y = (space.triangle((axes * v.exp()) @ axes.T)[None] for v in (logs, other))
+        expected = (other - logs).norm().item()
+        assert space.distance(x, y).item() == pytest.approx(expected, abs=1e-16 * condition)
+
+
 @given(seed=st.integers(0, 2**31))
 def test_congruences_and_inversion_are_isometries(seed):
     x, y = draw(seed=seed, count=4)

@@ -15,6 +15,10 @@ class HeatKernel(ABC):
 
     `K_s` solves `dK/ds = 1/2 Laplacian K` from a point mass; for small s it is `N(0, s I)` in
     normal coordinates. One number `s` a sample; densities are against the Riemannian volume.
+
+    `s` is positive, and may be infinite where the space is compact: then the law is uniform. At
+    `s = 0` draws are the origins, but there is no density or score: NaN, or infinite. Of a negative
+    `s`, or NaN, all is NaN, or refused.
     """
 
     @abstractmethod

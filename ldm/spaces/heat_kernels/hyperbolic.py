@@ -70,7 +70,7 @@ class HyperbolicHeatKernel(HeatKernel):
 
 
 def _quadrature(square: Tensor, s: Tensor, nodes: int = 64) -> tuple[Tensor, Tensor]:
-    """Log of what curvature adds to the plane's kernel, but for `exp(-s/8)`; its slope over r.
+    """Log of what curvature adds to the plane's kernel, but `exp(-s/8)`; its slope in r, over r.
 
     McKean's `int_r^inf u exp(-u^2 / 2s) / sqrt(cosh u - cosh r) du` in `w = sqrt((u^2 - r^2) / s)`
     is `exp(-r^2 / 2s)` times `sqrt(s) int_0^inf exp(-w^2 / 2) / sqrt(sinhc a sinhc b) dw` with
@@ -129,7 +129,7 @@ def _plane_tangents(s: Tensor, generator: Generators) -> Tensor:
         log_ratio = (
             log_sinhc_of_root(r.square()) - halves / 2 - log_bessel - 0.5 * math.log(math.pi / 2)
         )
-        accepted = coin.log() < log_ratio
-        tangents[pending[accepted]] = proposal[accepted]
-        pending = pending[~accepted]
+        rejected = coin.log() >= log_ratio  # no NaN is, that of no variance or of NaN
+        tangents[pending[~rejected]] = proposal[~rejected]
+        pending = pending[rejected]
     return tangents

@@ -20,7 +20,7 @@ __all__ = ["RotationHeatKernel"]
 
 
 class RotationHeatKernel(HeatKernel):
-    """Exact on SO(3) for every positive s; the metric is that of rotation vectors.
+    """Exact on SO(3) for variances of 1e-12 and more; the metric is that of rotation vectors.
 
     Args:
         sphere: the heat kernel of S^3.

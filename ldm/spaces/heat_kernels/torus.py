@@ -32,4 +32,4 @@ class TorusHeatKernel(HeatKernel):
         noise = normal(origin.shape, generator, origin.device, origin.dtype)
         deviation = s.to(origin.dtype).clamp(max=UNIFORM).sqrt()
         angle = torch.remainder(origin + deviation.unsqueeze(1) * noise, 2 * math.pi)
-        return torch.where(angle < 2 * math.pi, angle, 0.0)
+        return torch.where(angle >= 2 * math.pi, 0.0, angle)

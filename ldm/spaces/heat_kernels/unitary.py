@@ -35,7 +35,7 @@ NEAR = 1e-5  # of eigenvalues: nearer, quotients of differences have fewer digit
 
 
 class UnitaryHeatKernel(HeatKernel):
-    """Exact on SU(2) and SU(3) for every positive s, infinity included, in the Frobenius metric.
+    """Exact on SU(2) and SU(3) for s of 1e-12 and more, infinity included, in the Frobenius metric.
 
     Works in double precision, and returns that of the points. Densities and scores can be
     differentiated once; a second time is refused.
