@@ -4,7 +4,6 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -15,6 +14,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
+from ldm.explanations import exchanged, explain, unfit
+from ldm.groups import CONFIGS, keys_of, members
 from ldm.signatures import ConfigError, check_arguments, check_type, refuse_unknown, suggest
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ConfigError",
     "compose",
     "jobs",
+    "members",
     "name_run",
     "overridden",
     "resolved",
@@ -29,8 +31,6 @@ __all__ = [
 ]
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors say it all
-
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 ALLOWED = (
     "ldm",
@@ -69,7 +69,7 @@ def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
         try:
             config = hydra_compose("train", overrides, return_hydra_config=True)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
-            raise ConfigError(_explain(error, overrides)) from error
+            raise ConfigError(explain(error, overrides)) from error
     experiment = config.hydra.runtime.choices.get("experiment")
     OmegaConf.set_struct(config, False)
     del config["hydra"]
@@ -77,7 +77,7 @@ def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
     try:
         return resolved(config)
     except ConfigError as error:
-        raise ConfigError(f"{error}{_exchanged(experiment, overrides)}") from error
+        raise ConfigError(f"{error}{exchanged(experiment, overrides)}") from error
 
 
 def jobs(overrides: Iterable[str]) -> list[list[str]]:
@@ -123,7 +123,7 @@ def resolved(config: DictConfig) -> DictConfig:
     try:
         OmegaConf.resolve(config := config.copy())
     except InterpolationKeyError as error:
-        raise ConfigError(_unfit(config, str(error))) from error
+        raise ConfigError(unfit(config, str(error))) from error
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
     if missing := sorted(OmegaConf.missing_keys(config)):
@@ -148,7 +148,7 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
                 raise ConfigError(f"no {key} {value!r}{suggest(value, members(key))}")
             config[key] = _group(key, value)
         elif OmegaConf.select(config, key, default=inspect) is inspect:
-            raise ConfigError(f"unknown key {key!r}{suggest(key, _keys(config))}")
+            raise ConfigError(f"unknown key {key!r}{suggest(key, keys_of(config))}")
         else:
             OmegaConf.update(config, key, OmegaConf.from_dotlist([f"v={value}"]).v, merge=False)
     return resolved(config)
@@ -213,18 +213,6 @@ def locate(name: str, place: str = "") -> Callable[..., Any]:
     return target
 
 
-def members(group: str) -> list[str]:
-    """Names of a configuration group's files, but not of the groups that its files choose from."""
-    folder = CONFIGS / group
-    files = [OmegaConf.load(path) for path in folder.glob("*.yaml")]
-    choices = [
-        one for file in files for one in file.get("defaults", []) if isinstance(one, DictConfig)
-    ]
-    inner = {key for one in choices for key in one}
-    names = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml")]
-    return sorted(str(name) for name in names if name.parts[0] not in inner)
-
-
 def _within(name: str, packages: Iterable[str]) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
@@ -240,66 +228,3 @@ def _targets(node: Any, place: str = "") -> Iterator[tuple[str, dict]]:
         return
     for key, child in children:
         yield from _targets(child, f"{place}.{key}" if place else str(key))
-
-
-def _explain(error: Exception, overrides: list[str]) -> str:
-    """Hydra's complaint, with the nearest right name where one override's name is wrong."""
-    for override in overrides:
-        key, _, value = override.lstrip("+~").partition("=")
-        if key.startswith("hydra"):
-            continue
-        if (CONFIGS / key).is_dir():
-            if value not in members(key):
-                return f"no {key} {value!r}{suggest(value, members(key))}"
-            continue
-        groups = [o for o in overrides if (CONFIGS / o.partition("=")[0]).is_dir()]
-        try:
-            config = hydra_compose("train", groups)
-        except (HydraException, OmegaConfBaseException, ValueError):
-            continue
-        if OmegaConf.select(config, key, default=inspect) is inspect:
-            return f"unknown key {key!r}{suggest(key, _keys(config))}"
-    return f"the configuration cannot be composed: {error}"
-
-
-def _unfit(config: DictConfig, error: str) -> str:
-    """Which groups do not go together, where one takes a number from another that has it not."""
-    wanted = error.split("'")[1]  # Interpolation key 'tokenizer.bottleneck.shape.0' not found
-    other = wanted.partition(".")[0]
-    parts = OmegaConf.to_container(config, resolve=False).items()
-    groups = [key for key, part in parts if wanted in str(part) and (CONFIGS / key).is_dir()]
-    if not groups:
-        return error
-    return (
-        f"{groups[0]} takes {wanted}, which is not there: this {groups[0]}= is not for this "
-        f"{other}=; choose another {groups[0]}={' | '.join(members(groups[0]))}"
-    )
-
-
-def _exchanged(experiment: str | None, overrides: list[str]) -> str:
-    """Where other group members are asked for than an experiment has, that its settings are not."""
-    if experiment is None:
-        return ""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        own = hydra_compose("train", [f"experiment={experiment}"], return_hydra_config=True)
-    choices = own.hydra.runtime.choices
-    asked = dict(override.split("=", 1) for override in overrides if "=" in override)
-    others = {key: choices[key] for key in asked if choices.get(key, asked[key]) != asked[key]}
-    if others.pop("experiment", None) is not None or not others:
-        return ""
-    kept = " ".join(f"{key}={member}" for key, member in others.items())
-    return (
-        f"; the settings of experiment={experiment} are for {kept}: keep that, or name all groups "
-        f"and run=... without an experiment"
-    )
-
-
-def _keys(node: Any, place: str = "") -> list[str]:
-    if not isinstance(node, DictConfig):
-        return []
-    keys = []
-    for key in node:
-        full = f"{place}.{key}" if place else str(key)
-        child = None if OmegaConf.is_missing(node, key) else node._get_node(key)
-        keys += [full, *_keys(child, full)]
-    return keys
