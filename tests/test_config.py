@@ -6,6 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import ldm.config
+import ldm.explanations
 from ldm.config import CONFIGS, ConfigError, compose, locate, members, overridden
 
 DEMO = "experiment=demo/digits"
@@ -103,7 +104,8 @@ def test_a_wrong_override_is_named(override, message):
 )
 def test_a_wrong_line_of_an_experiment_file_is_named(tmp_path, monkeypatch, line, message):
     shutil.copytree(CONFIGS, tmp_path / "configs")
-    monkeypatch.setattr(ldm.config, "CONFIGS", tmp_path / "configs")
+    for module in (ldm.config, ldm.explanations):
+        monkeypatch.setattr(module, "CONFIGS", tmp_path / "configs")
     text = f"# @package _global_\ndefaults: [demo/digits, _self_]\n{line}\n"
     (tmp_path / "configs" / "experiment" / "mine.yaml").write_text(text)
     if message is None:
