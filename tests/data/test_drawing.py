@@ -158,9 +158,9 @@ def test_data_are_drawn_at_one_place_of_both_panels_whatever_the_samples():
 
 
 def test_a_histogram_shows_samples_where_there_are_no_data():
-    picture = drawing.histogram(torch.linspace(0, 1, 50), torch.linspace(8, 9, 50))
-    reds = ((picture - RED[:, None, None]).abs().amax(0) < 0.02).nonzero()[:, 1]
-    assert reds.double().quantile(0.9) > 0.85 * picture.shape[2]
+    picture = drawing.histogram(torch.linspace(8, 9, 50), torch.linspace(0, 1, 50))
+    _, height, width = picture.shape
+    where(picture[:, : height // 2, : width // 3], RED)  # bars, not the legend, nor bars of zero
 
 
 def triangle(picture):
