@@ -1,6 +1,7 @@
 """How runs on points of manifolds are scored: likelihood, what follows from it, and samples."""
 
 import math
+import warnings
 from dataclasses import dataclass, field
 
 import torch
@@ -25,7 +26,7 @@ from ldm.build import Parts, generate
 from ldm.config import ConfigError
 from ldm.randomness import step_generator
 from ldm.run import Run
-from ldm.samplers import Likelihood
+from ldm.samplers import Likelihood, Unsolved
 from ldm.tokenizers import Tokenizer
 from ldm.training.progress import progress_bar
 
@@ -197,14 +198,17 @@ class PointEvaluation(Evaluation):
 
     def _draw_density(self, parts: Parts, x: Tensor) -> None:
         chart = parts.data.chart()
-        if chart is not None:
-            own = self.likelihood
-            seen = Likelihood(own.steps, max(own.tolerance, SEEN), own.exact)
-            near = x[:PEAKS]
-            log_density = chart.values(lambda points: self._log_prob(parts, points, seen), near)
-            if distributed.rank() == 0:
-                picture = chart.draw(_points(parts.data, "test"), x, log_density)
-                save_picture(Run(parts.config.run).folder / "density.png", picture)
+        if chart is None:
+            return
+        seen = Likelihood(tolerance=max(self.likelihood.tolerance, SEEN))
+        try:
+            log_density = chart.values(lambda y: self._log_prob(parts, y, seen), x[:PEAKS])
+        except Unsolved as error:  # of points where nobody has looked; the scores are there
+            warnings.warn(f"no density is drawn: {error}", stacklevel=2)
+            return
+        if distributed.rank() == 0:
+            picture = chart.draw(_points(parts.data, "test"), x, log_density)
+            save_picture(Run(parts.config.run).folder / "density.png", picture)
 
 
 def _points(data: DataModule, split: str) -> Tensor:

@@ -15,6 +15,7 @@ from eval.points import PointEvaluation
 from ldm.build import Parts, build_prior, build_sampler, build_tokenizer
 from ldm.config import ConfigError, compose
 from ldm.priors import Prior
+from ldm.samplers import Unsolved
 from ldm.spaces import Hyperboloid, Sphere
 from ldm.tokenizers import Identity
 from train import train
@@ -138,6 +139,25 @@ def test_a_drawn_density_costs_no_more_likelihoods_than_is_seen(parts):
     assert {n for n, tolerance in asked if tolerance == 1e-5} == {100, 500}  # what is scored
     assert 3200 < sum(n for n, tolerance in asked if tolerance == 1e-3) < 40_000  # what is drawn
     assert {tolerance for _, tolerance in asked} == {1e-5, 1e-3}
+
+
+def test_scores_are_kept_where_the_density_cannot_be_drawn(parts, tmp_path):
+    data = VonMisesFisher(kappa=20, size=100)
+    known = parts(data)
+    known.prior = Exact(data)
+    exact = known.prior.log_prob
+
+    def log_prob(latent, condition, likelihood, generator=None):
+        if likelihood.tolerance == 1e-3:
+            raise Unsolved("too steep")
+        return exact(latent, condition, likelihood)
+
+    known.prior.log_prob = log_prob
+    with pytest.warns(UserWarning, match="no density is drawn: too steep"):
+        scores = evaluate(known)
+    kept = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert kept["nll"] == scores["nll"]
+    assert not (tmp_path / "run" / "density.png").exists()
 
 
 def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
