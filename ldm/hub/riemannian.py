@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-__all__ = ["average_of_time_mlp", "mlp_from_published", "time_mlp_from_published"]
+__all__ = ["mlp_from_published", "time_mlp_from_averages", "time_mlp_from_published"]
 
 # func.0.weight, layer.linears.0.weight, or Haiku's mlp/~/linear/w, mlp/~/linear_1/w, ...
 LAYER = re.compile(r"(?:.*[./])?(?:func|linears?)[._]?(\d*)[./](weight|bias|w|b)")
@@ -65,7 +65,7 @@ def time_mlp_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
-def average_of_time_mlp(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+def time_mlp_from_averages(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """The state of a `TimeMLP` from averages, which are stored by number, without names.
 
     Args:

@@ -62,7 +62,19 @@ def _log_slope(x: Tensor, y: Tensor) -> Tensor:
     return 2 * mean / (x + y)
 
 
-class _Spectral(torch.autograd.Function):
+class _OfMatrix(torch.autograd.Function):
+    """What is made of a matrix, the first input, and differentiated by means of the last."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
+        ctx.rule = inputs[-1]
+
+
+class _Spectral(_OfMatrix):
     """`f` of the eigenvalues.
 
     In the basis of eigenvectors the derivative multiplies entry (i, j) by the divided difference
@@ -70,26 +82,18 @@ class _Spectral(torch.autograd.Function):
     from which plain autograd would make it, has.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(a: Tensor, f: Callable, slope: Callable) -> Tensor:
         values, vectors = torch.linalg.eigh(a)
         return (vectors * f(values).unsqueeze(-2)) @ vectors.mT
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        a, _, ctx.slope = inputs
-        ctx.save_for_backward(a)
-        ctx.save_for_forward(a)
-
-    @staticmethod
     def backward(ctx, gradient):
-        return _derivative(*ctx.saved_tensors, gradient, ctx.slope), None, None
+        return _derivative(*ctx.saved_tensors, gradient, ctx.rule), None, None
 
     @staticmethod
     def jvp(ctx, tangent, *_):
-        return _derivative(*ctx.saved_tensors, tangent, ctx.slope)
+        return _derivative(*ctx.saved_tensors, tangent, ctx.rule)
 
 
 def _derivative(a: Tensor, direction: Tensor, slope: Callable) -> Tensor:
@@ -108,36 +112,26 @@ def of_eigenvalues(a: Float[Tensor, "*n k k"], f: Callable) -> Float[Tensor, "*n
     return _OfEigenvalues.apply(a, f)
 
 
-class _OfEigenvalues(torch.autograd.Function):
-    generate_vmap_rule = True
-
+class _OfEigenvalues(_OfMatrix):
     @staticmethod
     def forward(a: Tensor, f: Callable) -> Tensor:
         return f(torch.linalg.eigvalsh(a))
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        a, ctx.f = inputs
-        ctx.save_for_backward(a)
-        ctx.save_for_forward(a)
-
-    @staticmethod
     def backward(ctx, gradient):
-        slope = _Gradient.apply(*ctx.saved_tensors, ctx.f)
+        slope = _Gradient.apply(*ctx.saved_tensors, ctx.rule)
         return gradient[..., None, None] * slope, None
 
     @staticmethod
     def jvp(ctx, direction, *_):
-        return (_Gradient.apply(*ctx.saved_tensors, ctx.f) * direction).sum((-2, -1))
+        return (_Gradient.apply(*ctx.saved_tensors, ctx.rule) * direction).sum((-2, -1))
 
 
-class _Gradient(torch.autograd.Function):
+class _Gradient(_OfMatrix):
     """The matrix with the eigenvectors of `a` and the partial derivatives of f for eigenvalues.
 
     Its own derivative, the Hessian, is symmetric: the same in both modes.
     """
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(a: Tensor, f: Callable) -> Tensor:
@@ -145,18 +139,12 @@ class _Gradient(torch.autograd.Function):
         return (vectors * _slope(f, values).unsqueeze(-2)) @ vectors.mT
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        a, ctx.f = inputs
-        ctx.save_for_backward(a)
-        ctx.save_for_forward(a)
-
-    @staticmethod
     def backward(ctx, gradient):
-        return _curvature(*ctx.saved_tensors, gradient, ctx.f), None
+        return _curvature(*ctx.saved_tensors, gradient, ctx.rule), None
 
     @staticmethod
     def jvp(ctx, direction, *_):
-        return _curvature(*ctx.saved_tensors, direction, ctx.f)
+        return _curvature(*ctx.saved_tensors, direction, ctx.rule)
 
 
 def _curvature(a: Tensor, direction: Tensor, f: Callable) -> Tensor:

@@ -7,8 +7,8 @@ import torch
 from torch.testing import assert_close
 
 from ldm.hub.riemannian import (
-    average_of_time_mlp,
     mlp_from_published,
+    time_mlp_from_averages,
     time_mlp_from_published,
 )
 from ldm.networks.mlp import MLP
@@ -84,7 +84,7 @@ def test_a_published_time_mlp_is_ours_without_its_averages():
 def test_averages_go_by_number():
     mlp, _ = timed()
     state = {f"model.shadow_params.{j}": p for j, p in enumerate(mlp.parameters())}
-    ours = average_of_time_mlp(state, TimeMLP([3], 6, 4))
+    ours = time_mlp_from_averages(state, TimeMLP([3], 6, 4))
     assert all(torch.equal(ours[name], value) for name, value in mlp.state_dict().items())
 
 
@@ -94,4 +94,4 @@ def test_what_is_no_such_state_is_refused():
     with pytest.raises(ValueError, match="found nothing"):
         time_mlp_from_published({})
     with pytest.raises(ValueError, match="24 parameters, found 1 averages"):
-        average_of_time_mlp({"shadow_params.0": torch.ones(3)}, TimeMLP([3], 6, 4))
+        time_mlp_from_averages({"shadow_params.0": torch.ones(3)}, TimeMLP([3], 6, 4))

@@ -152,7 +152,9 @@ class UnitaryHeatKernel(HeatKernel):
         turned = torch.where((gap / (2 * math.pi)).round() % 2 == 0, 1.0, -1.0)
         quotient = (slope.unsqueeze(-1) - slope.unsqueeze(-2)) / torch.where(near, 1.0, sine)
         mean = (angles.unsqueeze(-1) + angles.unsqueeze(-2)) / 2
-        table = torch.where(near, turned * limit, quotient) * torch.polar(mean * 0 + 1, -mean)
+        table = torch.where(near, turned * limit, quotient) * torch.polar(
+            torch.ones_like(mean), -mean
+        )
         return table * (1 - torch.eye(size).to(angles))
 
 
