@@ -13,9 +13,10 @@ from eval.evaluate import evaluate
 from ldm import distributed
 from ldm.build import build_data, build_part, build_tokenizer
 from ldm.commands import command
-from ldm.config import CONFIGS, ConfigError, compose, jobs, name_run, resolved
+from ldm.config import ConfigError, compose, jobs, name_run, resolved
 from ldm.describe import describe
 from ldm.experiment import Parts, train_stages
+from ldm.groups import CONFIGS
 
 
 def train(config: DictConfig) -> tuple[dict[str, float], Parts]:

@@ -18,7 +18,8 @@ from rich.table import Table
 
 from eval.metrics import seed_spread
 from ldm.commands import command
-from ldm.config import CONFIGS, ConfigError, compose
+from ldm.config import ConfigError, compose
+from ldm.groups import CONFIGS
 from ldm.run import Run, changes, read_config
 
 __all__ = ["record", "reproduce"]

@@ -19,11 +19,9 @@ from ldm.groups import CONFIGS, keys_of, members
 from ldm.signatures import ConfigError, check_arguments, check_type, refuse_unknown, suggest
 
 __all__ = [
-    "CONFIGS",
     "ConfigError",
     "compose",
     "jobs",
-    "members",
     "name_run",
     "overridden",
     "resolved",

@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 
 import ldm.config
 import ldm.explanations
-from ldm.config import CONFIGS, ConfigError, compose, locate, members, overridden
+from ldm.config import ConfigError, compose, locate, overridden
+from ldm.groups import CONFIGS, members
 
 DEMO = "experiment=demo/digits"
 

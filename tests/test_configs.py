@@ -12,7 +12,8 @@ from ldm.build import (
     build_tokenizer,
 )
 from ldm.checks import check_sampler
-from ldm.config import compose, members
+from ldm.config import compose
+from ldm.groups import members
 
 # What a tokenizer or prior of the papers is for, where an experiment does not say.
 IMAGES = ["data=imagenet256", "run=runs/test", "eval=classifier"]

@@ -173,7 +173,7 @@ def _lost(x: Tensor) -> float:
 
 
 def _somewhere(x: Tensor, v: Tensor, far: Tensor) -> Tensor:
-    """`v`, changed to some axis that is not along `x` where the direction of an antipode is lost."""
+    """`v`, moved to some axis that is not along `x` where the direction of an antipode is lost."""
     lost, along = far < _lost(x), x[..., :1].abs() > 0.8
     v[..., :1] += (lost & ~along).to(v.dtype)
     v[..., 1:2] += (lost & along).to(v.dtype)
