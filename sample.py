@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ldm import distributed
-from ldm.build import Parts, generate
-from ldm.commands import command, take
-from ldm.config import ConfigError
-from ldm.experiment import load_run
+from ldm.cli import command, take
+from ldm.config.compose import ConfigError
+from ldm.run.experiment import load_run
+from ldm.run.parts import Parts, generate
 from ldm.training.progress import progress_bar
 
 

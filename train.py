@@ -11,12 +11,12 @@ from omegaconf import DictConfig
 
 from eval.evaluate import evaluate
 from ldm import distributed
-from ldm.build import build_data, build_part, build_tokenizer
-from ldm.commands import command
-from ldm.config import ConfigError, compose, jobs, name_run, resolved
-from ldm.describe import describe
-from ldm.experiment import Parts, train_stages
-from ldm.groups import CONFIGS
+from ldm.cli import command
+from ldm.config.compose import ConfigError, compose, jobs, name_run, resolved
+from ldm.config.groups import CONFIGS
+from ldm.run.describe import describe
+from ldm.run.experiment import Parts, train_stages
+from ldm.run.parts import build_data, build_part, build_tokenizer
 
 
 def train(config: DictConfig) -> tuple[dict[str, float], Parts]:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from diffusers import DiTTransformer2DModel
 from torch import Tensor, nn
 
-from ldm.networks.dit import DiT
+from ldm.networks.images.dit import DiT
 
 BATCH, ROUNDS, WARMUP = 8, 7, 2
 BASELINE = "diffusers DiTTransformer2DModel"

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 from data import SampleOrder
-from data.images import Images, MemoryImages
+from data.images.base import Images, MemoryImages
 from ldm.bottlenecks import Gaussian
-from ldm.networks.compvis import Decoder, Encoder
-from ldm.networks.dit import DiT
+from ldm.networks.images.compvis import Decoder, Encoder
+from ldm.networks.images.dit import DiT
 from ldm.objectives import Regression
 from ldm.priors import Denoiser, LabelDropout
 from ldm.processes import GaussianDiffusion

@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from ldm.networks.mlp import MLP
+from ldm.networks.points.mlp import MLP
 from ldm.objectives import DenoisingScoreMatching
 from ldm.priors import Denoiser
 from ldm.processes import Brownian

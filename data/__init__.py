@@ -1,27 +1,27 @@
 """Datasets and LightningDataModules, one file a set or a modality."""
 
 from data.batch import Batch, check_batch
-from data.cifar10 import CIFAR10
-from data.digits import Digits
-from data.earth import Earth
-from data.embeddings import Embeddings
-from data.errors import DataError
-from data.folder import ImageFolder
-from data.hyperbolic import HyperbolicMixture
-from data.imagenet import ImageNet
-from data.images import Images
-from data.mesh_density import MeshDensity
-from data.mnist import MNIST
+from data.files.errors import DataError
+from data.images.base import Images
+from data.images.cifar10 import CIFAR10
+from data.images.digits import Digits
+from data.images.folder import ImageFolder
+from data.images.imagenet import ImageNet
+from data.images.mnist import MNIST
 from data.module import DataModule
 from data.order import Draw, SampleOrder
-from data.points import PointDataset, Points
-from data.rotations import RotationMixture
-from data.spd import WrappedSPD
-from data.su3_lattice import SU3Lattice
-from data.synthetic import Synthetic
-from data.torsions import RNA, Protein
-from data.von_mises_fisher import VonMisesFisher
-from data.wrapped_torus import WrappedTorus
+from data.points.base import PointDataset, Points
+from data.points.earth import Earth
+from data.points.embeddings import Embeddings
+from data.points.hyperbolic import HyperbolicMixture
+from data.points.mesh_density import MeshDensity
+from data.points.rotations import RotationMixture
+from data.points.spd import WrappedSPD
+from data.points.su3_lattice import SU3Lattice
+from data.points.synthetic import Synthetic
+from data.points.torsions import RNA, Protein
+from data.points.von_mises_fisher import VonMisesFisher
+from data.points.wrapped_torus import WrappedTorus
 
 __all__ = [
     "CIFAR10",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from data.errors import DataError
+from data.files.errors import DataError
 
 __all__ = ["Batch", "check_batch"]
 

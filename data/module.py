@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from data.batch import Batch, check_batch
-from data.errors import DataError
+from data.files.errors import DataError
 from data.order import SampleOrder, check_share
 
 __all__ = ["DataModule"]

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 from torch.utils.data import Sampler
 
-from data.errors import DataError
+from data.files.errors import DataError
 
 __all__ = ["Draw", "SampleOrder", "check_share", "mix", "permutation"]
 

@@ -3,10 +3,10 @@
 import sys
 
 from eval.evaluate import evaluate
-from ldm.build import build_part
-from ldm.commands import command, take
-from ldm.config import ConfigError
-from ldm.experiment import load_run
+from ldm.cli import command, take
+from ldm.config.compose import ConfigError
+from ldm.run.experiment import load_run
+from ldm.run.parts import build_part
 
 
 @command

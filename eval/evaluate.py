@@ -3,10 +3,10 @@
 from rich.console import Console
 from rich.table import Table
 
-from eval.scores import Scores
+from eval.record import Scores
 from ldm import distributed
-from ldm.build import Parts, build_loggers, build_part
-from ldm.run import Run
+from ldm.run.folder import Run
+from ldm.run.parts import Parts, build_loggers, build_part
 from ldm.training.records import log_picture
 
 __all__ = ["evaluate"]

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.metrics import seed_spread
-from ldm.commands import command
-from ldm.config import ConfigError, compose
-from ldm.groups import CONFIGS
-from ldm.run import Run, changes, read_config
+from ldm.cli import command
+from ldm.config.compose import ConfigError, compose
+from ldm.config.groups import CONFIGS
+from ldm.run.folder import Run, changes, read_config
 
 __all__ = ["record", "reproduce"]
 

@@ -73,7 +73,7 @@ def tiny(tmp_path, monkeypatch) -> list[str]:
 
 
 def _train(folder: Path) -> None:
-    from ldm.config import compose
+    from ldm.config.compose import compose
     from train import train
 
     with pytest.MonkeyPatch.context() as patch:

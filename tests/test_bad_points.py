@@ -7,8 +7,8 @@ import pytest
 
 import train
 from data import VonMisesFisher, WrappedTorus
-from data.earth import EVENTS
-from ldm.stages import STAGES
+from data.points.earth import EVENTS
+from ldm.run.stages import STAGES
 
 ON_SPHERE = ["data=vmf", "tokenizer=points/sphere"]
 ON_TORUS = ["data=wrapped_torus", "tokenizer=points/torus"]

@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from ldm.build import (
+from ldm.config.compose import compose
+from ldm.config.groups import members
+from ldm.run.checks import check_sampler
+from ldm.run.parts import (
     build_data,
     build_guidance,
     build_part,
@@ -11,9 +14,6 @@ from ldm.build import (
     build_sampler,
     build_tokenizer,
 )
-from ldm.checks import check_sampler
-from ldm.config import compose
-from ldm.groups import members
 
 # What a tokenizer or prior of the papers is for, where an experiment does not say.
 IMAGES = ["data=imagenet256", "run=runs/test", "eval=classifier"]

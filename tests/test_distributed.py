@@ -5,8 +5,8 @@ import torch
 
 from data import Digits
 from ldm import distributed
-from ldm.build import Parts, build_prior, build_sampler, build_tokenizer
-from ldm.config import compose
+from ldm.config.compose import compose
+from ldm.run.parts import Parts, build_prior, build_sampler, build_tokenizer
 from ldm.samplers import Guidance
 from sample import sample
 

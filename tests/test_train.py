@@ -19,8 +19,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import train
 from eval.evaluate import evaluate
-from ldm.experiment import load_run
 from ldm.hub import weights
+from ldm.run.experiment import load_run
 from ldm.training.ema import EMA
 from ldm.training.latent_cache import LatentCache
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ADVERSARIAL = (
     "tokenizer.training.adversarial={_target_: ldm.losses.Adversarial, weight: 0.1, start: 64, "
     "generator: hinge, discriminator_loss: hinge, adaptive: gsq, discriminator: "
-    "{_target_: ldm.networks.patchgan.PatchGAN, in_channels: 1, layers: 1, width: 16}}"
+    "{_target_: ldm.networks.images.patchgan.PatchGAN, in_channels: 1, layers: 1, width: 16}}"
 )
 
 

@@ -29,7 +29,7 @@ def torus(
         data: one angle a circle.
         samples: of as many angles.
         names: of the angles.
-        log_density: of a model of two angles at the points of `data.charts.torus_grid`, nats
+        log_density: of a model of two angles at the points of `data.points.charts.torus_grid`, nats
             against radians; drawn on a plot of its own.
     """
     names = list(names or (f"angle {i + 1}" for i in range(data.shape[1])))

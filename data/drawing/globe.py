@@ -25,7 +25,7 @@ def world_map(
     Args:
         data: x leaves at (0, 0), y at 90 degrees east, z at the north pole.
         samples: drawn on a second map.
-        log_density: of a model at the points of `data.charts.sphere_grid`, nats against the
+        log_density: of a model at the points of `data.points.charts.sphere_grid`, nats against the
             sphere's area; drawn on a map of its own.
     """
 

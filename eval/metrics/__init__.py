@@ -11,9 +11,9 @@ from eval.metrics.kernel_density import (
     kernel_log_density,
     von_mises_fisher_log_peak,
 )
-from eval.metrics.manifold import ManifoldScores, manifold_scores
 from eval.metrics.pairs import PairScores, psnr, ssim
 from eval.metrics.pixels import from_uint8, to_uint8
+from eval.metrics.prdc import ManifoldScores, manifold_scores
 from eval.metrics.sample_size import effective_sample_size
 from eval.metrics.seeds import SeedSpread, seed_spread
 from eval.metrics.two_sample import Discrepancy, GaussianKernel, discrepancy, median_distance

@@ -3,9 +3,9 @@
 from ldm.bottlenecks.bottleneck import Bottleneck, DiscreteBottleneck, Encoded, Variational
 from ldm.bottlenecks.ema_vector import EMAVectorQuantizer
 from ldm.bottlenecks.gaussian import Gaussian
-from ldm.bottlenecks.identity import Identity
-from ldm.bottlenecks.manifold import ManifoldPosterior
+from ldm.bottlenecks.manifold_posterior import ManifoldPosterior
 from ldm.bottlenecks.nearest import nearest
+from ldm.bottlenecks.passthrough import Identity
 from ldm.bottlenecks.spherical import GroupedSphericalQuantizer
 from ldm.bottlenecks.vector import VectorQuantizer
 

@@ -87,7 +87,7 @@ def flip_levels(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def autoencoder_kl_from_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a module with a `ldm.networks.compvis` `encoder` and `decoder`.
+    """The state of a module with a `ldm.networks.images.compvis` `encoder` and `decoder`.
 
     Args:
         state: of an `AutoencoderKL` with both 1x1 convolutions around its bottleneck.
@@ -112,7 +112,7 @@ def autoencoder_kl_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor
 def dit_from_diffusers(
     state: Mapping[str, Tensor], size: int | Sequence[int] = 32
 ) -> dict[str, Tensor]:
-    """The state of a `ldm.networks.dit.DiT`, whose grid of latents is of this size.
+    """The state of a `ldm.networks.images.dit.DiT`, whose grid of latents is of this size.
 
     Raises:
         ValueError: the blocks embed time or class differently, as a DiT cannot.

@@ -20,7 +20,7 @@ SHADOW = re.compile(r"(?:.*\.)?shadow_params\.(\d+)")
 
 
 def mlp_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `ldm.networks.mlp.MLP`, all of which read the point, then the time.
+    """The state of a `ldm.networks.points.mlp.MLP`, all of which read the point, then the time.
 
     Args:
         state: of a perceptron's linear layers; Haiku's, whose matrices are transposed, flattened
@@ -44,7 +44,7 @@ def mlp_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def time_mlp_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `ldm.networks.time_mlp.TimeMLP`.
+    """The state of a `ldm.networks.points.time_mlp.TimeMLP`.
 
     Args:
         state: `...layers.{i}.module.*`, linear layers at even i and their swishes at odd ones; what

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ldm.hub.files import write_whole
+from data.files.whole import write_whole
 
 __all__ = [
     "BadCheckpoint",

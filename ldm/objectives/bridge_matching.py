@@ -19,7 +19,7 @@ __all__ = ["BridgeMatching"]
 class BridgeMatching(Objective):
     """`E w(t) 1/2 (|f - bridge's drift|^2 + |b - reversed bridge's drift|^2)`.
 
-    The network's output is f above b along the first axis of a point (`ldm.networks.pair`).
+    The network's output is f above b along the first axis of a point (`ldm.networks.points.pair`).
     """
 
     prediction = Drifts
@@ -48,6 +48,6 @@ class BridgeMatching(Objective):
             raise ValueError(
                 f"the network gives {tuple(output.shape[1:])} for points of "
                 f"{tuple(noisy.shape[1:])}: two drifts, one above the other, were expected, as "
-                f"ldm.networks.pair.Pair gives them"
+                f"ldm.networks.points.pair.Pair gives them"
             )
         return Drifts(*(tangent_field(drift, process, noisy) for drift in output.chunk(2, dim=1)))

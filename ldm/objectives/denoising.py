@@ -12,7 +12,7 @@ from torch import Tensor
 from ldm.objectives.scores import ScoreMatching
 from ldm.processes import Brownian, Langevin, Process
 from ldm.randomness import Generators
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["DenoisingScoreMatching"]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ldm.objectives.objective import Objective
 from ldm.processes import Denoised, GaussianProcess, Process
 from ldm.randomness import Generators, normal
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["Regression"]
 

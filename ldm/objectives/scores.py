@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ldm.objectives.objective import Objective, tangent_field
 from ldm.processes import Brownian, Score
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["ScoreMatching"]
 

@@ -1,6 +1,6 @@
 """Priors: distributions over latents."""
 
-from ldm.priors.conditioning import LabelDropout
+from ldm.conditioning.labels import LabelDropout
 from ldm.priors.denoiser import Denoiser
 from ldm.priors.prior import Prior
 

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ldm.conditioning.labels import LabelDropout
 from ldm.objectives import Objective
-from ldm.priors.conditioning import LabelDropout
 from ldm.priors.prior import Prior
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators

@@ -14,8 +14,8 @@ from ldm.processes.process import Process
 from ldm.processes.rates import Rate
 from ldm.randomness import Generators, uniform
 from ldm.spaces import Space
-from ldm.spaces.space import like
 from ldm.spaces.walk import random_walk
+from ldm.tensors import like
 
 __all__ = ["Brownian"]
 

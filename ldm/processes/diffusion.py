@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ldm.processes.noise_schedules import SCHEDULES
 from ldm.processes.process import GaussianProcess
-from ldm.processes.schedules import SCHEDULES
 from ldm.randomness import Generators, uniform
 from ldm.spaces import Space
 
@@ -17,7 +17,7 @@ class GaussianDiffusion(GaussianProcess):
 
     Args:
         space: where the latents live.
-        schedule: `linear`, `scaled_linear` or `cosine`, see `ldm.processes.schedules`.
+        schedule: `linear`, `scaled_linear` or `cosine`, see `ldm.processes.noise_schedules`.
         steps: how many.
         **numbers: the schedule's own, `start` and `end`, say.
 

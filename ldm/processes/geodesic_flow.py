@@ -14,7 +14,7 @@ from ldm.processes.predictions import Velocity
 from ldm.processes.process import Process
 from ldm.randomness import Generators, uniform
 from ldm.spaces import Law, Space
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["Flow", "GeodesicFlow"]
 

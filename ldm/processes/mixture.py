@@ -16,7 +16,7 @@ from ldm.processes.rates import Linear
 from ldm.randomness import Generators, uniform
 from ldm.spaces import Space
 from ldm.spaces.premetric import GeodesicDistance, Premetric
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["DiffusionMixture"]
 

@@ -11,7 +11,7 @@ from ldm.processes.brownian import Brownian
 from ldm.processes.rates import Rate
 from ldm.randomness import Generators, normal
 from ldm.spaces import Space
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["OrnsteinUhlenbeck"]
 

@@ -13,7 +13,7 @@ from ldm.processes.geodesic_flow import Flow
 from ldm.randomness import Generators, uniform
 from ldm.spaces import Space
 from ldm.spaces.premetric import Premetric
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["PremetricFlow"]
 

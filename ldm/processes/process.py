@@ -9,7 +9,7 @@ from torch import Tensor
 from ldm.processes.predictions import Denoised, Prediction
 from ldm.randomness import Generators, normal
 from ldm.spaces import Space
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["GaussianProcess", "Process"]
 

@@ -1,12 +1,12 @@
 """Samplers: how a prior is turned into latents."""
 
 from ldm.samplers.adaptive import AdaptiveODE
+from ldm.samplers.diffusers_scheduler import Scheduler
 from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
 from ldm.samplers.likelihood import Likelihood
 from ldm.samplers.ode import EulerODE, HeunODE
 from ldm.samplers.sampler import Sampler, Unsolved, refuse_nan
-from ldm.samplers.schedulers import Scheduler
 
 __all__ = [
     "AdaptiveODE",

@@ -12,7 +12,7 @@ from ldm.processes import Process
 from ldm.randomness import Generators
 from ldm.samplers.sampler import Denoise, Sampler
 from ldm.spaces import Space
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["GeodesicWalk"]
 

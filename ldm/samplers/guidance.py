@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ldm.processes import Prediction, Process
 from ldm.samplers.sampler import Denoise
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 __all__ = ["Guidance"]
 

@@ -3,8 +3,11 @@
 from ldm.spaces.flat import Flat
 from ldm.spaces.hyperbolic import Hyperboloid
 from ldm.spaces.lattice import Lattice
-from ldm.spaces.law import Law
-from ldm.spaces.mesh import Mesh
+from ldm.spaces.laws.law import Law
+from ldm.spaces.laws.wrapped_mixture import WrappedMixture
+from ldm.spaces.laws.wrapped_normal import WrappedNormal
+from ldm.spaces.meshes.mesh import Mesh
+from ldm.spaces.meshes.spectral import SpectralDistance
 from ldm.spaces.poincare import PoincareBall
 from ldm.spaces.premetric import GeodesicDistance, Premetric
 from ldm.spaces.product import Power, Product
@@ -12,12 +15,9 @@ from ldm.spaces.projective import ProjectiveSpace
 from ldm.spaces.rotations import Rotations
 from ldm.spaces.space import Space
 from ldm.spaces.spd import SPD
-from ldm.spaces.spectral import SpectralDistance
 from ldm.spaces.sphere import Sphere
 from ldm.spaces.torus import Torus
 from ldm.spaces.unitary import SpecialUnitary
-from ldm.spaces.wrapped_mixture import WrappedMixture
-from ldm.spaces.wrapped_normal import WrappedNormal
 
 __all__ = [
     "SPD",

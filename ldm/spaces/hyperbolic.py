@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from ldm.randomness import Generators, normal
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.hyperbolic import HyperbolicHeatKernel
-from ldm.spaces.sinhc import (
+from ldm.spaces.numerics.sinhc import (
     asinh_of_root_squared,
     cosh_of_root,
     log_sinhc_of_root,

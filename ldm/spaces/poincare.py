@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from ldm.randomness import Generators
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.hyperbolic import HyperbolicHeatKernel
 from ldm.spaces.hyperbolic import Hyperboloid
 from ldm.spaces.space import Space

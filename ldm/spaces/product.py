@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.space import Space
 
 __all__ = ["Power", "Product"]

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.projective import ProjectiveHeatKernel
 from ldm.spaces.sphere import Sphere
 

@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from ldm.randomness import Generators, normal
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.rotations import RotationHeatKernel
 from ldm.spaces.matrix_group import MatrixGroup
-from ldm.spaces.procrustes import nearest_rotation
-from ldm.spaces.quaternions import quaternion, rotation
+from ldm.spaces.numerics.procrustes import nearest_rotation
+from ldm.spaces.numerics.quaternions import quaternion, rotation
 from ldm.spaces.sphere import Sphere
 
 __all__ = ["Rotations"]

@@ -8,14 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators, normal
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 
-__all__ = ["Space", "like"]
-
-
-def like(scale: Float[Tensor, " n"], x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-    """One number a sample, shaped to multiply `x`, in its dtype."""
-    return scale.to(x.dtype).view(-1, *[1] * (x.ndim - 1))
+__all__ = ["Space"]
 
 
 class Space(ABC):

@@ -8,15 +8,15 @@ from torch import Tensor
 from torch.linalg import cholesky, eigvalsh, solve_triangular, svdvals
 
 from ldm.randomness import Generators, normal
-from ldm.spaces.sinhc import log_sinhc_of_root
-from ldm.spaces.space import Space
-from ldm.spaces.symmetric import (
+from ldm.spaces.numerics.sinhc import log_sinhc_of_root
+from ldm.spaces.numerics.symmetric import (
     of_eigenvalues,
     symmetric_clamp,
     symmetric_exp,
     symmetric_log,
     symmetric_sqrt,
 )
+from ldm.spaces.space import Space
 
 __all__ = ["SPD"]
 

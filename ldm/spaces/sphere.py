@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators, normal
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.circle import CircleHeatKernel
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.sphere import SphereHeatKernel
 from ldm.spaces.space import Space
 

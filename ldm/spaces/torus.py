@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators, uniform
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.torus import TorusHeatKernel
 from ldm.spaces.space import Space
 

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators, normal
-from ldm.spaces.eigenangles import log_unitary
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.unitary import UnitaryHeatKernel
 from ldm.spaces.matrix_group import MatrixGroup
+from ldm.spaces.numerics.eigenangles import log_unitary
 
 __all__ = ["SpecialUnitary"]
 

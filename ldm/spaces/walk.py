@@ -4,7 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators
-from ldm.spaces.space import Space, like
+from ldm.spaces.space import Space
+from ldm.tensors import like
 
 __all__ = ["random_walk"]
 

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ldm.bottlenecks.identity import Identity as IdentityBottleneck
+from ldm.bottlenecks.passthrough import Identity as IdentityBottleneck
 from ldm.spaces import Space
 from ldm.tokenizers.tokenizer import Tokenizer
 

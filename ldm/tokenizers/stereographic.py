@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ldm.bottlenecks.identity import Identity as IdentityBottleneck
+from ldm.bottlenecks.passthrough import Identity as IdentityBottleneck
 from ldm.spaces import Flat
 from ldm.tokenizers.tokenizer import Tokenizer
 

@@ -1,10 +1,10 @@
 """LightningModules that train tokenizers and priors, and what they need around them."""
 
 from ldm.training.fit import TrainerOptions
+from ldm.training.learning_rate import Constant, Cosine
 from ldm.training.muon import MuonAdamW
 from ldm.training.prior_training import PriorTraining
 from ldm.training.riemannian_adam import RiemannianAdam
-from ldm.training.schedules import Constant, Cosine
 from ldm.training.selection import Selection
 from ldm.training.tokenizer_training import TokenizerTraining
 from ldm.training.training import Diverged, Training

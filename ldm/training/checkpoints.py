@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from data.files.whole import write_whole
 from ldm import distributed
-from ldm.hub.files import write_whole
 from ldm.training.training import Training
 
 __all__ = ["SaveCheckpoint"]

@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
-from ldm.hub.files import write_whole
+from data.files.whole import write_whole
 from ldm.hub.weights import check_resumable
 from ldm.training.checkpoints import SaveCheckpoint
 from ldm.training.pictures import SavePictures

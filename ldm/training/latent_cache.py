@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from data import DataModule, SampleOrder
-from data.images import coins
-from ldm.hub.files import write_whole
+from data.files.whole import write_whole
+from data.images.base import coins
 from ldm.hub.weights import fingerprint
 from ldm.tokenizers import Batch, Tokenizer
 

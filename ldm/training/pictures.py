@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from data.pictures import save_picture
+from data.images.grid import save_picture
 from ldm.samplers import Unsolved
 from ldm.training.records import log_picture
 from ldm.training.training import Training

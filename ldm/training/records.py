@@ -10,8 +10,8 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torchvision.io import decode_image
 
+from data.files.whole import write_whole
 from ldm import distributed
-from ldm.hub.files import write_whole
 from ldm.training.training import Training
 
 __all__ = ["CSV", "LogMetrics", "log_picture", "tensorboard", "wandb"]

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ldm.spaces.space import Space, like
+from ldm.spaces.space import Space
+from ldm.tensors import like
 
 __all__ = ["RiemannianAdam"]
 

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from ldm.randomness import fold, step_generator
 from ldm.training.ema import EMA
-from ldm.training.schedules import Constant
+from ldm.training.learning_rate import Constant
 
 __all__ = ["Diverged", "Training"]
 

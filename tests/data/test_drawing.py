@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from data import drawing
-from data.charts import sphere_grid
 from data.drawing import world_map
+from data.points.charts import sphere_grid
 
 BLUE, RED = torch.tensor([0x2F, 0x5D, 0x8A]) / 255, torch.tensor([0xC4, 0x47, 0x2B]) / 255
 FAINT = torch.tensor([0xC8, 0xCE, 0xD6]) / 255

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import DataError
+from data.files.errors import DataError
 from data.order import Draw, SampleOrder, mix, permutation
 
 lengths, batches, seeds = st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**31)

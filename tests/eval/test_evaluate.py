@@ -9,9 +9,9 @@ import torch
 import eval.__main__
 from data import Digits
 from eval.evaluate import evaluate
-from eval.images import ImageEvaluation
-from ldm.experiment import load_run
-from ldm.signatures import ConfigError
+from eval.scorers.images import ImageEvaluation
+from ldm.config.signatures import ConfigError
+from ldm.run.experiment import load_run
 from ldm.spaces import Flat
 from ldm.tokenizers import Identity
 

@@ -8,8 +8,8 @@ from omegaconf import ListConfig, OmegaConf
 
 from eval import reproduce as module
 from eval.reproduce import TABLES, main, reproduce
-from ldm.config import ConfigError, compose
-from ldm.run import Run
+from ldm.config.compose import ConfigError, compose
+from ldm.run.folder import Run
 
 ALL = sorted(path.stem for path in TABLES.glob("*.yaml"))
 

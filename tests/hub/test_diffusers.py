@@ -6,8 +6,8 @@ from diffusers import AutoencoderKL, DiTTransformer2DModel
 from torch import nn
 
 from ldm.hub import diffusers as hub
-from ldm.networks.compvis import Decoder, Encoder
-from ldm.networks.dit import DiT
+from ldm.networks.images.compvis import Decoder, Encoder
+from ldm.networks.images.dit import DiT
 
 
 def pair(width, multipliers, attention_resolutions=(), latent=4) -> nn.ModuleDict:

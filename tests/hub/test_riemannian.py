@@ -11,8 +11,8 @@ from ldm.hub.riemannian import (
     time_mlp_from_averages,
     time_mlp_from_published,
 )
-from ldm.networks.mlp import MLP
-from ldm.networks.time_mlp import TimeMLP
+from ldm.networks.points.mlp import MLP
+from ldm.networks.points.time_mlp import TimeMLP
 
 WIDTHS = [4, 8, 8, 8, 3]  # a point and the time, three hidden layers, a vector
 

@@ -7,8 +7,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from data.files.whole import StorageFull
 from ldm.hub import weights
-from ldm.hub.files import StorageFull
 from ldm.hub.weights import (
     BadCheckpoint,
     check_resumable,

@@ -7,23 +7,23 @@ from torch.func import jacrev, jvp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.testing import assert_close
 
-from ldm.networks.fields import (
+from ldm.networks.points.fields import (
     DivergenceFree,
     Eigen,
     LieAlgebra,
     TorusField,
 )
-from ldm.networks.lattice import LatticeNet
-from ldm.networks.mlp import MLP
-from ldm.networks.point_features import (
+from ldm.networks.points.mlp import MLP
+from ldm.networks.points.point_features import (
     CircleAngles,
     FourierFeatures,
     RandomFourierFeatures,
     SinusoidalTime,
     SphericalHarmonics,
 )
-from ldm.networks.residual_mlp import ResidualMLP
-from ldm.networks.time_mlp import TimeMLP
+from ldm.networks.points.residual_mlp import ResidualMLP
+from ldm.networks.points.su3_net import LatticeNet
+from ldm.networks.points.time_mlp import TimeMLP
 
 SMALL = {"width": 16, "depth": 2}
 U_NET = {"width": 32, "depth": 1, "condition": 16}

@@ -8,7 +8,7 @@ from ldm.objectives import BridgeMatching
 from ldm.processes import DiffusionMixture
 from ldm.processes.rates import Linear
 from ldm.spaces import Flat, Rotations, Sphere
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 LINE, SPHERE = Flat([1]), Sphere(2)
 

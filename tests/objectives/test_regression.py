@@ -11,7 +11,7 @@ from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
 from ldm.randomness import sample_generators
 from ldm.spaces import Flat
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 SPACE = Flat([4, 5])
 FLOW, DIFFUSION = LinearFlow(SPACE), GaussianDiffusion(SPACE, "cosine")

@@ -13,7 +13,7 @@ from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow
 from ldm.randomness import sample_generators
 from ldm.samplers import EulerODE, Guidance, Scheduler, Unsolved
 from ldm.spaces import Flat
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 SPACE = Flat([2, 3])
 FLOW = LinearFlow(SPACE)

@@ -10,7 +10,7 @@ from ldm.processes import DiffusionMixture, Drifts
 from ldm.processes.rates import Linear
 from ldm.randomness import sample_generators
 from ldm.spaces import Flat, GeodesicDistance, Sphere
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 LINE = Flat([1])
 RATES = [Linear(0.5, 0.5), Linear(0.1, 0.0), Linear(1e-4, 5e-4)]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ldm.processes import Denoised
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 
 class GaussianData:

@@ -20,7 +20,7 @@ from ldm.processes import (
 from ldm.processes.rates import Linear
 from ldm.samplers import Guidance
 from ldm.spaces import Flat, Sphere
-from ldm.spaces.space import like
+from ldm.tensors import like
 
 SPACE = Flat([6, 4])
 FLOW, DIFFUSION = LinearFlow(SPACE), GaussianDiffusion(SPACE)

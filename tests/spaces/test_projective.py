@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from ldm.spaces import ProjectiveSpace, Rotations, Sphere
-from ldm.spaces.quaternions import rotation
+from ldm.spaces.numerics.quaternions import rotation
 
 
 def points(space: ProjectiveSpace, seed: int) -> list[torch.Tensor]:

@@ -14,7 +14,7 @@ from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 
 from ldm.spaces import Rotations, WrappedNormal
-from ldm.spaces.quaternions import quaternion, rotation
+from ldm.spaces.numerics.quaternions import quaternion, rotation
 
 space = Rotations()
 one = torch.eye(3, dtype=torch.float64)[None]

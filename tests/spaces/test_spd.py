@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from ldm.spaces import SPD
 from ldm.spaces.divergence import divergence
-from ldm.spaces.symmetric import (
+from ldm.spaces.numerics.symmetric import (
     symmetric_clamp,
     symmetric_exp,
     symmetric_log,

@@ -10,7 +10,7 @@ from scipy.linalg import expm, logm
 from torch.testing import assert_close
 
 from ldm.spaces import SpecialUnitary, Sphere
-from ldm.spaces.eigenangles import eigenangles
+from ldm.spaces.numerics.eigenangles import eigenangles
 
 sizes = pytest.mark.parametrize("n", [2, 3, 4])
 small = pytest.mark.parametrize("n", [2, 3])

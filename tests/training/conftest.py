@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from data import Digits
 from ldm.bottlenecks import Gaussian, GroupedSphericalQuantizer
 from ldm.losses import Adversarial, ReconstructionLoss
-from ldm.networks.dit import DiT
-from ldm.networks.patchgan import PatchGAN
+from ldm.networks.images.dit import DiT
+from ldm.networks.images.patchgan import PatchGAN
 from ldm.objectives import Regression
 from ldm.priors import Denoiser, LabelDropout
 from ldm.processes import GaussianDiffusion

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators, normal
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 
 __all__ = ["CircleHeatKernel", "wrapped_log_density", "wrapped_score"]
 

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from ldm.randomness import Generators, normal, uniform
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
-from ldm.spaces.sinhc import log_sinhc_of_root, slope_of_log_sinhc_over_root
-from ldm.spaces.space import Space, like
+from ldm.spaces.heat_kernel import HeatKernel
+from ldm.spaces.numerics.sinhc import log_sinhc_of_root, slope_of_log_sinhc_over_root
+from ldm.spaces.space import Space
+from ldm.tensors import like
 
 __all__ = ["HyperbolicHeatKernel"]
 

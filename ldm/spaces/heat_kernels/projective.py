@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 
 __all__ = ["ProjectiveHeatKernel"]
 

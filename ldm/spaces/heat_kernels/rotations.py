@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.projective import ProjectiveHeatKernel
-from ldm.spaces.quaternions import quaternion, rotation
+from ldm.spaces.numerics.quaternions import quaternion, rotation
 
 __all__ = ["RotationHeatKernel"]
 

@@ -1,7 +1,6 @@
 """Brownian motion on the spheres S^d, d of 2 or more."""
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,12 +8,10 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from ldm.randomness import Generators
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.radial import radial_kernel
 from ldm.spaces.heat_kernels.radial_map import stretch
-
-if TYPE_CHECKING:
-    from ldm.spaces.sphere import Sphere
+from ldm.spaces.space import Space
 
 __all__ = ["SphereHeatKernel"]
 
@@ -30,7 +27,7 @@ class SphereHeatKernel(HeatKernel):
         space: the sphere, of dimension 2 or more.
     """
 
-    def __init__(self, space: "Sphere") -> None:
+    def __init__(self, space: Space) -> None:
         self.space = space
 
     def log_density(

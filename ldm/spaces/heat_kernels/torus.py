@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.randomness import Generators, normal
+from ldm.spaces.heat_kernel import HeatKernel
 from ldm.spaces.heat_kernels.circle import UNIFORM, wrapped_log_density, wrapped_score
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
 
 __all__ = ["TorusHeatKernel"]
 

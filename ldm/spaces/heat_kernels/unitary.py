@@ -9,7 +9,6 @@ s = 2 needs few terms of either. Drouffe's and Zuber's review, Physics Reports 1
 import itertools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -17,11 +16,9 @@ from torch import Tensor
 from torch.func import jvp
 
 from ldm.randomness import Generators, normal, uniform
-from ldm.spaces.eigenangles import Once, eigenangles, once
-from ldm.spaces.heat_kernels.heat_kernel import HeatKernel
-
-if TYPE_CHECKING:
-    from ldm.spaces.unitary import SpecialUnitary
+from ldm.spaces.heat_kernel import HeatKernel
+from ldm.spaces.matrix_group import MatrixGroup
+from ldm.spaces.numerics.eigenangles import Once, eigenangles, once
 
 __all__ = ["UnitaryHeatKernel"]
 
@@ -41,7 +38,7 @@ class UnitaryHeatKernel(HeatKernel):
     differentiated once; a second time is refused.
     """
 
-    def __init__(self, group: "SpecialUnitary") -> None:
+    def __init__(self, group: MatrixGroup) -> None:
         self.group = group
 
     def log_density(

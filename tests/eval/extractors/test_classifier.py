@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from data.digits import Digits
+from data.images.digits import Digits
 from eval.extractors import Classifier
 from eval.extractors.classifier import Settings
 from eval.metrics import FrechetDistance, to_uint8

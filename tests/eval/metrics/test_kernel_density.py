@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from data.earth import Earth
-from data.torsions import RNA
+from data.points.earth import Earth
+from data.points.torsions import RNA
 from eval.metrics.kernel_density import (
     KAPPAS,
     kernel_density_nll,

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from ldm.randomness import sample_generators
 from ldm.spaces import Hyperboloid, PoincareBall
-from ldm.spaces.sinhc import log_sinhc_of_root
+from ldm.spaces.numerics.sinhc import log_sinhc_of_root
 
 dims = pytest.mark.parametrize("dim", [2, 3])
 

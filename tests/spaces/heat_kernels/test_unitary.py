@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from ldm.randomness import sample_generators
 from ldm.spaces import SpecialUnitary, Sphere
-from ldm.spaces.eigenangles import eigenangles
+from ldm.spaces.numerics.eigenangles import eigenangles
 
 both = pytest.mark.parametrize("n", [2, 3])
 THIRD = 2 * math.pi / 3

@@ -1,0 +1,1 @@
+"""Files that sets are read from: found, downloaded, checked, unpacked, written whole."""

@@ -1,0 +1,166 @@
+"""CIFAR-10: the official archive, or the same pictures as JPEG files."""
+
+import hashlib
+import io
+import logging
+import tarfile
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import rich.progress
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from data.files.archives import BROKEN, unpack
+from data.files.download import download
+from data.files.errors import DataError
+from data.files.roots import cache_folder, download_folder, find, looked_for, staging, stamp
+from data.images.base import Images, MemoryImages
+
+__all__ = ["CIFAR10"]
+
+log = logging.getLogger(__name__)
+
+OFFICIAL = ("cifar10/cifar-10-batches-py", "cifar-10-batches-py")
+JPEG = ("cifar10_jpeg/cifar10_jpeg.tar.xz", "cifar10_jpeg.tar.xz")
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+EXPECTED = "should hold train/<class>/*.jpg and test/<class>/*.jpg of CIFAR-10's ten classes"
+
+
+class CIFAR10(Images):
+    """50,000 colour pictures of 32x32 to learn from, 10,000 held out (Krizhevsky, 2009).
+
+    The official files are used where they are found. Else an archive `cifar10_jpeg.tar.xz` of
+    `train/<class>/*.jpg` and `test/<class>/*.jpg` is, whose artefacts make numbers incomparable
+    with published ones: the set then calls itself "CIFAR-10 (JPEG)".
+
+    Args:
+        seed: of the sample order and the augmentation.
+        workers: processes that load.
+        flip: mirror training images at random.
+        root: folder of the files; see data/README.md for where they are looked for without it.
+
+    Raises:
+        DataError: files are missing, truncated, or hold something else.
+    """
+
+    channels = 3
+    size = 32
+    class_names = (
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    )
+
+    def __init__(
+        self, seed: int = 0, workers: int = 0, flip: bool = False, root: str | None = None
+    ) -> None:
+        super().__init__(seed, workers)
+        self.flip, self.root = flip, root
+
+    @property
+    def name(self) -> str:
+        return "CIFAR-10 (JPEG)" if self._source.name.endswith(".tar.xz") else "CIFAR-10"
+
+    def prepare_data(self) -> None:
+        """Download the official archive where neither form is found; decode JPEG files once."""
+        if find(self.root, *OFFICIAL, *JPEG) is None:
+            folder = download_folder(self.root)
+            archive = folder / URL.rsplit("/", 1)[1]
+            download(archive, SHA256, URL)
+            unpack(archive, folder / "cifar10")
+            archive.unlink()
+        _ = self.train_dataset
+
+    def load(self, split: str) -> MemoryImages:
+        if self._source.name.endswith(".tar.xz"):
+            decoded = self._decoded
+            images, labels = decoded[f"{split}_images"], decoded[f"{split}_labels"]
+        else:
+            images, labels = self._official(split)
+        return MemoryImages(images, labels, flip=self.flip and split == "train")
+
+    @cached_property
+    def _source(self) -> Path:
+        path = find(self.root, *OFFICIAL, *JPEG)
+        if path is None:
+            places = looked_for(self.root, OFFICIAL[0], JPEG[0])
+            raise DataError(
+                f"CIFAR-10 is at none of {places}: set `root` or LDM_DATA, "
+                "or call prepare_data() to download it"
+            )
+        return path
+
+    def _official(self, split: str) -> tuple[Tensor, Tensor]:
+        from torchvision.datasets import CIFAR10 as Official
+
+        try:  # these are pickles: torchvision opens only the files whose checksums it knows
+            files = Official(self._source.parent, train=split == "train")
+        except RuntimeError as error:
+            raise DataError(f"{self._source} is incomplete or damaged: remove it") from error
+        images = torch.from_numpy(files.data).permute(0, 3, 1, 2).contiguous()
+        return images, torch.tensor(files.targets)
+
+    @cached_property
+    def _decoded(self) -> dict[str, Tensor]:
+        key = hashlib.sha256(stamp(self._source).encode()).hexdigest()[:16]
+        cache = cache_folder() / "decoded" / f"cifar10_jpeg-{key}.safetensors"
+        if not cache.exists():
+            log.info("decoding %s to %s", self._source, cache)
+            with staging(cache) as part:
+                save_file(_decode(self._source, self.class_names), part)
+        return load_file(cache)
+
+
+def _decode(archive: Path, class_names: tuple[str, ...]) -> dict[str, Tensor]:
+    """All pictures of an archive of JPEG files, straight from the stream: no file is written."""
+    images: dict[str, list[np.ndarray]] = {"train": [], "test": []}
+    labels: dict[str, list[int]] = {"train": [], "test": []}
+    try:
+        with (
+            rich.progress.open(archive, "rb", description="decoding", transient=True) as file,
+            tarfile.open(fileobj=file, mode="r|*") as tar,
+        ):
+            for member in tar:
+                if not member.isfile():
+                    continue
+                split, _, rest = member.name.removeprefix("./").partition("/")
+                name = rest.partition("/")[0]
+                if split not in images or name not in class_names:
+                    raise DataError(f"{archive} {EXPECTED}, got {member.name}")
+                labels[split].append(class_names.index(name))
+                images[split].append(_picture(tar.extractfile(member).read(), member.name))
+    except BROKEN as error:
+        raise DataError(f"{archive} is truncated or damaged ({error}): fetch it again") from error
+    if not (images["train"] and images["test"]):
+        raise DataError(f"{archive} {EXPECTED}, one of them is empty")
+    return {
+        f"{split}_{key}": value
+        for split in images
+        for key, value in (
+            ("images", torch.from_numpy(np.stack(images[split])).permute(0, 3, 1, 2).contiguous()),
+            ("labels", torch.tensor(labels[split])),
+        )
+    }
+
+
+def _picture(content: bytes, name: str) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise DataError(f"{name} in the archive is not a sound image ({error})") from error
+    if pixels.shape != (32, 32, 3):
+        raise DataError(f"{name} in the archive should be 32x32 in colour, got {pixels.shape}")
+    return pixels

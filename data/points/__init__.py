@@ -1,0 +1,1 @@
+"""Sets of points on manifolds, one file a set."""

@@ -1,0 +1,200 @@
+"""Lattices of SU(3) matrices under Wilson's action, simulated by Langevin dynamics."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float, Float32
+from rich.progress import track
+from torch import Tensor
+
+from data.drawing import histogram
+from data.files.arrays import read_array
+from data.files.errors import DataError
+from data.files.roots import cache_folder, staging
+from data.points.base import SplitPoints
+
+__all__ = ["SU3Lattice", "plaquettes", "simulate"]
+
+PROJECT_EVERY = 100  # steps: rounding takes matrices off the group slowly
+
+
+class SU3Lattice(SplitPoints):
+    """One SU(3) matrix a site, of density exp(beta / 3 sum Re tr P), as in Lou et al. (2023).
+
+    P is the product of a site's neighbours to the east, north, west and south, the last two
+    inverted; the lattice is periodic. Points are `(2, 3, 3, size, size)`, real and imaginary parts
+    first. They are simulated when they are first asked for, some twenty minutes on one core, and
+    kept in the cache.
+
+    Args:
+        beta: coupling.
+        size: side of the lattice, sites.
+        chains: of the simulation, one point each.
+        steps: of each chain.
+        step: length of one, in variance per unit tangent direction.
+        seed: of the sample order.
+        workers: processes that load.
+        split: whose sizes of train, val and test, see `split_sizes`.
+        split_seed: of which points go where.
+        data_seed: of the simulation.
+
+    Raises:
+        DataError: a number that must be positive is not.
+    """
+
+    def __init__(
+        self,
+        beta: float = 9.0,
+        size: int = 2,
+        chains: int = 20_000,
+        steps: int = 4000,
+        step: float = 1e-3,
+        seed: int = 0,
+        workers: int = 0,
+        split: str = "rsgm",
+        split_seed: int = 0,
+        data_seed: int = 0,
+    ) -> None:
+        super().__init__(seed, workers, split, split_seed)
+        self.made_by = {"beta": beta, "size": size, "chains": chains, "steps": steps, "step": step}
+        if min(self.made_by.values()) <= 0:
+            raise DataError(f"all of these must be positive: {self.made_by}")
+        self.beta, self.size, self.data_seed = beta, size, data_seed
+        self.name = f"SU(3) {size}x{size}, beta {beta:g}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(2, 3, 3, size, size)`."""
+        return (2, 3, 3, self.size, self.size)
+
+    @property
+    def file(self) -> Path:
+        """Where the simulated points are kept."""
+        made_by = json.dumps({**self.made_by, "data_seed": self.data_seed}, sort_keys=True)
+        key = hashlib.sha256(made_by.encode()).hexdigest()[:16]
+        return cache_folder() / "su3_lattice" / f"{key}.npy"
+
+    def prepare_data(self) -> None:
+        """Simulate the points where they are not in the cache."""
+        if not self.file.is_file():
+            generator = torch.Generator().manual_seed(self.data_seed)
+            points = to_coordinates(simulate(**self.made_by, generator=generator))
+            with staging(self.file) as part:
+                np.save(part, points.numpy())
+
+    def read(self) -> Float32[Tensor, "n 2 3 3 size size"]:
+        self.prepare_data()
+        return torch.from_numpy(read_array(self.file, "delete it, and it is made again"))
+
+    def action(self, x: Float[Tensor, "n 2 3 3 size size"]) -> Float[Tensor, " n"]:
+        """S = -beta / 3 sum Re tr P: the negative log density, nats, up to a constant."""
+        return -self.beta * self.mean_plaquette(x) * self.size**2
+
+    def mean_plaquette(self, x: Float[Tensor, "n 2 3 3 size size"]) -> Float[Tensor, " n"]:
+        """Re tr P / 3 averaged over sites: 1 where all matrices commute."""
+        return plaquettes(to_matrices(x)).mean((1, 2)) / 3
+
+    def drawing(
+        self,
+        data: Float[Tensor, "n 2 3 3 size size"],
+        samples: Float[Tensor, "m 2 3 3 size size"],
+    ) -> Float[Tensor, "3 h w"]:
+        each = (self.mean_plaquette(x) for x in (data, samples))
+        return histogram(*each, name="mean plaquette, Re tr P / 3")
+
+
+def plaquettes(u: Complex[Tensor, "n size size 3 3"]) -> Float[Tensor, "n size size"]:
+    """Re tr P at every site, P = E N W^H S^H."""
+    east, north, west, south = _neighbours(u)
+    return ((south @ west).conj() * (east @ north)).sum((-2, -1)).real
+
+
+def _neighbours(u: Complex[Tensor, "n size size 3 3"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return u.roll(-1, 2), u.roll(1, 1), u.roll(1, 2), u.roll(-1, 1)
+
+
+def simulate(
+    beta: float,
+    size: int,
+    chains: int,
+    steps: int,
+    step: float,
+    generator: torch.Generator | None = None,
+) -> Complex[Tensor, "chains size size 3 3"]:
+    """Unadjusted Langevin dynamics from uniform matrices: dU = U (1/2 grad log density dt + dB).
+
+    The Brownian motion has unit variance in each orthonormal direction of the Frobenius metric, to
+    which the factor 1/2 of the drift belongs. (Complex normal numbers of unit variance have half of
+    it in each real direction: noise of them would double beta.)
+
+    Args:
+        beta: coupling.
+        size: side of the lattice, sites.
+        chains: how many, independent.
+        steps: of each.
+        step: length of one; the bias is of its order.
+        generator: of the start and the noise.
+    """
+    shape = (chains, size, size, 3, 3)
+    u = nearest(_normal(shape, generator))
+    for number in track(range(1, steps + 1), "SU(3) lattice", transient=True):
+        noise = to_algebra(_normal(shape, generator))
+        move = step * beta / 6 * _gradient(u) + math.sqrt(step) * noise
+        u = u @ _exp(move)
+        if number % PROJECT_EVERY == 0 or number == steps:
+            u = nearest(u)
+    return u
+
+
+def _gradient(u: Complex[Tensor, "n size size 3 3"]) -> Complex[Tensor, "n size size 3 3"]:
+    """Of the sum of `plaquettes`, as elements of the algebra: U times it is the tangent vector."""
+    east, north, west, south = _neighbours(u)
+    out, back = east @ north, south @ west
+    # What each neighbour's matrix is multiplied with, brought from the site to the neighbour.
+    ambient = (back @ north.mH).roll(1, 2) + (east.mH @ back).roll(-1, 1)
+    ambient += (south.mH @ out).roll(-1, 2) + (out @ west.mH).roll(1, 1)
+    return to_algebra(u.mH @ ambient)
+
+
+def _exp(a: Complex[Tensor, "*n 3 3"]) -> Complex[Tensor, "*n 3 3"]:
+    """Four terms of the exponential: exact to single precision for the small steps of a chain."""
+    one = torch.eye(3, dtype=a.dtype)
+    series = one + a / 4
+    for order in (3, 2, 1):
+        series = one + a @ series / order
+    return series
+
+
+def to_algebra(a: Complex[Tensor, "*n 3 3"]) -> Complex[Tensor, "*n 3 3"]:
+    """The orthogonal projection on antihermitian matrices without trace."""
+    a = (a - a.mH) / 2
+    trace = a.diagonal(dim1=-2, dim2=-1).mean(-1)
+    return a - trace[..., None, None] * torch.eye(3, dtype=a.dtype)
+
+
+def nearest(a: Complex[Tensor, "*n 3 3"]) -> Complex[Tensor, "*n 3 3"]:
+    """The nearest unitary matrices, turned by a phase to determinant 1; of normal ones, uniform."""
+    left, _, right = torch.linalg.svd(a)
+    u = left @ right
+    # One of the three cube roots: the one nearest to 1, so that SU(3) is left alone.
+    phase = torch.linalg.det(u).angle() / 3
+    return u * torch.polar(torch.ones_like(phase), -phase)[..., None, None]
+
+
+def _normal(shape: tuple[int, ...], generator: torch.Generator | None) -> Complex[Tensor, "..."]:
+    """Unit variance in the real and in the imaginary part."""
+    return torch.view_as_complex(torch.randn(*shape, 2, generator=generator))
+
+
+def to_coordinates(u: Complex[Tensor, "n size size 3 3"]) -> Float[Tensor, "n 2 3 3 size size"]:
+    """Real and imaginary parts, sites last."""
+    return torch.view_as_real(u).permute(0, 5, 3, 4, 1, 2).contiguous()
+
+
+def to_matrices(x: Float[Tensor, "n 2 3 3 size size"]) -> Complex[Tensor, "n size size 3 3"]:
+    """What `to_coordinates` was given."""
+    return torch.view_as_complex(x.permute(0, 4, 5, 2, 3, 1).contiguous())

@@ -1,0 +1,100 @@
+"""Mixtures of von Mises-Fisher laws on the sphere."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from data.drawing import world_map
+from data.files.errors import DataError
+from data.points.charts import Chart, sphere_chart
+from data.points.synthetic import Synthetic
+
+__all__ = ["VonMisesFisher"]
+
+
+class VonMisesFisher(Synthetic):
+    """Density proportional to exp(kappa mean.x) on the unit sphere, averaged over means.
+
+    One mean and kappa = 15 is RSGM's toy problem.
+
+    Args:
+        means: of the components, which weigh alike; of any length but zero.
+        kappa: concentration: for large ones, 1 / variance per tangent direction.
+        seed: of the sample order.
+        workers: processes that load.
+        data_seed: of the held-out points.
+        size: points in each split.
+
+    Raises:
+        DataError: a mean is no direction of space, or kappa is not positive.
+
+    Example:
+        >>> round(VonMisesFisher(kappa=15).entropy, 4)  # 1 + ln(2 pi / 15)
+        0.1298
+    """
+
+    name, shape, numbers = "vMF", (3,), 3
+
+    def __init__(
+        self,
+        means: Sequence[Sequence[float]] = ((0, 0, 1),),
+        kappa: float = 15.0,
+        seed: int = 0,
+        workers: int = 0,
+        data_seed: int = 0,
+        size: int = 20_000,
+    ) -> None:
+        super().__init__(seed, workers, data_seed, size)
+        if not means or any(len(mean) != 3 or not any(mean) for mean in means):
+            raise DataError(f"means must be directions (x, y, z), got {means}")
+        if not kappa > 0:
+            raise DataError(f"kappa must be positive, got {kappa}")
+        directions = torch.tensor([list(mean) for mean in means], dtype=torch.float64)
+        self.means = torch.nn.functional.normalize(directions, dim=1)
+        self.kappa = kappa
+
+    def transform(self, u: Float64[Tensor, "n 3"]) -> Float64[Tensor, "n 3"]:
+        component, height, turn = u.T
+        mean = self.means[(component * len(self.means)).long()]
+        # The law of the height along the mean has a distribution function that can be inverted.
+        z = 1 + torch.log(height + (1 - height) * math.exp(-2 * self.kappa)) / self.kappa
+        level = (1 - z.square()).clamp(min=0).sqrt()
+        angle = 2 * math.pi * turn
+        first, second = _tangents(mean)
+        around = angle.cos()[:, None] * first + angle.sin()[:, None] * second
+        return z[:, None] * mean + level[:, None] * around
+
+    def log_density(self, x: Float[Tensor, "n 3"]) -> Float64[Tensor, " n"]:
+        # |x - mean|^2 / 2 is 1 - cos, without the digits that 1 - x.mean loses near the mean.
+        chord = (x.double()[:, None] - self.means).square().sum(-1) / 2
+        return torch.logsumexp(-self.kappa * chord, 1) - math.log(len(self.means)) - self._log_norm
+
+    @property
+    def entropy(self) -> float | None:
+        """Exact for one component: ln(2 pi) - ln(kappa) + 1 up to terms of exp(-2 kappa)."""
+        if len(self.means) > 1:
+            return None
+        tail = math.exp(-2 * self.kappa)
+        return self._log_norm + 1 - 2 * self.kappa * tail / (1 - tail)
+
+    @property
+    def _log_norm(self) -> float:
+        return math.log(2 * math.pi * -math.expm1(-2 * self.kappa) / self.kappa)
+
+    def drawing(
+        self, data: Float[Tensor, "n 3"], samples: Float[Tensor, "m 3"]
+    ) -> Float[Tensor, "3 h w"]:
+        return world_map(data, samples)
+
+    def chart(self) -> Chart:
+        return sphere_chart()
+
+
+def _tangents(x: Float64[Tensor, "n 3"]) -> tuple[Float64[Tensor, "n 3"], Float64[Tensor, "n 3"]]:
+    """Two unit vectors that stand upright on each unit vector and on one another."""
+    axis = torch.zeros_like(x).scatter_(1, x.abs().argmin(1, keepdim=True), 1.0)
+    first = torch.nn.functional.normalize(torch.linalg.cross(x, axis), dim=1)
+    return first, torch.linalg.cross(x, first)

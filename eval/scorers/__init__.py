@@ -1,0 +1,1 @@
+"""Scorers: what a run is scored by, one file a kind."""

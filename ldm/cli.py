@@ -1,0 +1,77 @@
+"""What the commands have in common: how they read `key=value` and how they fail."""
+
+import functools
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+
+from data import DataError
+from ldm import distributed
+from ldm.config.compose import ConfigError
+from ldm.hub.weights import BadCheckpoint
+from ldm.samplers import Unsolved
+from ldm.training import Diverged
+
+__all__ = ["command", "take"]
+
+WRONG_INPUT = 2
+# Of the system: a full disk, a missing file, a folder that may not be written to.
+WRONG_INPUTS = (ConfigError, DataError, BadCheckpoint, MisconfigurationException, OSError)
+STOPPED = 143  # what a shell reports of a process that SIGTERM ended
+
+
+def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+    """Turn errors a user can mend into one message on stderr; 2 when the input was wrong."""
+
+    @functools.wraps(main)
+    def run(arguments: list[str]) -> None:
+        if {"-h", "--help"} & set(arguments):
+            return print(sys.modules[main.__module__].__doc__)
+        _quiet_lightning()
+        try:
+            main(arguments)
+        except WRONG_INPUTS as error:
+            _fail(str(error), WRONG_INPUT)
+        except (Diverged, Unsolved) as error:
+            _fail(str(error), 1)
+        except SIGTERMException:
+            if distributed.rank() > 0:
+                sys.exit(0)  # Lightning would kill the first rank for another code
+            _fail("stopped by SIGTERM, state saved: the same command goes on from there", STOPPED)
+
+    return run
+
+
+def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str, Any], list[str]]:
+    """A command's own `key=value` arguments by kind, and the rest, which are for the config.
+
+    Raises:
+        ConfigError: a value is not of its kind.
+    """
+    own, rest = {}, []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and key in kinds:
+            try:
+                own[key] = kinds[key](value)
+            except ValueError:
+                raise ConfigError(f"{key} must be {kinds[key].__name__}, got {value!r}") from None
+        else:
+            rest.append(argument)
+    return own, rest
+
+
+def _quiet_lightning() -> None:
+    # Its advice is on hardware, loggers and modes that are as they are meant to be.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for package in ("pytorch_lightning", "lightning_fabric"):
+        warnings.filterwarnings("ignore", module=package)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)

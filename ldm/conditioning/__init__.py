@@ -1,0 +1,1 @@
+"""What a prior is told about a sample: labels and their null."""

@@ -1,0 +1,1 @@
+"""Configurations: composed, checked, and explained where they are wrong."""

@@ -1,0 +1,1 @@
+"""Encoders, decoders and backbones of grids, one file a family."""

@@ -1,0 +1,231 @@
+"""The diffusion transformer with adaptive layer norms that start at zero.
+
+Source: Peebles and Xie, "Scalable diffusion models with transformers", 2023. Parameters are named
+as in the published checkpoints.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ldm.networks.embedders import (
+    LabelEmbedder,
+    PatchEmbedder,
+    TimestepEmbedder,
+    position_embedding,
+)
+from ldm.networks.images.layers import attention
+
+__all__ = ["SIZES", "DiT"]
+
+SIZES = {
+    "S": {"depth": 12, "width": 384, "heads": 6},
+    "B": {"depth": 12, "width": 768, "heads": 12},
+    "L": {"depth": 24, "width": 1024, "heads": 16},
+    "XL": {"depth": 28, "width": 1152, "heads": 16},
+}
+"""The published sizes."""
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention between all tokens."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        # Cut before the heads are split: the backward pass then joins three gradients in one copy.
+        parts = self.qkv(x).chunk(3, dim=2)
+        q, k, v = (rearrange(part, "b n (h d) -> b h n d", h=self.heads) for part in parts)
+        return self.proj(rearrange(attention(q, k, v), "b h n d -> b n (h d)"))
+
+
+class Modulation(nn.Sequential):
+    """A condition to `parts` vectors that shift, scale or gate tokens; all zero at first."""
+
+    def __init__(self, width: int, parts: int) -> None:
+        super().__init__(nn.SiLU(), nn.Linear(width, parts * width))
+        self.parts = parts
+
+    def forward(self, condition: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b 1 d"], ...]:
+        return super().forward(condition)[:, None].chunk(self.parts, dim=2)
+
+
+def modulated_norm(
+    x: Float[Tensor, "b n d"], shift: Float[Tensor, "b 1 d"], scale: Float[Tensor, "b 1 d"]
+) -> Float[Tensor, "b n d"]:
+    """Layer normalisation whose affine part comes from the condition."""
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
+
+
+class Block(nn.Module):
+    """Attention and a two-layer perceptron, each normalised and gated by the condition."""
+
+    def __init__(self, width: int, heads: int, mlp_ratio: float) -> None:
+        super().__init__()
+        hidden = int(width * mlp_ratio)
+        self.attn = Attention(width, heads)
+        self.mlp = nn.Sequential(
+            OrderedDict(
+                fc1=nn.Linear(width, hidden),
+                act=nn.GELU(approximate="tanh"),
+                fc2=nn.Linear(hidden, width),
+            )
+        )
+        self.adaLN_modulation = Modulation(width, 6)
+
+    def forward(
+        self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b n d"]:
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(condition)
+        x = torch.addcmul(x, gate1, self.attn(modulated_norm(x, shift1, scale1)))
+        return torch.addcmul(x, gate2, self.mlp(modulated_norm(x, shift2, scale2)))
+
+
+class FinalLayer(nn.Module):
+    """Tokens to the values of their patches."""
+
+    def __init__(self, width: int, values: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, values)
+        self.adaLN_modulation = Modulation(width, 2)
+
+    def forward(
+        self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b n _"]:
+        return self.linear(modulated_norm(x, *self.adaLN_modulation(condition)))
+
+
+class DiT(nn.Module):
+    """A transformer that denoises grids of reals, told the time and perhaps a class.
+
+    Its output is zero and its blocks are the identity when it is new. Training may compile the
+    `blocks` one by one; all of one network share a graph. Setting `checkpointing` makes the
+    backward pass recompute each block rather than keep its activations.
+
+    Args:
+        in_channels: of the latent.
+        size: side of the latent's grid, or its height and width.
+        patch: side of the square that becomes one token.
+        width, depth, heads: of the transformer.
+        classes: how many labels; label `classes` means none. 0 builds no table at all.
+        learn_sigma: also predict a variance for each value: twice the channels come out.
+        mlp_ratio: hidden units of a block's perceptron over `width`.
+
+    Raises:
+        ValueError: `size` is no multiple of `patch`, `width` no multiple of 4 and of `heads`, the
+            input is of another grid, or a label comes to a network without classes.
+
+    Example:
+        >>> dit = DiT.sized("S/2", in_channels=4, size=32)
+        >>> t, label = torch.tensor([0.0, 999.0]), torch.tensor([3, 1000])
+        >>> dit(torch.zeros(2, 4, 32, 32), t, label).shape
+        torch.Size([2, 8, 32, 32])
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 4,
+        size: int | Sequence[int] = 32,
+        patch: int = 2,
+        width: int = 1152,
+        depth: int = 28,
+        heads: int = 16,
+        classes: int = 1000,
+        learn_sigma: bool = True,
+        mlp_ratio: float = 4.0,
+    ) -> None:
+        super().__init__()
+        size = (size, size) if isinstance(size, int) else tuple(size)
+        if any(side % patch for side in size):
+            raise ValueError(f"patches of side {patch} do not tile a grid of {size}")
+        if width % 4 or width % heads:
+            raise ValueError(f"width must be a multiple of 4 and of {heads} heads, found {width}")
+        self.shape = (in_channels, *size)
+        self.patch = patch
+        self.classes = classes
+        self.checkpointing = False
+        self.x_embedder = PatchEmbedder(in_channels, patch, width)
+        self.t_embedder = TimestepEmbedder(width)
+        self.y_embedder = LabelEmbedder(classes, width) if classes else None
+        # A parameter, so that counts and checkpoints are the published ones, but never trained.
+        grid = [side // patch for side in size]
+        self.pos_embed = nn.Parameter(position_embedding(grid, width), requires_grad=False)
+        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(depth))
+        self.final_layer = FinalLayer(width, (1 + learn_sigma) * in_channels * patch**2)
+        self.reset_parameters()
+
+    @classmethod
+    def sized(cls, name: str, **arguments: Any) -> "DiT":
+        """A published size by name, such as "XL/2": the transformer, then the patch.
+
+        Raises:
+            ValueError: no such size.
+        """
+        size, _, patch = name.partition("/")
+        if size not in SIZES or not patch.isdecimal():
+            raise ValueError(
+                f"sizes are {', '.join(SIZES)}, then /patch as in XL/2; found {name!r}"
+            )
+        return cls(patch=int(patch), **SIZES[size], **arguments)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as published."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        nn.init.xavier_uniform_(self.x_embedder.proj.weight.flatten(1))
+        nn.init.zeros_(self.x_embedder.proj.bias)
+        for linear in (self.t_embedder.mlp[0], self.t_embedder.mlp[2]):
+            nn.init.normal_(linear.weight, std=0.02)
+        if self.y_embedder is not None:
+            nn.init.normal_(self.y_embedder.embedding_table.weight, std=0.02)
+        for layer in (*self.blocks, self.final_layer):
+            nn.init.zeros_(layer.adaLN_modulation[1].weight)
+        nn.init.zeros_(self.final_layer.linear.weight)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c h w"],
+        t: Float[Tensor, " b"] | Int[Tensor, " b"],
+        label: Int[Tensor, " b"] | None = None,
+    ) -> Float[Tensor, "b _ h w"]:
+        """Predict from noisy latents `x` at times `t`, in the unit of the process.
+
+        No label is the label `classes` for all.
+        """
+        if x.shape[1:] != self.shape:
+            raise ValueError(f"built for latents of {self.shape}, found {tuple(x.shape[1:])}")
+        condition = self.condition(t, label)
+        h = self.x_embedder(x)
+        # Under autocast the tokens stay in half precision from here on: half the memory traffic.
+        h = h + self.pos_embed.to(h.dtype)
+        for block in self.blocks:
+            if self.checkpointing and torch.is_grad_enabled():
+                h = checkpoint(block, h, condition, use_reentrant=False)
+            else:
+                h = block(h, condition)
+        values = self.final_layer(h, condition)
+        height, p = x.shape[2] // self.patch, self.patch
+        return rearrange(values, "b (h w) (p q c) -> b c (h p) (w q)", h=height, p=p, q=p)
+
+    def condition(self, t: Tensor, label: Tensor | None) -> Float[Tensor, "b d"]:
+        """The vector that modulates every block."""
+        if self.y_embedder is None:
+            if label is not None:
+                raise ValueError("built with classes=0, found a label: leave it out or set classes")
+            return self.t_embedder(t)
+        if label is None:
+            label = torch.full(t.shape, self.classes, device=t.device)
+        return self.t_embedder(t) + self.y_embedder(label)

@@ -1,0 +1,238 @@
+"""The convolutional tokenizer of grouped spherical quantization, in the style of MAGVIT-v2.
+
+Source: Wang et al., "Scaling image tokenizers with grouped spherical quantization", 2024, sections
+3 and 4. Its two additions to a plain decoder are an adaptive group normalisation conditioned on the
+latent's own statistics, and upsampling from depth to space.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ldm.networks.images.layers import SpatialAttention, check_grid, group_norm
+
+__all__ = ["AdaptiveGroupNorm", "Decoder", "DepthToSpace", "Encoder"]
+
+SILU_GAIN = 1.6761  # 1 / sqrt(E silu(x)^2) for a standard normal x: keeps the variance
+
+
+def conv(
+    in_channels: int, out_channels: int, kernel: int = 3, *, stride: int = 1, gain: float = 1.0
+) -> nn.Conv2d:
+    """A convolution with Kaiming normal weights, fan-in, times `gain`."""
+    layer = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2)
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(in_channels * kernel**2))
+    return layer
+
+
+class ResidualBlock(nn.Module):
+    """Two normalised 3x3 convolutions beside a skip connection."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            group_norm(in_channels, eps=1e-5),
+            nn.SiLU(),
+            conv(in_channels, out_channels, gain=SILU_GAIN),
+            group_norm(out_channels, eps=1e-5),
+            nn.SiLU(),
+            conv(out_channels, out_channels, gain=SILU_GAIN * math.sqrt(0.5)),
+        )
+        same = in_channels == out_channels
+        self.skip = nn.Identity() if same else conv(in_channels, out_channels, 1)
+
+    def forward(self, x: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b _ h w"]:
+        return self.net(x) + self.skip(x)
+
+
+class AdaptiveGroupNorm(nn.Module):
+    """Group normalisation scaled by the latent's deviation and shifted by its mean, per channel."""
+
+    def __init__(self, channels: int, latent_channels: int) -> None:
+        super().__init__()
+        self.norm = group_norm(channels, affine=False)
+        self.gamma = nn.Linear(latent_channels, channels)
+        self.beta = nn.Linear(latent_channels, channels)
+        for layer in (self.gamma, self.beta):
+            nn.init.normal_(layer.weight, std=1 / math.sqrt(latent_channels))
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], latent: Float[Tensor, "b d _ _"]
+    ) -> Float[Tensor, "b c h w"]:
+        # Unbiased, except that a single token has no spread.
+        correction = int(latent[0, 0].numel() > 1)
+        variance, mean = torch.var_mean(latent, dim=(2, 3), correction=correction)
+        scale, shift = self.gamma((variance + 1e-6).sqrt()), self.beta(mean)
+        return torch.addcmul(shift[..., None, None], self.norm(x), scale[..., None, None])
+
+
+class DepthToSpace(nn.Module):
+    """Double the grid: a convolution makes the four pixels that each position becomes.
+
+    Channel `(2 a + b) C + c` of the convolution goes to channel `c` of pixel `(2 i + a, 2 j + b)`
+    (depth, column, row order; `nn.PixelShuffle` would read `4 c + 2 a + b`).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 4 * channels, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _ _"]:
+        return rearrange(self.conv(x), "b (a e c) h w -> b c (h a) (w e)", a=2, e=2)
+
+
+def nearest(channels: int) -> nn.Sequential:
+    """Double the grid by nearest neighbours, then smooth."""
+    return nn.Sequential(nn.Upsample(scale_factor=2), conv(channels, channels))
+
+
+def blocks_per_level(blocks: int | Sequence[int], levels: int) -> list[int]:
+    """One number for every level, or one for each."""
+    counts = [blocks] * levels if isinstance(blocks, int) else list(blocks)
+    if len(counts) != levels:
+        raise ValueError(f"{levels} multipliers need one number of blocks each, found {counts}")
+    return counts
+
+
+def level_blocks(in_channels: int, out_channels: int, blocks: int) -> Iterator[nn.Module]:
+    """The blocks of one level; where the channels change, one more block changes them."""
+    if in_channels != out_channels:
+        yield ResidualBlock(in_channels, out_channels)
+    for _ in range(blocks):
+        yield ResidualBlock(out_channels, out_channels)
+
+
+def middle(channels: int, blocks: int, attention: bool) -> Iterator[nn.Module]:
+    """The blocks at the coarsest grid, with attention between each two if wanted."""
+    for i in range(blocks):
+        if attention and i:
+            yield SpatialAttention(channels)
+        yield ResidualBlock(channels, channels)
+
+
+class Encoder(nn.Module):
+    """Images to latents on a grid `2 ** (len(multipliers) - 1)` times coarser.
+
+    Args:
+        in_channels: of the image.
+        out_channels: of the latent.
+        width: channels of the first convolution.
+        multipliers: channels of each level over `width`, finest level first.
+        blocks: residual blocks of every level, or of each, finest level first.
+        middle_blocks: residual blocks after the last level.
+        attention: whether the middle blocks attend between them.
+
+    Raises:
+        ValueError: a level's channels are no multiple of 32 (group normalisation), `blocks` and
+            `multipliers` differ in length, or an image's sides are no multiples of `downsampling`.
+
+    Example:
+        >>> Encoder(1, 8, width=32, multipliers=[1, 2])(torch.zeros(1, 1, 8, 8)).shape
+        torch.Size([1, 8, 4, 4])
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 16,
+        width: int = 128,
+        multipliers: Sequence[int] = (1, 1, 2, 2, 4),
+        blocks: int | Sequence[int] = 2,
+        middle_blocks: int = 2,
+        attention: bool = False,
+    ) -> None:
+        super().__init__()
+        last = len(multipliers) - 1
+        counts = blocks_per_level(blocks, len(multipliers))
+        self.downsampling = 2**last
+        self.conv_in = conv(in_channels, width)
+        modules: list[nn.Module] = []
+        channels = width
+        for level, (multiplier, count) in enumerate(zip(multipliers, counts, strict=True)):
+            modules += level_blocks(channels, width * multiplier, count)
+            channels = width * multiplier
+            if level != last:
+                modules.append(conv(channels, channels, stride=2))
+        modules += middle(channels, middle_blocks, attention)
+        self.blocks = nn.Sequential(*modules)
+        self.head = nn.Sequential(
+            group_norm(channels, eps=1e-5),
+            nn.SiLU(),
+            conv(channels, out_channels, 1, gain=SILU_GAIN),
+        )
+
+    def forward(self, x: Float[Tensor, "b _ height width"]) -> Float[Tensor, "b _ h w"]:
+        check_grid(x, self.downsampling)
+        return self.head(self.blocks(self.conv_in(x)))
+
+
+class Decoder(nn.Module):
+    """Latents to images.
+
+    Args:
+        in_channels: of the latent.
+        out_channels: of the image.
+        width: channels of the last block.
+        multipliers: those of the encoder, finest level first.
+        blocks: residual blocks of every level, or of each, finest level first.
+        middle_blocks: residual blocks before the first level.
+        attention: whether the middle blocks attend between them.
+        adaptive_norm: normalise adaptively after the middle and after each upsampling.
+        depth_to_space: upsample from depth to space rather than by nearest neighbours.
+
+    Raises:
+        ValueError: a level's channels are no multiple of 32 (group normalisation), or `blocks` and
+            `multipliers` differ in length.
+
+    Example:
+        >>> Decoder(8, 1, width=32, multipliers=[1, 2])(torch.zeros(1, 8, 4, 4)).shape
+        torch.Size([1, 1, 8, 8])
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 16,
+        out_channels: int = 3,
+        width: int = 128,
+        multipliers: Sequence[int] = (1, 1, 2, 2, 4),
+        blocks: int | Sequence[int] = 2,
+        middle_blocks: int = 2,
+        attention: bool = False,
+        adaptive_norm: bool = True,
+        depth_to_space: bool = True,
+    ) -> None:
+        super().__init__()
+        counts = blocks_per_level(blocks, len(multipliers))
+        channels = width * multipliers[-1]
+        self.conv_in = conv(in_channels, channels)
+        modules = list(middle(channels, middle_blocks, attention))
+        if adaptive_norm:
+            modules.append(AdaptiveGroupNorm(channels, in_channels))
+        for level in reversed(range(len(multipliers))):
+            modules += level_blocks(channels, width * multipliers[level], counts[level])
+            channels = width * multipliers[level]
+            if level:
+                modules.append(DepthToSpace(channels) if depth_to_space else nearest(channels))
+            if level and adaptive_norm:
+                modules.append(AdaptiveGroupNorm(channels, in_channels))
+        self.blocks = nn.ModuleList(modules)
+        self.head = nn.Sequential(
+            group_norm(channels, eps=1e-5),
+            nn.SiLU(),
+            conv(channels, out_channels, gain=SILU_GAIN),
+        )
+
+    @property
+    def last_layer(self) -> Tensor:
+        """The weight whose gradients balance the reconstruction and adversarial losses."""
+        return self.head[-1].weight
+
+    def forward(self, z: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b _ height width"]:
+        h = self.conv_in(z)
+        for block in self.blocks:
+            h = block(h, z) if isinstance(block, AdaptiveGroupNorm) else block(h)
+        return self.head(h)

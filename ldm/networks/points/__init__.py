@@ -1,0 +1,1 @@
+"""Networks that read points of manifolds, one file a family."""

@@ -1,0 +1,1 @@
+"""Experiments: their parts, stages, checks, samples and folders."""

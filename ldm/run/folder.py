@@ -1,0 +1,124 @@
+"""The folder of a run."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from data.files.whole import write_whole
+from ldm.config.compose import ConfigError
+from ldm.distributed import rank
+
+__all__ = ["Run", "changes", "read_config"]
+
+ALWAYS = ("run", "seed", "stages", "data", "tokenizer", "trainer", "eval")
+
+
+class Run:
+    """The folder that holds all that is needed to use or repeat an experiment.
+
+    Args:
+        folder: `runs/<experiment>`.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def stage(self, name: str) -> Path:
+        """Folder of a stage."""
+        return self.folder / name
+
+    def checkpoint(self, name: str) -> Path:
+        """State of a stage's training, to go on from."""
+        return self.folder / name / "checkpoints" / "last.ckpt"
+
+    def model(self, name: str) -> Path:
+        """A finished stage's averaged weights; the file is there when the stage is finished."""
+        return self.folder / name / "model.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """Numbers of the last evaluation."""
+        return self.folder / "metrics.json"
+
+    @property
+    def efforts(self) -> list[Path]:
+        """How long each stage was trained, and on what."""
+        return sorted(self.folder.glob("*/effort.json"))
+
+    @property
+    def latents(self) -> Path:
+        """Latent caches, shared by the runs beside this one."""
+        return self.folder.parent / ".latents"
+
+    def tokenizer(self, config: DictConfig) -> Path:
+        """The tokenizer that the configuration names, else that of the run's own stage."""
+        given = config.tokenizer.checkpoint
+        return self.model("tokenizer") if given is None else Path(given)
+
+    def keep_config(self, name: str, config: DictConfig) -> None:
+        """Write the configuration of a stage that begins or goes on."""
+        if rank() == 0:
+            text = OmegaConf.to_yaml(config)
+            path = self.stage(name) / "config.yaml"
+            write_whole(path, lambda temporary: temporary.write_text(text))
+
+    def check_config(self, name: str, config: DictConfig) -> None:
+        """Refuse to go on with a stage that was begun with another configuration.
+
+        Raises:
+            ConfigError: what is trained has changed since the stage began; names the keys.
+        """
+        path = self.stage(name) / "config.yaml"
+        begun = self.checkpoint(name).is_file() or self.model(name).is_file()
+        if begun and path.is_file():
+            changed = [key for key, *_ in changes(read_config(path), config, name)]
+            if changed:
+                raise ConfigError(
+                    f"{self.stage(name)} was begun with another configuration of "
+                    f"{', '.join(changed)}: choose another folder with run=..., or delete that one"
+                )
+
+
+def read_config(path: Path) -> DictConfig:
+    """The configuration that a stage of a run was trained with, as it is in its file.
+
+    Raises:
+        ConfigError: the file is damaged, or cut short.
+    """
+    try:
+        config = OmegaConf.load(path)
+        missing = [key for key in ALWAYS if config.get(key) is None]
+    except (YAMLError, ValueError, AttributeError, OmegaConfBaseException) as error:
+        missing = [" ".join(str(error).split())[:200]]
+    if missing:
+        raise ConfigError(
+            f"{path} is cut short or damaged ({', '.join(missing)}): copy it again, or delete it "
+            f"and run this run's train.py command once more, which writes it and skips what is "
+            f"finished"
+        )
+    return config
+
+
+def changes(before: DictConfig, now: DictConfig, stage: str) -> list[tuple[str, Any, Any]]:
+    """Full key, old and new value of all that differs in what decides what a stage learns."""
+    old, new = _training_of(before, stage), _training_of(now, stage)
+    keys = sorted(old | new)
+    return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
+
+
+def _training_of(config: DictConfig, stage: str) -> dict[str, Any]:
+    """The values that decide what a stage learns, by their full keys."""
+    parts = ("seed", "data", "tokenizer", *([stage] if stage != "tokenizer" else []))
+    plain = OmegaConf.to_container(OmegaConf.masked_copy(config, list(dict.fromkeys(parts))))
+    return {key: value for key, value in _flat(plain) if not key.endswith(".workers")}
+
+
+def _flat(node: Any, place: str = ""):
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield from _flat(child, f"{place}.{key}" if place else key)
+    else:
+        yield place, node

@@ -1,0 +1,1 @@
+"""Distributions on spaces other than their reference measures."""

@@ -1,0 +1,1 @@
+"""Triangle meshes, and distances by their eigenfunctions."""

@@ -1,0 +1,196 @@
+"""Composition, overrides, and what is refused with the nearest right name."""
+
+import shutil
+
+import pytest
+from omegaconf import OmegaConf
+
+import ldm.config.compose
+import ldm.config.hints
+from ldm.config.compose import ConfigError, compose, locate, overridden
+from ldm.config.groups import CONFIGS, members
+
+DEMO = "experiment=demo/digits"
+
+NOT_ALLOWED = [
+    "os.system",
+    "builtins.eval",
+    "torch.hub.load",
+    "torch.load",
+    "diffusers.utils.load_image",
+    "data.images.listing.os.system",  # a way out of an allowed package
+    "data.images.folder.Path",
+    "torch.nn.Module.__init__.__globals__",
+    "data.files.whole.write_whole",  # allowed packages have functions that write files
+    "data.files.download.download",
+    "ldm.run.folder.Run.keep_config",
+    "ldm.no_such_module.Thing",
+    "ldm",
+]
+
+
+@pytest.fixture(scope="module")
+def composed():
+    return compose([DEMO])
+
+
+@pytest.fixture
+def demo(composed):
+    return composed.copy()
+
+
+def test_an_experiment_names_its_run_folder_unless_one_is_given(demo):
+    assert demo.run == "runs/demo/digits"
+    assert compose([DEMO, "run=elsewhere"]).run == "elsewhere"
+
+
+def test_numbers_of_the_command_line_reach_all_that_refers_to_them():
+    config = compose([DEMO, "tokenizer.encoder.width=64", "seed=3"])
+    assert config.tokenizer.decoder.width == 64
+    assert config.data.seed == 3
+    assert not any("${" in str(value) for value in config.values())
+
+
+def test_groups_may_be_named_without_an_experiment():
+    groups = ["data=imagenet256", "tokenizer=kl_f8", "prior=dit", "sampler=ddim"]
+    assert compose([*groups, "run=runs/mine"]).prior.backbone.size == 32
+    with pytest.raises(ConfigError, match=r"name an experiment: experiment=.*demo/digits"):
+        compose(groups)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "tokenizer.bottlneck.groups=4",
+            r"unknown key 'tokenizer\.bottlneck\.groups': did you mean "
+            r"'tokenizer\.bottleneck\.groups'\?",
+        ),
+        ("+prior.backbone.widht=4", r"'prior\.backbone\.widht': did you mean 'width'"),
+        ("tokeniser=gsq_f16", "'tokeniser': did you mean 'tokenizer'"),
+        ("experiment=demo/digts", "no experiment 'demo/digts': did you mean 'demo/digits'"),
+        ("tokenizer=gsq_f61", "no tokenizer 'gsq_f61': did you mean 'gsq_f16'"),
+        ("data=null", "no data 'null': choose one of"),
+        ("data=image_folder", r"nothing is set for data\.root: data\.root="),
+        ("tokenizer.training.samples=abc", r"samples must be a whole number, got 'abc'"),
+        (
+            "tokenizer.encoder.multipliers=[1,x]",
+            r"multipliers must be a list, each a whole number, got",
+        ),
+        ("trainer.checkpointing=3", r"trainer\.checkpointing must be true or false, got 3"),
+        ("eval.extractor=vgg", r"eval\.extractor must be one of inception, classifier"),
+        ("prior.objective=3", r"objective must be what has a _target_ \(Objective\), got 3"),
+        ("seed=abc", "seed must be a whole number, got 'abc'"),
+        ("seed=-1", "seed must not be negative, got -1"),
+        ("stages=tokenizer", "stages must be a list, each a string, got 'tokenizer'"),
+        ("~tokenizer.encoder.width", r"tokenizer\.encoder\.width"),
+        ("tokenizer.encoder.width", "cannot be composed"),
+    ],
+)
+def test_a_wrong_override_is_named(override, message):
+    with pytest.raises(ConfigError, match=message):
+        compose([DEMO, override] if not override.startswith("experiment") else [override])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("tokenizer: {bottlneck: {groups: 4}}", r"'tokenizer\.bottlneck': did you mean 'bottlen"),
+        ("tokenizer: {bottleneck: {group: 4}}", "'tokenizer.bottleneck.group': did you mean 'grou"),
+        ("tokenizer: {training: {sampels: 4}}", "'tokenizer.training.sampels': did you mean 'samp"),
+        ("sampler: {step: 4}", None),  # an option of the scheduler, for all that is known here
+        ("tokeniser: {x: 4}", "unknown key 'tokeniser': did you mean 'tokenizer'"),
+        ("prior: {training: {batch_size: small}}", r"batch_size must be a whole number"),
+    ],
+)
+def test_a_wrong_line_of_an_experiment_file_is_named(tmp_path, monkeypatch, line, message):
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    for module in (ldm.config.compose, ldm.config.hints):
+        monkeypatch.setattr(module, "CONFIGS", tmp_path / "configs")
+    text = f"# @package _global_\ndefaults: [demo/digits, _self_]\n{line}\n"
+    (tmp_path / "configs" / "experiment" / "mine.yaml").write_text(text)
+    if message is None:
+        compose(["experiment=mine"])
+    else:
+        with pytest.raises(ConfigError, match=message):
+            compose(["experiment=mine"])
+
+
+@pytest.mark.parametrize("target", NOT_ALLOWED)
+def test_targets_outside_the_allowed_packages_are_refused(demo, target):
+    demo.tokenizer.bottleneck = {"_target_": target}
+    with pytest.raises(ConfigError, match=r"tokenizer\.bottleneck\._target_=.*(refused|found)"):
+        overridden(demo, [])
+    with pytest.raises(ConfigError, match=r"tokenizer\._target_=.*(refused|found)"):
+        compose([DEMO, f"tokenizer._target_={target}"])
+
+
+def test_a_refused_target_has_not_been_called(tmp_path, demo):
+    trace = tmp_path / "trace"
+    demo.data = {"_target_": "pathlib.Path.touch", "self": {"_target_": "pathlib.Path"}}
+    demo.logger = {"one": {"_target_": "os.mkdir", "path": str(trace)}}
+    with pytest.raises(ConfigError, match="refused"):
+        overridden(demo, [])
+    assert not trace.exists()
+
+
+def test_targets_inside_lists_are_looked_at_too(demo):
+    demo.logger = {"several": [1, {"_target_": "os.system"}]}
+    with pytest.raises(ConfigError, match=r"logger\.several\.1\._target_=os\.system is refused"):
+        overridden(demo, [])
+
+
+def test_what_configs_name_can_be_located():
+    from diffusers import DDIMScheduler
+
+    from ldm.training import records
+
+    assert locate("diffusers.schedulers.DDIMScheduler") is DDIMScheduler
+    assert locate("ldm.training.records.tensorboard") is records.tensorboard
+
+
+def test_a_runs_configuration_is_overridden_by_group_and_key(demo):
+    config = overridden(demo, ["sampler=ddpm", "sampler.steps=7", "guidance.scale=2"])
+    assert config.sampler.scheduler._target_.endswith("DDPMScheduler")
+    assert config.sampler.steps == 7
+    assert config.guidance.scale == 2
+    assert demo.sampler.steps == 50
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sampler=ddimm", "no sampler 'ddimm': did you mean 'ddim'"),
+        ("sampler.stps=3", "unknown key 'sampler.stps': did you mean 'sampler.steps'"),
+        ("sampler.steps", "expected key=value, got 'sampler.steps'"),
+        ("guidance.scale=big", "guidance.scale must be a number, got 'big'"),
+    ],
+)
+def test_a_wrong_override_of_a_run_is_named(demo, override, message):
+    with pytest.raises(ConfigError, match=message):
+        overridden(demo, [override])
+
+
+def test_one_stage_asks_only_for_what_it_needs(demo):
+    demo.prior = demo.sampler = None
+    with pytest.raises(ConfigError, match=r"no prior is named: prior=dit \| rdm"):
+        overridden(demo, [])
+    demo.stages = ["tokenizer"]
+    assert overridden(demo, []).prior is None
+
+
+def test_a_tokenizer_from_elsewhere_needs_no_stage_of_its_own():
+    config = compose([DEMO, "stages=[prior]", "tokenizer.checkpoint=some.safetensors"])
+    assert config.tokenizer.checkpoint == "some.safetensors"
+
+
+def test_members_are_the_files_of_a_group():
+    assert {"ddim", "heun"} <= set(members("sampler"))
+    assert "demo/digits" in members("experiment")
+    assert {"dit", "rsgm"} <= set(members("prior"))
+    assert not any(name.startswith("backbone/") for name in members("prior"))
+    assert "mlp" in members("prior/backbone")
+
+
+def test_a_composed_configuration_is_plain_yaml(demo):
+    assert OmegaConf.create(OmegaConf.to_yaml(demo)) == demo

@@ -1,0 +1,73 @@
+"""The square cut out of a picture, against torchvision and by closed forms."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torchvision.transforms import functional as vision
+
+from data.files.errors import DataError
+from data.images.crop import Crop
+
+sides = st.integers(1, 90)
+
+
+def noise(width: int, height: int) -> Image.Image:
+    rng = np.random.default_rng(width * 1000 + height)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
+
+
+@given(sides, sides, st.integers(1, 20), st.integers(0, 10), st.sampled_from(["adm", "bilinear"]))
+def test_always_a_square_of_the_size_asked_for(width, height, size, more, resize):
+    crop = Crop(size, size + more, resize, random=True)
+    for rng in (None, np.random.default_rng(0)):
+        assert crop(noise(width, height), rng).size == (size, size)
+
+
+def test_a_picture_of_the_right_size_is_untouched():
+    image = noise(17, 17)
+    assert np.array_equal(np.asarray(Crop(17)(image)), np.asarray(image))
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (48, 64), (100, 50)])
+def test_bilinear_is_torchvision(width, height):
+    image = noise(width, height)
+    expected = vision.center_crop(vision.resize(image, [24]), [20, 20])
+    assert np.array_equal(np.asarray(Crop(20, 24, "bilinear")(image)), np.asarray(expected))
+
+
+def test_adm_halves_by_means_of_four():
+    # 32 -> 16 -> 8: each pixel is the mean of sixteen, rounded after each of four passes.
+    image = noise(32, 32)
+    got = np.asarray(Crop(8)(image), np.float64)
+    means = np.asarray(image, np.float64).reshape(8, 4, 8, 4, 3).mean((1, 3))
+    assert np.abs(got - means).max() <= 2
+
+
+def test_adm_ends_with_a_bicubic_step():
+    image = noise(30, 24)
+    expected = image.resize((25, 20), Image.Resampling.BICUBIC).crop((2, 0, 22, 20))
+    assert np.array_equal(np.asarray(Crop(20)(image)), np.asarray(expected))
+
+
+def test_random_crops_reach_every_place():
+    image, crop = noise(6, 5), Crop(3, 5, random=True)
+    pixels = np.asarray(image)
+    windows = {pixels[y : y + 3, x : x + 3].tobytes() for y in range(3) for x in range(4)}
+    rng = np.random.default_rng(0)
+    assert {crop(image, rng).tobytes() for _ in range(300)} == windows
+    assert crop(image).tobytes() == pixels[1:4, 1:4].tobytes()  # the centre without a generator
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 0}, "got 0 and 0"),
+        ({"size": 8, "short_side": 4}, "got 8 and 4"),
+        ({"size": 8, "resize": "nearest"}, "'adm' or 'bilinear', got 'nearest'"),
+    ],
+)
+def test_crops_that_cannot_be_are_refused(arguments, message):
+    with pytest.raises(DataError, match=message):
+        Crop(**arguments)

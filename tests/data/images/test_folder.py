@@ -1,0 +1,157 @@
+"""Folders and archives of pictures, sound and damaged."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data import DataError, ImageFolder
+
+
+def folder(root, **options) -> ImageFolder:
+    return ImageFolder(str(root), **{"size": 8, "workers": 0} | options)
+
+
+def test_class_folders_with_a_test_split(pictures):
+    data = folder(pictures)
+    data.setup()
+    assert (data.name, data.class_names, data.shape) == ("pets", ("cat", "dog"), (3, 8, 8))
+    assert data.train_dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.test_dataset.labels.tolist() == [0, 1]
+    assert data.test_dataset.path(1) == pictures / "test" / "dog" / "0.png"
+
+
+def test_an_archive_is_its_folder(pictures, tmp_path, cache):
+    plain = next(iter(folder(pictures).ordered_batches("train", 6)))
+    for kind in ("tar", "xztar", "zip"):
+        # The tar holds `pets/train/...`, the others `train/...`.
+        inside = {"base_dir": "pets"} if kind == "tar" else {}
+        top = tmp_path if kind == "tar" else pictures
+        archive = shutil.make_archive(str(tmp_path / kind), kind, top, **inside)
+        again = next(iter(folder(archive).ordered_batches("train", 6)))
+        torch.testing.assert_close(again, plain, rtol=0, atol=0)
+    assert len(list((cache / "unpacked").iterdir())) == 3
+
+
+def test_a_flat_folder_has_no_classes_and_holds_some_out(tmp_path, picture):
+    for number in range(20):
+        picture(tmp_path / "faces" / f"{number:02d}.png", seed=number)
+    data = folder(tmp_path / "faces", test_fraction=0.25)
+    data.setup()
+    assert data.classes == 0
+    assert (len(data.train_dataset), len(data.test_dataset)) == (15, 5)
+    assert data.train_dataset[0]["label"] == -1
+    split = [set(part.names.tolist()) for part in (data.train_dataset, data.test_dataset)]
+    assert len(split[0] | split[1]) == 20
+    again = folder(tmp_path / "faces", test_fraction=0.25, seed=1)
+    assert set(again.test_dataset.names.tolist()) == split[1]
+
+
+def test_a_relative_root_is_looked_for_below_the_data_folder(pictures, monkeypatch):
+    monkeypatch.setenv("LDM_DATA", str(pictures.parent))
+    assert len(folder("pets").test_dataset) == 2
+
+
+def test_the_test_split_may_be_cut_from_another_side(pictures):
+    data = folder(pictures, test_short_side=9)
+    assert (data.train_dataset.crop.side, data.test_dataset.crop.side) == (8, 9)
+
+
+def test_grey(pictures):
+    data = folder(pictures, channels=1)
+    data.setup()
+    assert data.train_dataset[0]["x"].shape == (1, 8, 8)
+
+
+def test_a_changed_file_changes_the_fingerprint(pictures, picture):
+    before = folder(pictures).fingerprint
+    assert folder(pictures).fingerprint == before
+    assert folder(pictures, size=9).fingerprint != before
+    picture(pictures / "train" / "cat" / "0.png", seed=99)
+    assert folder(pictures).fingerprint != before
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def test_damaged_files_are_named_before_training(pictures):
+    cut(pictures / "train" / "dog" / "1.png")
+    with pytest.raises(DataError, match=r"1 of 6 images .* are damaged; .*dog/1\.png is not"):
+        folder(pictures).setup()
+    with pytest.raises(DataError, match=r"dog/1\.png is not a sound image"):
+        folder(pictures, verify=False).train_dataset[4]
+
+
+def test_damaged_files_are_skipped_and_counted(pictures, caplog):
+    cut(pictures / "train" / "dog" / "1.png")
+    Image.fromarray(np.full((9, 9), np.nan, np.float32)).save(pictures / "train" / "cat" / "9.tif")
+    data = folder(pictures, skip_corrupt=True)
+    data.setup()
+    assert data.skipped == 2
+    assert "2 of 7 images" in caplog.text
+    assert [len(b["x"]) for b in data.ordered_batches("train", 9)] == [5]
+
+
+def test_files_are_verified_once(pictures, cache, monkeypatch):
+    folder(pictures).setup()
+    monkeypatch.setattr("data.images.listing.read_image", pytest.fail)
+    folder(pictures).prepare_data()
+
+
+def test_a_missing_root_says_where_it_was_looked_for(monkeypatch):
+    monkeypatch.setenv("LDM_DATA", "/somewhere")
+    with pytest.raises(DataError, match=r"neither pets nor /somewhere/pets, datasets/pets is"):
+        folder("pets").setup()
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "readme.txt").write_text("no pictures")
+    with pytest.raises(DataError, match=r"no images under .*train: files that end in \.jpg"):
+        folder(tmp_path).setup()
+
+
+def test_only_damaged_files_are_refused_even_when_they_may_be_skipped(tmp_path, picture):
+    cut(picture(tmp_path / "0.png"))
+    with pytest.raises(DataError, match="all of 1 of 1 images"):
+        folder(tmp_path, skip_corrupt=True).setup()
+
+
+def test_one_image_cannot_be_held_out(tmp_path, picture):
+    picture(tmp_path / "0.png")
+    with pytest.raises(DataError, match="holds 1 images, too few"):
+        folder(tmp_path).setup()
+
+
+def test_images_beside_class_folders_are_refused(pictures, picture):
+    picture(pictures / "train" / "stray.png")
+    with pytest.raises(DataError, match=r"1 images beside its class folders, stray\.png first"):
+        folder(pictures).setup()
+
+
+def test_classes_that_differ_between_splits_are_refused(pictures):
+    (pictures / "test" / "dog").rename(pictures / "test" / "wolf")
+    with pytest.raises(DataError, match=r"only one has \['dog', 'wolf'\]"):
+        folder(pictures).setup()
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("?")
+    with pytest.raises(DataError, match=r"notes\.txt is neither a folder nor one of \.tar"):
+        folder(tmp_path / "notes.txt").setup()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"channels": 4}, "1 channel or 3, got 4"),
+        ({"crop": "left"}, "'center' or 'random', got 'left'"),
+        ({"test_fraction": 1.0}, r"in \(0, 1\), got 1.0"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(DataError, match=message):
+        folder("pets", **options)

@@ -1,0 +1,130 @@
+"""Neighbour scores against closed forms, a direct double loop, and the laws of their balls."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_fidelity.metric_prc import prc_features_to_metric
+
+from eval.metrics.prdc import ManifoldScores, manifold_scores
+
+
+def normal(n: int, dim: int, seed: int) -> torch.Tensor:
+    return torch.randn(n, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def sphere(n: int, dim: int, seed: int) -> torch.Tensor:
+    return torch.nn.functional.normalize(normal(n, dim, seed), dim=1)
+
+
+def direct(real: torch.Tensor, fake: torch.Tensor, k: int, j: int) -> dict[str, float]:
+    """The definitions, one point at a time, without ties."""
+    across = torch.cdist(real, fake, compute_mode="donot_use_mm_for_euclid_dist")
+    r, f = (
+        torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").sort(1).values
+        for x in (real, fake)
+    )
+    n, m = across.shape
+    in_real = [[bool(across[a, b] < r[a, j]) for b in range(m)] for a in range(n)]
+    precision = np.mean([any(across[a, b] < r[a, k] for a in range(n)) for b in range(m)])
+    recall = np.mean([any(across[a, b] < f[b, k] for b in range(m)) for a in range(n)])
+    coverage = np.mean([any(row) for row in in_real])
+    filled = np.mean([any(across[a, b] < f[b, j] for a in range(n)) for b in range(m)])
+    return {
+        "precision": precision,
+        "recall": recall,
+        "density": np.sum(in_real) / (j * m),
+        "coverage": coverage,
+        "symmetric_precision": min(precision, filled),
+        "symmetric_recall": min(recall, coverage),
+    }
+
+
+def as_floats(scores: dict[str, torch.Tensor]) -> dict[str, float]:
+    return {name: value.item() for name, value in scores.items()}
+
+
+def test_equals_the_definitions_written_out():
+    real, fake = normal(30, 3, 0), normal(25, 3, 1) * 0.7 + 0.4
+    got = manifold_scores(real, fake, precision_k=2, density_k=4, rows=7)
+    assert as_floats(got) == pytest.approx(direct(real, fake, 2, 4))
+
+
+def test_precision_and_recall_agree_with_torch_fidelity():
+    real, fake = normal(200, 8, 2), normal(200, 8, 3) * 0.9
+    theirs = prc_features_to_metric(
+        fake, real, prc_neighborhood=3, prc_batch_size=64, verbose=False
+    )
+    got = manifold_scores(real, fake, precision_k=3)
+    assert got["precision"].item() == pytest.approx(theirs["precision"])
+    assert got["recall"].item() == pytest.approx(theirs["recall"])
+
+
+def test_density_and_coverage_of_one_law_match_the_closed_forms():
+    n, k = 1500, 5
+    scores = manifold_scores(normal(n, 8, 4), normal(n, 8, 5), density_k=k)
+    expected = 1 - math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))
+    assert scores["density"].item() == pytest.approx(1, abs=0.05)
+    assert scores["coverage"].item() == pytest.approx(expected, abs=0.015)
+
+
+def test_equal_sets_show_which_balls_are_open():
+    x = normal(300, 16, 6)
+    scores = manifold_scores(x, x, precision_k=5, density_k=5, rows=64)
+    # Itself and k - 1 neighbours lie strictly inside a ball; a closed one would give 1.2.
+    assert set(as_floats(scores).values()) == {1.0}
+    closed = manifold_scores(x, x + 0, precision_k=1)
+    assert closed["precision"] == closed["recall"] == 1
+
+
+def test_repeated_points_have_balls_of_no_radius():
+    x = normal(4, 8, 7).repeat_interleave(5, dim=0)
+    scores = manifold_scores(x, x, precision_k=3, density_k=3)
+    assert scores["precision"] == scores["recall"] == 1  # closed: the point itself
+    assert scores["density"] == scores["coverage"] == 0  # open: nothing
+
+
+@pytest.mark.parametrize(("radius", "precision", "recall"), [(0.8, 1, 0), (1.2, 0, 1)])
+def test_high_dimensions_make_the_pair_lopsided_and_the_symmetric_one_not(
+    radius, precision, recall
+):
+    scores = manifold_scores(
+        sphere(400, 512, 8), radius * sphere(400, 512, 9), precision_k=5, density_k=5
+    )
+    assert (scores["precision"], scores["recall"]) == (precision, recall)
+    assert scores["symmetric_precision"] == scores["symmetric_recall"] == 0
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.floats(0.01, 100), st.integers(1, 64))
+def test_motion_scale_and_blocks_change_nothing(seed, scale, rows):
+    real, fake = normal(40, 4, seed), normal(35, 4, seed + 1) * 1.2
+    rotation = torch.linalg.qr(normal(4, 4, seed + 2)).Q * scale
+    expected = manifold_scores(real, fake)
+    got = manifold_scores(real @ rotation + 3 * scale, fake @ rotation + 3 * scale, rows=rows)
+    assert as_floats(got) == as_floats(expected)
+
+
+def test_the_metric_equals_the_function_and_few_points_are_refused():
+    real, fake = normal(50, 4, 10).float(), normal(60, 4, 11).float()
+    metric, other = ManifoldScores(), ManifoldScores()
+    metric.update(real, real=True)
+    metric.update(fake[:20], real=False)
+    other.update(fake[20:], real=False)
+    metric.merge_state(other)
+    assert as_floats(metric.compute()) == as_floats(manifold_scores(real, fake))
+    with pytest.raises(ValueError, match=r"5 neighbours .* got 50 real and 5 fake"):
+        manifold_scores(real, fake[:5])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_features_that_are_not_finite_are_refused(value):
+    good, bad = normal(20, 3, 12), normal(20, 3, 13)
+    bad[[4, 4, 9], [0, 1, 2]] = value
+    with pytest.raises(ValueError, match=r"2 of 20 fake features are not finite"):
+        manifold_scores(good, bad)
+    with pytest.raises(ValueError, match=r"2 of 20 real features are not finite"):
+        manifold_scores(bad, good)

@@ -1,0 +1,66 @@
+"""Published sizes, the receptive field, the two initialisations, and the refusals."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ldm.networks.images.patchgan import PatchGAN
+
+
+@pytest.mark.parametrize(("layers", "parameters", "side"), [(3, 2_765_633, 30), (2, 663_361, 62)])
+def test_published_sizes(layers, parameters, side):
+    with torch.device("meta"):
+        patchgan = PatchGAN(layers=layers)
+        logits = patchgan(torch.empty(2, 3, 256, 256))
+    assert sum(p.numel() for p in patchgan.parameters()) == parameters
+    assert logits.shape == (2, 1, side, side)
+
+
+def test_small_images_of_one_channel():
+    assert PatchGAN(1, width=16, layers=1)(torch.randn(2, 1, 8, 8)).shape == (2, 1, 2, 2)
+
+
+def test_a_logit_of_three_layers_sees_70_pixels():
+    image = torch.randn(1, 3, 256, 256, requires_grad=True)
+    PatchGAN(width=2, norm="none")(image)[0, 0, 15, 15].backward()
+    rows = image.grad.abs().sum((0, 1, 3)).nonzero()
+    assert rows.max() - rows.min() + 1 == 70
+
+
+@pytest.mark.parametrize(("norm", "mixes"), [("batch", True), ("none", False)])
+def test_only_batch_normalisation_mixes_images(norm, mixes):
+    torch.manual_seed(0)
+    patchgan = PatchGAN(1, width=8, layers=1, norm=norm)
+    image = torch.randn(2, 1, 8, 8, requires_grad=True)
+    patchgan(image)[0].sum().backward()
+    assert bool(image.grad[1].any()) is mixes
+
+
+def test_normal_weights_have_a_deviation_of_a_fiftieth():
+    torch.manual_seed(1)
+    for module in PatchGAN().net:
+        if isinstance(module, nn.Conv2d):
+            assert module.weight.std().item() == pytest.approx(0.02, rel=0.06)
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.weight.mean().item() == pytest.approx(1, abs=0.01)
+
+
+def test_kaiming_weights_keep_the_variance_and_the_last_layer_is_a_tenth():
+    torch.manual_seed(2)
+    *inner, last = (m for m in PatchGAN(init="kaiming").net if isinstance(m, nn.Conv2d))
+    for module in inner:
+        expected = math.sqrt(2 / (1 + 0.2**2) / module.weight[0].numel())
+        assert module.weight.std().item() == pytest.approx(expected, rel=0.06)
+    assert last.bias is None
+    assert last.weight.std().item() == pytest.approx(0.1 / math.sqrt(512 * 16), rel=0.06)
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="norm is one of batch, none, found 'layer'"):
+        PatchGAN(norm="layer")
+    with pytest.raises(ValueError, match="init is one of"):
+        PatchGAN(init="zero")
+    with pytest.raises(ValueError, match="at least 24 pixels a side, found 8 x 64"):
+        PatchGAN()(torch.zeros(1, 3, 8, 64))

@@ -1,0 +1,80 @@
+"""The published size and the symmetries of lattices."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.testing import assert_close
+
+from ldm.networks.points.su3_net import LatticeNet
+
+
+def small(new: bool = False) -> LatticeNet:
+    torch.manual_seed(0)
+    net = LatticeNet(n=2, width=32, depth=2, condition=8).double().eval()
+    for parameter in () if new else net.parameters():
+        nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    return net
+
+
+def inputs(*grid: int) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(1)
+    return torch.randn(3, 2, 2, 2, *grid).double(), torch.rand(3).double()
+
+
+def test_parameter_count_at_the_published_size():
+    def conv(a: int, b: int, area: int = 9) -> int:
+        return (area * a + 1) * b
+
+    def block(a: int, b: int) -> int:
+        layers = conv(a, b) + conv(b, b) + (conv(a, b, 1) if a != b else 0)
+        return 2 * a + 2 * b + layers + 1024 * b
+
+    with torch.device("meta"):
+        count = sum(p.numel() for p in LatticeNet().parameters())
+    time = 257 * 1024 + 1025 * 1024
+    attention = 2 * 256 + conv(256, 768, 1) + conv(256, 256, 1)
+    ends = conv(18, 256) + 2 * 256 + conv(256, 18)
+    assert count == time + 5 * block(256, 256) + attention + 4 * block(512, 256) + ends
+
+
+def test_a_new_network_gives_zero_and_its_blocks_their_skips():
+    net = small(new=True)
+    x, t = inputs(4, 4)
+    assert torch.equal(net(x, t), torch.zeros_like(x))
+    h, condition = torch.randn(3, 64, 4, 4).double(), torch.randn(3, 8).double()
+    assert torch.equal(net.mid1(h[:, :32], condition), h[:, :32])
+    assert torch.equal(net.up[0](h, condition), net.up[0].skip(h))
+
+
+def test_groups_are_of_four_channels_and_32_at_most():
+    with torch.device("meta"):
+        wide, narrow = LatticeNet(), LatticeNet(width=64)
+    assert (wide.down[0].norm1.num_groups, wide.up[0].norm1.num_groups) == (32, 32)
+    assert (narrow.down[0].norm1.num_groups, narrow.up[0].norm1.num_groups) == (16, 32)
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (4, 6)])
+def test_shifts_of_the_lattice_shift_the_output(grid):
+    net = small()
+    x, t = inputs(*grid)
+    out = net(x, t)
+    for shift in ((1, 0), (0, 1), (-1, 1)):
+        assert_close(net(x.roll(shift, (4, 5)), t), out.roll(shift, (4, 5)))
+    assert not torch.allclose(out, out.roll(1, 4))
+
+
+def test_sites_attend_to_sites():
+    attention = small().midattn
+    x = torch.randn(3, 32, 2, 3).double()
+    q, k, v = attention.qkv(attention.norm(x)).flatten(2).split(32, 1)
+    h = F.scaled_dot_product_attention(q.mT, k.mT, v.mT).mT.unflatten(2, (2, 3))
+    assert_close(attention(x), x + attention.proj_out(h))
+
+
+def test_other_matrices_are_refused():
+    x, t = inputs(2, 2)
+    with pytest.raises(
+        ValueError, match=r"shape \(2, 3, 3, height, width\), found \(2, 2, 2, 2, 2"
+    ):
+        LatticeNet(width=32, depth=1)(x, t)

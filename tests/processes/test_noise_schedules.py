@@ -1,0 +1,44 @@
+"""Published values of the cumulative signal, and agreement with diffusers."""
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+
+from ldm.processes.noise_schedules import cosine, linear, scaled_linear
+
+
+@pytest.mark.parametrize(
+    ("betas", "step", "published"),
+    [
+        (linear(), 499, 0.078587),  # DiT
+        (linear(), 999, 4.0358e-5),
+        (scaled_linear(), 0, 0.9985),  # LDM
+        (scaled_linear(), 499, 0.11584),
+        (scaled_linear(), 999, 1.4230e-4),
+        (scaled_linear(end=0.0155), 999, 6.687e-4),  # LDM on LSUN churches
+    ],
+)
+def test_the_cumulative_signal_is_the_published_one(betas, step, published):
+    assert (1 - betas).cumprod(0)[step].item() == pytest.approx(published, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("betas", "name"),
+    [
+        (linear(700, start=0.0015, end=0.0195), "linear"),
+        (scaled_linear(700), "scaled_linear"),
+        (cosine(700), "squaredcos_cap_v2"),
+    ],
+)
+def test_betas_are_those_of_diffusers(betas, name):
+    theirs = DDPMScheduler(700, beta_start=0.0015, beta_end=0.0195, beta_schedule=name).betas
+    torch.testing.assert_close(betas.float(), theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_the_cosine_is_nichol_and_dhariwals_until_it_is_clipped():
+    # Equation 17 at half time: cos^2(pi/2 (1/2 + s) / (1 + s)) over its value at 0, s = 0.008.
+    angles = torch.tensor([0.508, 0.008], dtype=torch.float64) / 1.008 * torch.pi / 2
+    half, start = angles.cos().square()
+    signal = (1 - cosine(1000)).cumprod(0)
+    torch.testing.assert_close(signal[499], half / start)
+    assert cosine(1000).max() == 0.999

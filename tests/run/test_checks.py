@@ -1,0 +1,154 @@
+"""What is found wrong before training: parts that do not fit, and weights that are not there."""
+
+import re
+from urllib.error import URLError
+
+import pytest
+import torch
+
+import train
+from data import Digits
+from eval import __main__ as scorer
+from ldm.config.compose import ConfigError, compose
+from ldm.hub.weights import BadCheckpoint
+from ldm.run.checks import check_sampler, check_stages
+from ldm.run.folder import Run
+from ldm.run.parts import build_tokenizer
+
+BOTH = ["tokenizer", "prior"]
+LPIPS = "tokenizer.training.loss.perceptual={_target_: ldm.losses.LPIPS}"
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """No downloads, and caches that hold nothing."""
+
+    def refuse(*_, **__):
+        raise URLError("offline")
+
+    monkeypatch.setattr(torch.hub, "urlopen", refuse)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
+
+
+def check(tmp_path, *overrides, data=None, stages=BOTH):
+    config = compose(["experiment=demo/digits", f"run={tmp_path}/run", *overrides])
+    check_stages(config, Run(config.run), data or Digits(), stages)
+
+
+@pytest.fixture(scope="module")
+def draw():
+    """`draw(overrides)`: try the sampler of the demo."""
+    tokenizer = build_tokenizer(compose(["experiment=demo/digits"]), "meta")
+    return lambda *overrides: check_sampler(
+        compose(["experiment=demo/digits", *overrides]), tokenizer
+    )
+
+
+def test_the_demo_passes_and_leaves_nothing_behind(tmp_path):
+    check(tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["sampler=flow_euler"], "GaussianDiffusion has no velocity"),
+        (["sampler.steps=0"], "the sampler does not fit the prior"),
+        (["sampler.steps=0"], "steps must be between 1 and the prior's 1000, got 0"),
+        (["sampler.steps=1001"], "steps must be between 1 and the prior's 1000, got 1001"),
+        (["+sampler.etta=1"], "unexpected keyword argument 'etta'"),
+        (["sampler=euler", "sampler.scheduler.timestep_spacing=linspace"], "stops between"),
+        (["prior.conditioning=null", "guidance.scale=2"], "no conditions to guide by"),
+        (["guidance.interval=[3,1]"], "guidance: .*0 <= low < high"),
+    ],
+)
+def test_a_sampler_that_does_not_fit_is_refused(draw, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        draw(*overrides)
+
+
+def test_a_diffusion_sampler_is_refused_for_a_flow(tmp_path):
+    groups = ["data=imagenet256", "tokenizer=kl_f8", "prior=sit", "sampler=ddim"]
+    config = compose([*groups, f"run={tmp_path}"])
+    with pytest.raises(ConfigError, match="got a LinearFlow: sample a flow with EulerODE"):
+        check_sampler(config, build_tokenizer(config, "meta"))
+
+
+def test_options_of_a_sampler_and_guidance_are_taken(draw):
+    draw("+sampler.eta=0.5", "guidance.scale=2", "guidance.interval=[0.1,5]")
+
+
+def test_missing_weights_of_a_loss_are_found_before_training(tmp_path, offline):
+    with pytest.raises(ConfigError, match=r"tokenizer\.training\.loss.*LPIPS.*not here"):
+        check(tmp_path, LPIPS)
+
+
+def test_a_loss_that_is_not_for_such_data_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("ldm.losses.LPIPS.load", lambda self: None)
+    with pytest.raises(ConfigError, match=r"training\.loss does not fit digits: LPIPS .*16 pixels"):
+        check(tmp_path, LPIPS)
+
+
+@pytest.mark.parametrize(("classes", "names"), [(5, tuple("0123456789")), (10, ())])
+def test_labels_that_the_prior_cannot_read_are_found(tmp_path, classes, names):
+    data = Digits()
+    data.class_names = names
+    with pytest.raises(ConfigError, match=f"on {classes} classes, digits has {len(names)}"):
+        check(tmp_path, f"prior.backbone.classes={classes}", data=data)
+
+
+def test_an_unconditional_prior_takes_data_without_labels(tmp_path):
+    data = Digits()
+    data.class_names = ()
+    check(tmp_path, "prior.backbone.classes=0", "prior.conditioning=null", data=data)
+
+
+def test_states_that_cannot_be_resumed_are_found(tmp_path):
+    path = tmp_path / "run" / "prior" / "checkpoints" / "last.ckpt"
+    path.parent.mkdir(parents=True)
+    torch.save({"samples_seen": 3}, path)
+    check(tmp_path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BadCheckpoint, match=r"last\.ckpt is truncated or corrupt.*delete it"):
+        check(tmp_path)
+    check(tmp_path, stages=["tokenizer"])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("eval.samples=1", "samples must be 2 or more, got 1"),
+        ("eval.batch_size=0", "batch_size must be 1 or more and seed 0 or more, got 0 and 0"),
+        ("eval.mass=-4", "mass must be 0 or more"),
+        ("eval.kernel_share=5", r"kernel_share in \[0, 1\)"),
+        ("eval.likelihood.tolerance=0", "a tolerance must be above 0, got 0"),
+        ("prior.training.clip=-1", "clip must be above 0, or null for no limit, got -1"),
+        ("prior.training.samples=0", "training needs 1 sample or more"),
+        ("prior.training.optimizer.lr=0", "prior.training: .*rate must be above 0, got 0"),
+        ("prior.training.optimizer.lr=-1e-3", "prior.training: Invalid learning rate: -0.001"),
+        ("prior.training.schedule.warmup=-5", "schedule: warmup must be 0 samples or more, got -5"),
+        ("+prior.training.schedule.final=-1", "schedule: final must be a factor of 0 or more"),
+        (
+            "prior.training.selection={_target_: ldm.training.Selection, every: 0, likelihood: "
+            "{_target_: ldm.samplers.Likelihood}}",
+            "every and points to be 1 or more, got 0",
+        ),
+        ("data.workers=-1", "data: workers must be 0 or more, got -1"),
+        ("run=", "run is empty"),
+    ],
+)
+def test_values_of_no_use_are_refused_before_training(tmp_path, option, message, capsys):
+    with pytest.raises(SystemExit):
+        train.main(["experiment=demo/sphere", f"run={tmp_path}", option])
+    assert re.search(message, capsys.readouterr().err)
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_unfinished_run_of_points_is_not_scored(tmp_path, capsys):
+    options = ["data.size=200", "prior.training.samples=64", f"run={tmp_path / 'run'}"]
+    config = compose(["experiment=demo/sphere", *options])
+    Run(config.run).keep_config("prior", config)
+    with pytest.raises(SystemExit):
+        scorer.main([f"run={tmp_path / 'run'}"])
+    assert "has no trained prior to score" in capsys.readouterr().err

@@ -1,0 +1,267 @@
+"""Every scheduler draws Gaussian data, and does what a loop over diffusers would do."""
+
+from functools import partial
+
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
+from torch import nn
+
+from ldm.objectives import Regression
+from ldm.processes import GaussianDiffusion, LinearFlow
+from ldm.randomness import sample_generators
+from ldm.samplers import Scheduler
+from ldm.spaces import Flat
+from ldm.tensors import like
+
+SPACE = Flat([4, 8, 8])
+LINEAR = GaussianDiffusion(SPACE, "linear")
+SCALED = GaussianDiffusion(SPACE, "scaled_linear")
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def trailing(scheduler, steps, **options):
+    return Scheduler(partial(scheduler, timestep_spacing="trailing"), steps, **options)
+
+
+class Convolution(nn.Module):
+    """A small network of noisy latents and their time, different at every seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.layers = nn.Sequential(
+                nn.Conv2d(5, 16, 3, padding=1), nn.SiLU(), nn.Conv2d(16, 4, 3, padding=1)
+            )
+
+    def forward(self, noisy, t):
+        time = like(t / 1000, noisy).expand(-1, 1, 8, 8)
+        return self.layers(torch.cat([noisy, time], 1))
+
+
+def wrapped(target, process, network):
+    objective = Regression(target)
+
+    @torch.no_grad()
+    def denoise(noisy, t, condition):
+        return objective.read(network(noisy, t), process, noisy, t)
+
+    return denoise
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "steps"),
+    [
+        (DDIMScheduler, 250),
+        (DPMSolverMultistepScheduler, 50),
+        (UniPCMultistepScheduler, 50),
+        (EulerDiscreteScheduler, 250),
+        (HeunDiscreteScheduler, 100),
+    ],
+)
+def test_deterministic_schedulers_follow_the_probability_flow(scheduler, steps, data):
+    x = trailing(scheduler, steps)(data.denoise(LINEAR), LINEAR, SPACE, 4, {}, generator())
+    exact = data.flow_to_data(LINEAR, SPACE.random(4, generator()), torch.full((4,), 999))
+    # Noise is at most four deviations out: 0.03 there is an error of 2.5 % in the deviation.
+    assert (x - exact).abs().max() < 0.03
+
+
+def test_ddim_takes_all_of_ldms_steps_to_the_data(data):
+    x = trailing(DDIMScheduler, 1000)(data.denoise(SCALED), SCALED, SPACE, 4, {}, generator())
+    exact = data.flow_to_data(SCALED, SPACE.random(4, generator()), torch.full((4,), 999))
+    # The last step leaves nothing of the noise that step 0 has, 0.0015 of variance: it ends at the
+    # mean given what is seen, whose deviation is less by sqrt(1 + 0.0015 / 0.3^2).
+    assert (x - data.mean).std() / (exact - data.mean).std() == pytest.approx(0.99, abs=0.008)
+    assert (x - exact).abs().max() < 0.03
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "steps", "options"),
+    [(DDPMScheduler, 1000, {}), (DDIMScheduler, 500, {"eta": 1.0})],
+)
+def test_stochastic_schedulers_draw_the_right_mean_and_deviation(scheduler, steps, options, data):
+    sampler = trailing(scheduler, steps, **options)
+    x = sampler(data.denoise(LINEAR), LINEAR, SPACE, 64, {}, generator())
+    # 16384 numbers: four standard errors, and 1.5 % for the steps being finite.
+    assert x.mean().item() == pytest.approx(0.5, abs=4 * 0.3 / 128 + 0.003)
+    assert x.std().item() == pytest.approx(0.3, rel=4 / 181 + 0.015)
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        DDPMScheduler,
+        DDIMScheduler,
+        DPMSolverMultistepScheduler,
+        UniPCMultistepScheduler,
+        EulerDiscreteScheduler,
+        HeunDiscreteScheduler,
+    ],
+)
+@pytest.mark.parametrize("mean", [5.0, -20.0])
+def test_latents_far_from_zero_are_not_clipped(scheduler, mean, data):
+    data.mean = mean
+    x = trailing(scheduler, 100)(data.denoise(LINEAR), LINEAR, SPACE, 4, {}, generator())
+    assert x.mean().item() == pytest.approx(mean, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "options"),
+    [
+        (partial(DDIMScheduler, clip_sample=False), {"eta": 0.7}),
+        (partial(DDPMScheduler, clip_sample=False), {}),
+        (DPMSolverMultistepScheduler, {}),
+        (UniPCMultistepScheduler, {}),
+        (EulerDiscreteScheduler, {}),
+        (HeunDiscreteScheduler, {}),
+    ],
+)
+def test_it_does_what_a_loop_over_diffusers_does(scheduler, options):
+    network = Convolution()
+    sampler = Scheduler(partial(scheduler, timestep_spacing="trailing"), 20, **options)
+    found = sampler(wrapped("eps", SCALED, network), SCALED, SPACE, 2, {}, generator())
+
+    theirs = scheduler(
+        beta_start=0.0015,
+        beta_end=0.0195,
+        beta_schedule="scaled_linear",
+        timestep_spacing="trailing",
+        prediction_type="epsilon",
+    )
+    theirs.set_timesteps(20)
+    random = generator()
+    own = {"generator": random} if options or "DDPM" in str(scheduler) else {}
+    x = torch.randn(2, *SPACE.shape, generator=random) * theirs.init_noise_sigma
+    with torch.no_grad():
+        for t in theirs.timesteps:
+            eps = network(theirs.scale_model_input(x, t), t.expand(2))
+            x = theirs.step(eps, t, x, **options, **own).prev_sample
+    torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-3)
+
+
+def test_ldms_ddim_is_a_matter_of_options():
+    # LDM: steps range(0, 1000, 20) + 1, and the last one ends at the signal of step 0, not at 1.
+    ldm = partial(DDIMScheduler, timestep_spacing="leading", steps_offset=1, set_alpha_to_one=False)
+    network = Convolution()
+    denoise = wrapped("eps", SCALED, network)
+    found = Scheduler(ldm, 50)(denoise, SCALED, SPACE, 2, {}, generator())
+
+    x = SPACE.random(2, generator())
+    steps = torch.arange(0, 1000, 20) + 1
+    signals = SCALED.alpha_bar.float()
+    for i in reversed(range(50)):
+        signal, before = signals[steps[i]], signals[steps[i - 1] if i else 0]
+        eps = network(x, steps[i].expand(2)).detach()
+        x0 = (x - (1 - signal).sqrt() * eps) / signal.sqrt()
+        x = before.sqrt() * x0 + (1 - before).sqrt() * eps
+    torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("scheduler", [DDPMScheduler, DDIMScheduler, DPMSolverMultistepScheduler])
+def test_what_the_network_was_trained_on_does_not_matter(scheduler, data):
+    def sample(target):
+        def network(noisy, t):
+            x0, eps = data.denoise(LINEAR)(noisy, t, {})
+            alpha, sigma = (like(scale, noisy) for scale in LINEAR.alpha_sigma(t))
+            return {"eps": eps, "x0": x0, "v": alpha * eps - sigma * x0}[target]
+
+        denoise = wrapped(target, LINEAR, network)
+        return trailing(scheduler, 30)(denoise, LINEAR, SPACE, 2, {}, generator())
+
+    # An eps network's x0 loses the digits that alpha = 0.006 has too few of.
+    torch.testing.assert_close(sample("eps"), sample("v"), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(sample("x0"), sample("v"), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "options"),
+    [
+        (DDPMScheduler, {}),
+        (DDIMScheduler, {"eta": 1.0}),
+        (partial(DPMSolverMultistepScheduler, algorithm_type="sde-dpmsolver++"), {}),
+        (UniPCMultistepScheduler, {}),
+    ],
+)
+def test_samples_do_not_depend_on_the_batch(scheduler, options):
+    sampler = trailing(scheduler, 10, **options)
+    denoise = wrapped("v", LINEAR, Convolution())
+
+    def sample(indices):
+        own = tuple(sample_generators(1, indices))
+        return sampler(denoise, LINEAR, SPACE, len(indices), {}, own)
+
+    parts = torch.cat([sample([0, 1]), sample([2]), sample([3])])
+    # Not bit for bit: a convolution may sum in another order when its batch has another size.
+    torch.testing.assert_close(sample([0, 1, 2, 3]), parts, rtol=1e-4, atol=1e-5)
+
+
+def test_ddim_draws_nothing_but_its_start(data):
+    sampler = trailing(DDIMScheduler, 10)
+    random = generator()
+    x = sampler(data.denoise(LINEAR), LINEAR, SPACE, 2, {}, random)
+    again = sampler(data.denoise(LINEAR), LINEAR, SPACE, 2, {}, generator())
+    torch.testing.assert_close(x, again, rtol=0, atol=0)
+    start_only = generator()
+    SPACE.random(2, start_only)
+    assert torch.equal(random.get_state(), start_only.get_state())
+
+
+@pytest.mark.parametrize("scheduler", [DDPMScheduler, DDIMScheduler])
+@pytest.mark.parametrize("target", ["x0", "v"])
+def test_a_schedule_that_ends_in_pure_noise_stays_exact(scheduler, target, data):
+    process = GaussianDiffusion(SPACE, "linear")
+    root = process.alpha_bar.sqrt()  # Lin et al. 2024, algorithm 1: shifted to end at 0
+    signal = ((root - root[-1]) * root[0] / (root[0] - root[-1])).square()
+    process.alpha_bar = signal
+    process.betas = 1 - signal / torch.cat([signal.new_ones(1), signal[:-1]])
+
+    def network(noisy, t):
+        x0, eps = data.denoise(process)(noisy, t, {})
+        alpha, sigma = (like(scale, noisy) for scale in process.alpha_sigma(t))
+        return {"x0": x0, "v": alpha * eps - sigma * x0}[target]
+
+    sampler = trailing(scheduler, 200)
+    x = sampler(wrapped(target, process, network), process, SPACE, 64, {}, generator())
+    assert x.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert x.std().item() == pytest.approx(0.3, abs=0.02)
+
+
+def test_the_cosine_schedule_keeps_its_digits(data):
+    process = GaussianDiffusion(SPACE, "cosine")
+    x = trailing(DDIMScheduler, 500)(data.denoise(process), process, SPACE, 4, {}, generator())
+    exact = data.flow_to_data(process, SPACE.random(4, generator()), torch.full((4,), 999))
+    assert (x - exact).abs().max() < 0.02
+
+
+def test_the_network_reads_whole_steps_of_every_scheduler(data):
+    for scheduler in (DDIMScheduler, EulerDiscreteScheduler):
+        times = []
+
+        def denoise(noisy, t, condition, times=times):
+            times.append(t)
+            return data.denoise(LINEAR)(noisy, t, condition)
+
+        trailing(scheduler, 4)(denoise, LINEAR, SPACE, 2, {}, generator())
+        assert torch.equal(torch.stack(times), torch.tensor([999, 749, 499, 249]).expand(2, 4).T)
+
+
+def test_stops_between_the_steps_are_refused(data):
+    with pytest.raises(ValueError, match="EulerDiscreteScheduler stops between the 1000 steps"):
+        Scheduler(EulerDiscreteScheduler, 7)(data.denoise(LINEAR), LINEAR, SPACE, 2, {})
+
+
+def test_a_flow_is_refused(data):
+    flow = LinearFlow(SPACE)
+    with pytest.raises(ValueError, match="got a LinearFlow: sample a flow with EulerODE"):
+        trailing(DDIMScheduler, 7)(data.denoise(flow), flow, SPACE, 2, {})
