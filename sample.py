@@ -6,48 +6,41 @@ python sample.py run=runs/demo/digits n=64 seed=0 label=3 sampler=ddim sampler.s
 
 import sys
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
-
+from data import Batch
 from ldm import distributed
 from ldm.cli import command, take
 from ldm.config.compose import ConfigError
 from ldm.run.experiment import load_run
-from ldm.run.parts import Parts, generate
-from ldm.training.progress import progress_bar
+from ldm.run.parts import Parts
+from ldm.run.sampling import draw_share, gather
 
 
-@torch.no_grad()
-def sample(
-    parts: Parts, n: int, seed: int = 0, label: int | None = None, batch_size: int = 32
-) -> tuple[Tensor, Tensor | None]:
-    """Samples 0 to n - 1 of a seed, in the form that the data is stored in, and their labels.
+def sample(parts: Parts, n: int, seed: int = 0, batch_size: int = 32, **asked: Any) -> Batch:
+    """Samples 0 to n - 1 of a seed, compact, and what they were asked to be.
 
-    Without a label, the classes take turns. Ranks share the work; all return the whole.
+    Ranks share the work; all return the whole.
+
+    Args:
+        parts: with a prior.
+        n: how many.
+        seed: of the set.
+        batch_size: samples drawn at once, on each rank.
+        **asked: what all samples are to be: their `label`, where there are classes, which otherwise
+            take turns.
+
+    Raises:
+        ConfigError: there is no prior, or a number is of no use.
+        DataError: the data cannot be asked for that.
     """
     if parts.prior is None:
         raise ConfigError(f"{parts.config.run} has no trained prior to sample from")
     check_numbers(n, seed, batch_size)
-    classes = parts.data.classes
-    if label is not None and not classes:
-        raise ConfigError(f"label={label}, but {parts.data.name} has no classes")
-    if label is not None and not 0 <= label < classes:
-        raise ConfigError(f"label must be one of 0 to {classes - 1}, got {label}")
     device = distributed.device()
     parts.prior.to(device), parts.tokenizer.to(device)
-    indices = torch.arange(n)
-    labels = (indices % classes if label is None else indices * 0 + label) if classes else None
-    # A rank without samples of its own draws one more, which nobody keeps.
-    mine = indices[distributed.rank() % n :: distributed.world()]
-    samples = []
-    with progress_bar() as bar:
-        task = bar.add_task("samples", total=len(mine), remarks="")
-        for part in mine.split(batch_size):
-            x = generate(parts, part.tolist(), None if labels is None else labels[part], seed)
-            samples.append(parts.data.stored(x.float()).cpu())
-            bar.update(task, advance=len(part))
-    return distributed.interleave(torch.cat(samples), n), labels
+    drawn = draw_share(parts, n, seed, batch_size, **asked)
+    return gather((parts.data.compact(one.batch) for one in drawn), n)
 
 
 def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object) -> None:
@@ -74,10 +67,10 @@ def main(arguments: list[str]) -> None:
     distributed.join()
     parts = load_run(own.pop("run"), overrides)
     output = Path(own.pop("output", Path(parts.config.run) / "samples"))
-    samples, labels = sample(parts, own.pop("n", 64), **own)
+    samples = sample(parts, own.pop("n", 64), **own)
     if distributed.rank() == 0:
-        parts.data.save_samples(output, samples, labels)
-        print(f"{len(samples)} samples: {output}, shown in {output / 'samples.png'}")
+        parts.data.save(output, samples)
+        print(f"{len(samples['x'])} samples: {output}, shown in {output / 'samples.png'}")
 
 
 if __name__ == "__main__":

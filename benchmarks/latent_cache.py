@@ -17,6 +17,7 @@ import torch
 from data import SampleOrder
 from data.images.base import Images, MemoryImages
 from ldm.bottlenecks import Gaussian
+from ldm.hub.weights import fingerprint
 from ldm.networks.images.compvis import Decoder, Encoder
 from ldm.networks.images.dit import DiT
 from ldm.objectives import Regression
@@ -77,7 +78,12 @@ def rows() -> list[Row]:
     data, module = RandomImages(), training()
     optimizer = module.configure_optimizers()[0]
     with tempfile.TemporaryDirectory() as folder:
-        cache = LatentCache(Path(folder), module.tokenizer, data)
+        cache = LatentCache(
+            Path(folder),
+            lambda b: {"raw": module.tokenizer.encode(b).raw, "label": b["label"]},
+            fingerprint(module.tokenizer),
+            data,
+        )
         list(cache.fill(torch.device("cpu")))
         order = SampleOrder(IMAGES, BATCH, seed=0, stop=BATCH * (ROUNDS + WARMUP))
         loaders = {

@@ -2,19 +2,21 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from data.batch import Batch, check_batch
 from data.files.errors import DataError
-from data.order import SampleOrder, check_share
+from data.order import Draw, SampleOrder, check_share
 
 __all__ = ["DataModule"]
 
@@ -22,11 +24,12 @@ __all__ = ["DataModule"]
 class DataModule(pl.LightningDataModule, ABC):
     """A named set with a train and a test split, some with a val split, and loaders of them.
 
-    A subclass says how a split is loaded, and what samples look like to a person and to other
-    programs: training, sampling and evaluation do not know what they are samples of. Its datasets
-    are map-style, accept an index or a `Draw`, and answer lists of them with a batch
-    (`__getitems__`); they have `digest()`. The splits are loaded when they are first used, so a
-    module works without a Trainer.
+    A subclass says how a split is loaded, which augmented views of a sample training sees, what
+    generated samples are asked to be, and what samples look like to a person and to other programs:
+    training, sampling and evaluation do not know what they are samples of. Its datasets are
+    map-style, accept an index or a `Draw`, and answer lists of them with a batch (`__getitems__`);
+    they have `digest()`. The splits are loaded when they are first used, so a module works without
+    a Trainer.
 
     Args:
         seed: of the sample order and the augmentation.
@@ -44,6 +47,10 @@ class DataModule(pl.LightningDataModule, ABC):
 
     held: ClassVar[tuple[str, ...]] = ("train", "test")
     """The splits that the set has: "train", "test", and "val" in some."""
+
+    views: tuple[str, ...] = ("plain",)
+    """Names of the augmented views of a sample that training draws from; all of them can be cached.
+    Empty where there are too many to list, or samples are new at every draw."""
 
     shown: ClassVar[int] = 64
     """How many samples make a picture of them, while a model is trained."""
@@ -68,31 +75,66 @@ class DataModule(pl.LightningDataModule, ABC):
         """
 
     @abstractmethod
-    def picture(
-        self, x: Float[Tensor, "n ..."], columns: int | None = None
-    ) -> Float[Tensor, "3 h w"]:
-        """What samples look like: one colour picture in [0, 1].
+    def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "*frames 3 h w"]:
+        """Draw what samples look like: one colour picture, or a clip of them, in [0, 1].
 
         Args:
-            x: the samples.
+            batch: the samples, with at least `x`.
             columns: where samples are shown one by one, how many side by side.
         """
 
     @abstractmethod
-    def save_samples(
-        self, folder: Path, x: Shaped[Tensor, "n ..."], label: Int64[Tensor, " n"] | None = None
-    ) -> None:
+    def save(self, folder: Path, batch: Batch) -> None:
         """Write samples to a folder: `samples.png`, and files for the programs of the field.
 
         Args:
             folder: made where it is missing.
-            x: samples, or what `stored` made of them.
-            label: class of each.
+            batch: the samples, or what `compact` made of them, with all they were asked to be.
         """
 
-    def stored(self, x: Float[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
-        """Samples as they are kept in files, where that takes less memory than floats."""
-        return x
+    def compact(self, batch: Batch) -> Batch:
+        """The samples in the least memory that holds all that `save` writes of them."""
+        return batch
+
+    def view(self, batch: Batch, name: str) -> Batch:
+        """One of the `views` of samples that come as they are."""
+        return batch
+
+    def drawn_views(self, draws: Sequence[Draw]) -> Int64[np.ndarray, " n"]:
+        """Positions in `views` of what training sees of each draw."""
+        return np.zeros(len(draws), np.int64)
+
+    def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
+        """What generated samples are asked to be, each a function of its own number and the seed.
+
+        Here labels in turn, where there are classes, or the one `label` that is asked for.
+
+        Args:
+            indices: numbers of the samples in their whole set.
+            seed: of the whole set.
+            **asked: `label`, the class that all samples are to have.
+
+        Returns:
+            A batch without `x`: `index`, and all that a prior may be told.
+
+        Raises:
+            DataError: the set has no such class, or knows nothing of what is asked.
+        """
+        index = torch.tensor(list(indices), dtype=torch.int64)
+        label = asked.pop("label", None)
+        if asked:
+            raise DataError(
+                f"samples of {self.name} cannot be asked for {', '.join(asked)}: they have "
+                f"{'a label' if self.classes else 'no conditions'}"
+            )
+        if label is not None and not self.classes:
+            raise DataError(f"label={label}, but {self.name} has no classes")
+        if label is not None and not (isinstance(label, int) and 0 <= label < self.classes):
+            raise DataError(f"label must be one of 0 to {self.classes - 1}, got {label}")
+        if not self.classes:
+            return {"index": index}
+        labels = index % self.classes if label is None else torch.full_like(index, label)
+        return {"index": index, "label": labels}
 
     @cached_property
     def train_dataset(self) -> Dataset:
@@ -126,7 +168,7 @@ class DataModule(pl.LightningDataModule, ABC):
     def setup(self, stage: str | None = None) -> None:
         """Load all splits and look at one sample of each, so that bad data fails here."""
         for split in self.held:
-            check_batch(self._dataset(split).__getitems__([0]), self.shape)
+            check_batch(self.dataset_of(split).__getitems__([0]), self.shape)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -134,7 +176,7 @@ class DataModule(pl.LightningDataModule, ABC):
 
         Caches of latents and of reference statistics use it as their key.
         """
-        parts = [self.name, *(self._dataset(split).digest() for split in self.held)]
+        parts = [self.name, *(self.dataset_of(split).digest() for split in self.held)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def train_batches(
@@ -177,12 +219,17 @@ class DataModule(pl.LightningDataModule, ABC):
             world: number of processes.
         """
         check_share(batch_size, rank, world)
-        dataset = self._dataset(split)
+        dataset = self.dataset_of(split)
         mine = range(rank, len(dataset), world)
         order = BatchSampler(mine, batch_size // world, drop_last=False)
         return self._loader(dataset, order)
 
-    def _dataset(self, split: str) -> Dataset:
+    def dataset_of(self, split: str) -> Dataset:
+        """The samples of one split.
+
+        Raises:
+            DataError: there is no such split.
+        """
         if split not in ("train", "val", "test"):
             raise DataError(f"a split is 'train', 'val' or 'test', got {split!r}")
         return getattr(self, f"{split}_dataset")

@@ -61,17 +61,16 @@ def test_seeds_labels_and_guidance_are_obeyed(trained, tmp_path):
 
 def test_more_steps_are_more_network_calls(trained):
     parts = load_run(trained, ["sampler=ddim", "sampler.steps=7", "guidance.scale=2"])
-    images, labels = sample.sample(parts, 3)
-    assert images.shape == (3, 1, 8, 8)
-    assert labels.tolist() == [0, 1, 2]
+    samples = sample.sample(parts, 3)
+    assert samples["x"].shape == (3, 1, 8, 8)
+    assert samples["label"].tolist() == samples["index"].tolist() == [0, 1, 2]
     assert parts.prior.network_calls == 7
 
 
 def test_samples_without_labels_in_colour(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
-    CIFAR10().save_samples(
-        tmp_path / "new" / "folder", torch.from_numpy(images).permute(0, 3, 1, 2)
-    )
+    batch = {"x": torch.from_numpy(images).permute(0, 3, 1, 2)}
+    CIFAR10().save(tmp_path / "new" / "folder", batch)
     with np.load(tmp_path / "new" / "folder" / "samples.npz") as file:
         assert set(file) == {"arr_0"}
         assert np.array_equal(file["arr_0"], images)

@@ -174,14 +174,14 @@ def test_sigterm_while_latents_are_encoded_stops_and_keeps_what_is_whole(
     quick, finished, monkeypatch
 ):
     shutil.copytree(finished(quick) / "tokenizer", folder_of(quick) / "tokenizer")
-    encode = LatentCache._encode
+    samples = LatentCache._samples
 
     def told(self, *arguments):
         sigterm()
-        return encode(self, *arguments)
+        return samples(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LatentCache, "_encode", told)
+        patch.setattr(LatentCache, "_samples", told)
         with pytest.raises(SystemExit) as stopped:
             train.main(quick)
     assert stopped.value.code == 143

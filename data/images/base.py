@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, Shaped, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from data.batch import Batch
 from data.files.errors import DataError
@@ -35,53 +35,52 @@ class Images(DataModule):
     size: int
     """Height and width of `x`, pixels."""
 
+    flip: bool = False
+    """Whether training draws mirror an image, one in two."""
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of one `x`: `(channels, height, width)`."""
         return (self.channels, self.size, self.size)
 
-    def ordered_batches(
-        self, split: str, batch_size: int, rank: int = 0, world: int = 1, *, flipped: bool = False
-    ) -> DataLoader:
-        """As for every set; or, `flipped`, each `x` mirrored left to right."""
-        loader = super().ordered_batches(split, batch_size, rank, world)
-        if flipped:
-            loader.collate_fn = _mirrored
-        return loader
+    @property
+    def views(self) -> tuple[str, ...]:
+        """As it is, and mirrored left to right where the set is flipped."""
+        return ("plain", "mirrored") if self.flip else ("plain",)
 
-    def picture(
-        self, x: Float[Tensor, "n c h w"], columns: int | None = None
-    ) -> Float[Tensor, "3 height width"]:
-        return grid(x, columns)
+    def view(self, batch: Batch, name: str) -> Batch:
+        return {**batch, "x": batch["x"].flip(-1)} if name == "mirrored" else batch
 
-    def stored(self, x: Shaped[Tensor, "n c h w"]) -> UInt8[Tensor, "n c h w"]:
+    def drawn_views(self, draws: Sequence[Draw]) -> Int64[np.ndarray, " n"]:
+        return coins(draws).astype(np.int64) if self.flip else super().drawn_views(draws)
+
+    def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "3 height width"]:
+        return grid(batch["x"], columns)
+
+    def compact(self, batch: Batch) -> Batch:
         """Bytes, each the nearest to its pixel; bytes are left alone."""
+        x = batch["x"]
         if x.dtype == torch.uint8:
-            return x
+            return batch
         # In float32 at least: half precision cannot tell neighbouring levels apart.
-        return (
-            (x.to(torch.promote_types(x.dtype, torch.float32)) * 127.5 + 128).clamp(0, 255).byte()
-        )
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        return {**batch, "x": (x * 127.5 + 128).clamp(0, 255).byte()}
 
-    def save_samples(
-        self,
-        folder: Path,
-        x: Shaped[Tensor, "n c h w"],
-        label: Int64[Tensor, " n"] | None = None,
-    ) -> None:
+    def save(self, folder: Path, batch: Batch) -> None:
         """Write `00000.png` and on, `samples.png` with the first hundred, and `samples.npz`.
 
         The last is in the layout that ADM's evaluation suite reads: colour bytes `(n, h, w, 3)`
         under `arr_0`, labels under `arr_1`.
         """
-        pixels = self.stored(x).cpu()
+        pixels = self.compact(batch)["x"].cpu()
         colour = pixels.expand(-1, 3, -1, -1)
         for number, image in enumerate(colour):
             save_picture(folder / f"{number:05d}.png", image.float().div(255))
-        save_picture(folder / "samples.png", self.picture(pixels[:100].float().div(127.5).sub(1)))
+        first = pixels[:100].float().div(127.5).sub(1)
+        save_picture(folder / "samples.png", self.show({"x": first}))
         arrays = {"arr_0": colour.permute(0, 2, 3, 1).numpy()}
-        if label is not None:
-            arrays["arr_1"] = label.cpu().numpy()
+        if "label" in batch:
+            arrays["arr_1"] = batch["label"].cpu().numpy()
         with staging(folder / "samples.npz") as part:
             np.savez(part, **arrays)
 
@@ -132,10 +131,6 @@ def coins(draws: Sequence[Draw]) -> np.ndarray:
     seeds = np.array([draw.seed or 0 for draw in draws], np.uint64)
     drawn = np.array([draw.seed is not None for draw in draws])
     return drawn & (mix(seeds) >> np.uint64(63)).astype(bool)
-
-
-def _mirrored(batch: Batch) -> Batch:
-    return {**batch, "x": batch["x"].flip(-1)}
 
 
 class MemoryImages(ImageDataset):

@@ -90,6 +90,11 @@ class ImageFolder(Images):
     def name(self) -> str:
         return Path(self.root).name
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """None to list where crops are random."""
+        return () if self.crops["train"].random else super().views
+
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         return tuple(sorted(set(self._listings["train"].classes)))

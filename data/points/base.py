@@ -108,22 +108,18 @@ class Points(DataModule):
     ) -> Float[Tensor, "3 h w"]:
         """Samples beside data, as people of the field draw them: a picture in [0, 1]."""
 
-    def picture(
-        self, x: Float[Tensor, "n ..."], columns: int | None = None
-    ) -> Float[Tensor, "3 h w"]:
+    def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "3 h w"]:
         """The test data, and beside it the samples: one picture in [0, 1]; `columns` is unused."""
-        return self.drawing(self.test_dataset.points, x.detach().float().cpu())
+        return self.drawing(self.test_dataset.points, batch["x"].detach().float().cpu())
 
-    def save_samples(
-        self, folder: Path, x: Float[Tensor, "n ..."], label: Int64[Tensor, " n"] | None = None
-    ) -> None:
+    def save(self, folder: Path, batch: Batch) -> None:
         """Write `samples.png`, `samples.npy` of shape `(n, *shape)`, and `labels.npy` if any."""
-        arrays = {"samples": x} | ({} if label is None else {"labels": label})
-        for name, values in arrays.items():
-            with staging(folder / f"{name}.npy") as part:
-                np.save(part, values.detach().cpu().numpy())
+        for name, key in {"samples": "x", "labels": "label"}.items():
+            if key in batch:
+                with staging(folder / f"{name}.npy") as part:
+                    np.save(part, batch[key].detach().cpu().numpy())
         # Last: it shows the data beside the samples, and they may not be here.
-        save_picture(folder / "samples.png", self.picture(x))
+        save_picture(folder / "samples.png", self.show(batch))
 
 
 class SplitPoints(Points):

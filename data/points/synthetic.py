@@ -56,6 +56,8 @@ class Synthetic(Points):
         size: points in each split; of the train split, those that are looked at in order.
     """
 
+    views = ()  # every draw of training is a new point
+
     numbers: int
     """How many uniform numbers make one point."""
 
@@ -82,7 +84,7 @@ class Synthetic(Points):
 
     def optimum(self, split: str = "test") -> float:
         """Mean negative log density of a split's points, nats: what the true law scores on them."""
-        return -self.log_density(self._dataset(split).points).mean().item()
+        return -self.log_density(self.dataset_of(split).points).mean().item()
 
     def load(self, split: str) -> PointDataset:
         number = self.held.index(split)

@@ -13,13 +13,14 @@ from eval.metrics.kernel_density import (
 )
 from eval.metrics.pairs import PairScores, psnr, ssim
 from eval.metrics.pixels import from_uint8, to_uint8
-from eval.metrics.prdc import ManifoldScores, manifold_scores
+from eval.metrics.prdc import PRDC, prdc_scores
 from eval.metrics.sample_size import effective_sample_size
 from eval.metrics.seeds import SeedSpread, seed_spread
 from eval.metrics.two_sample import Discrepancy, GaussianKernel, discrepancy, median_distance
 
 __all__ = [
     "KAPPAS",
+    "PRDC",
     "CodebookUsage",
     "Discrepancy",
     "FrechetDistance",
@@ -27,7 +28,6 @@ __all__ = [
     "GaussianKernel",
     "InceptionScore",
     "KernelDistance",
-    "ManifoldScores",
     "Moments",
     "PairScores",
     "SeedSpread",
@@ -41,9 +41,9 @@ __all__ = [
     "kernel_density_nll",
     "kernel_distance",
     "kernel_log_density",
-    "manifold_scores",
     "median_distance",
     "perplexity",
+    "prdc_scores",
     "psnr",
     "seed_spread",
     "squared_mmd",

@@ -13,13 +13,13 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-__all__ = ["ManifoldScores", "manifold_scores"]
+__all__ = ["PRDC", "prdc_scores"]
 
 SLACK = 1e-9
 """Two computations of one distance differ in rounding: closer than this, relatively, is a tie."""
 
 
-def manifold_scores(
+def prdc_scores(
     real: Float[Tensor, "n dim"],
     fake: Float[Tensor, "m dim"],
     *,
@@ -53,7 +53,7 @@ def manifold_scores(
 
     Example:
         >>> points = torch.arange(10.0)[:, None]
-        >>> scores = manifold_scores(points, points + 100)
+        >>> scores = prdc_scores(points, points + 100)
         >>> [scores[name].item() for name in ("precision", "recall", "density", "coverage")]
         [0.0, 0.0, 0.0, 0.0]
     """
@@ -120,8 +120,8 @@ def _squared_distances(
     return squared.masked_fill_(squared < 1e-13 * scale, 0)
 
 
-class ManifoldScores(Metric):
-    """`manifold_scores` of all generated against all real features seen, on every rank."""
+class PRDC(Metric):
+    """`prdc_scores` of all generated against all real features seen, on every rank."""
 
     higher_is_better = True
     full_state_update = False
@@ -136,7 +136,7 @@ class ManifoldScores(Metric):
         (self.real if real else self.fake).append(features.float())
 
     def compute(self) -> dict[str, Tensor]:
-        return manifold_scores(
+        return prdc_scores(
             dim_zero_cat(self.real),
             dim_zero_cat(self.fake),
             precision_k=self.precision_k,

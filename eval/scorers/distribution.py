@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from eval.extractors import Extractor
-from eval.metrics import FrechetDistance, InceptionScore, KernelDistance, ManifoldScores
+from eval.metrics import PRDC, FrechetDistance, InceptionScore, KernelDistance
 
 __all__ = ["DistributionScores"]
 
@@ -28,7 +28,7 @@ class DistributionScores(nn.Module):
         self.frechet = FrechetDistance(extractor.feature_size)
         self.full = full
         self.kernel = KernelDistance(seed=seed)
-        self.manifold = ManifoldScores()
+        self.manifold = PRDC()
         self.inception = InceptionScore(seed=seed)
 
     def update(

@@ -25,7 +25,8 @@ from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.randomness import step_generator
 from ldm.run.folder import Run
-from ldm.run.parts import Parts, generate
+from ldm.run.parts import Parts
+from ldm.run.sampling import draw_share, gather
 from ldm.samplers import Likelihood, Unsolved
 from ldm.tokenizers import Tokenizer
 from ldm.training.progress import progress_bar
@@ -170,11 +171,9 @@ class PointEvaluation(Evaluation):
 
     def _draw(self, parts: Parts, scores: Scores, protocol: dict) -> Tensor:
         """Samples, compared with data in numbers and in `samples.png`."""
-        indices = torch.arange(self.samples)
-        mine = indices[distributed.rank() :: distributed.world()]
-        drawn = [generate(parts, i.tolist(), None, self.seed) for i in mine.split(self.batch_size)]
-        calls = parts.prior.network_calls
-        x = distributed.interleave(torch.cat(drawn).float().cpu(), self.samples)
+        share = draw_share(parts, self.samples, self.seed, self.batch_size)
+        batch = gather((drawn.batch for drawn in share), self.samples)
+        calls, x = parts.prior.network_calls, batch["x"]
         test = _points(parts.data, "test")[: self.samples]
         embed = parts.tokenizer.space.embed
         kernel = GaussianKernel(median_distance(embed(test)).item())
@@ -185,7 +184,7 @@ class PointEvaluation(Evaluation):
         values = {"mmd2": found.unbiased, "mmd2_null_std": found.null_std}
         scores.add(values, **kept, **protocol)
         if distributed.rank() == 0:
-            save_picture(Run(parts.config.run).folder / "samples.png", parts.data.picture(x))
+            save_picture(Run(parts.config.run).folder / "samples.png", parts.data.show(batch))
         return x
 
     def _score_weights(self, parts: Parts, scores: Scores, protocol: dict, x: Tensor) -> None:

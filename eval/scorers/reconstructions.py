@@ -40,7 +40,7 @@ def score_reconstructions(
         if number == 0 and distributed.rank() == 0:
             shown = torch.stack([x[:32], y[:32]], 1).flatten(0, 1)  # each beside its original
             path = Run(parts.config.run).folder / "reconstructions.png"
-            save_picture(path, data.picture(shown, columns=8))
+            save_picture(path, data.show({"x": shown}, columns=8))
     protocol = {
         "split": "test",
         "n": len(data.test_dataset),

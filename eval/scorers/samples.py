@@ -1,6 +1,5 @@
 """Scores of a prior: its samples against held-out data, and whether they are of the asked class."""
 
-from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -18,8 +17,8 @@ from eval.scorers.scorer import Evaluation
 from ldm import distributed
 from ldm.bottlenecks import Bottleneck
 from ldm.run.folder import Run
-from ldm.run.parts import Parts, generate_latents
-from ldm.training.progress import progress_bar
+from ldm.run.parts import Parts
+from ldm.run.sampling import draw_share
 
 __all__ = ["off_manifold", "score_floor", "score_samples"]
 
@@ -51,17 +50,17 @@ def score_samples(
         distance.update(to_uint8(batch["x"].to(device)), real=True, remembered=remembered)
     asked = MeanMetric().to(device)
     judged, off = False, []
-    for number, (indices, label) in enumerate(_draws(parts, evaluation)):
-        latent = generate_latents(parts, indices, label, evaluation.seed)
+    share = draw_share(parts, evaluation.samples, evaluation.seed, evaluation.batch_size)
+    for number, (batch, latent) in enumerate(share):
         off.append(off_manifold(parts.tokenizer.bottleneck, latent))
-        x = parts.tokenizer.decode(latent)["x"].float()
-        logits = distance.update(to_uint8(x), real=False)
+        logits = distance.update(to_uint8(batch["x"]), real=False)
         if logits is not None and logits.shape[1] == data.classes:
             judged = True  # the extractor knows these very classes
-            asked.update((logits.argmax(1) == label.to(device)).float())
+            asked.update((logits.argmax(1) == batch["label"].to(device)).float())
         if number == 0 and distributed.rank() == 0:
             path = Run(parts.config.run).folder / "samples.png"
-            save_picture(path, data.picture(x[:100], columns=10))
+            first = {key: value[:100] for key, value in batch.items()}
+            save_picture(path, data.show(first, columns=10))
     protocol = _protocol(parts, evaluation, reference) | extractor.protocol
     scores.add(distance.compute(), **protocol)
     if parts.tokenizer.bottleneck.manifold is not None:
@@ -97,17 +96,6 @@ def score_floor(parts: Parts, evaluation: Evaluation, extractor: Extractor, scor
 def _every(parts: Parts, reference: str) -> int:
     """One in so many reference pictures is remembered, so that at most `REMEMBERED` are."""
     return -(-len(getattr(parts.data, f"{reference}_dataset")) // REMEMBERED)
-
-
-def _draws(parts: Parts, evaluation: Evaluation) -> Iterator[tuple[list[int], Tensor | None]]:
-    """This rank's share of sample numbers, in batches, with labels in turn."""
-    classes = parts.data.classes
-    mine = torch.arange(evaluation.samples)[distributed.rank() :: distributed.world()]
-    with progress_bar() as bar:
-        task = bar.add_task("samples", total=len(mine), remarks="")
-        for indices in mine.split(evaluation.batch_size):
-            yield indices.tolist(), indices % classes if classes else None
-            bar.update(task, advance=len(indices))
 
 
 def _protocol(parts: Parts, evaluation: Evaluation, reference: str) -> dict:

@@ -5,7 +5,7 @@ from ldm.bottlenecks.ema_vector import EMAVectorQuantizer
 from ldm.bottlenecks.gaussian import Gaussian
 from ldm.bottlenecks.manifold_posterior import ManifoldPosterior
 from ldm.bottlenecks.nearest import nearest
-from ldm.bottlenecks.passthrough import Identity
+from ldm.bottlenecks.passthrough import Passthrough
 from ldm.bottlenecks.spherical import GroupedSphericalQuantizer
 from ldm.bottlenecks.vector import VectorQuantizer
 
@@ -16,8 +16,8 @@ __all__ = [
     "Encoded",
     "Gaussian",
     "GroupedSphericalQuantizer",
-    "Identity",
     "ManifoldPosterior",
+    "Passthrough",
     "Variational",
     "VectorQuantizer",
     "nearest",

@@ -7,10 +7,10 @@ from ldm.bottlenecks.bottleneck import Bottleneck, Encoded
 from ldm.randomness import Generators
 from ldm.spaces import Space
 
-__all__ = ["Identity"]
+__all__ = ["Passthrough"]
 
 
-class Identity(Bottleneck):
+class Passthrough(Bottleneck):
     """Hands on what it is given: points of a space.
 
     Args:

@@ -121,7 +121,7 @@ class GaussianProcess(Process):
         """
         raise ValueError(
             f"{type(self).__name__} has no velocity: predict eps, x0 or v and sample with a "
-            f"Scheduler, or set the process to a flow"
+            f"DiffusersScheduler, or set the process to a flow"
         )
 
     def mix(

@@ -8,16 +8,13 @@ from typing import Any
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from jaxtyping import Float, Int
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
-from torch import Tensor
 
 from data import DataModule
 from ldm.config.compose import STAGE_KEYS, ConfigError
 from ldm.hub import weights
 from ldm.priors import Prior
-from ldm.randomness import sample_generators
 from ldm.run.folder import Run
 from ldm.samplers import Guidance, Sampler
 from ldm.tokenizers import Tokenizer
@@ -31,8 +28,6 @@ __all__ = [
     "build_prior",
     "build_sampler",
     "build_tokenizer",
-    "generate",
-    "generate_latents",
     "load_prior",
     "load_tokenizer",
 ]
@@ -176,34 +171,6 @@ def load_prior(config: DictConfig, tokenizer: Tokenizer, path: Path) -> Prior:
     prior = build_prior(config, tokenizer)
     weights.load(path, prior)
     return prior.eval().requires_grad_(False)
-
-
-def generate(
-    parts: Parts, indices: list[int], label: Int[Tensor, " n"] | None, seed: int
-) -> Float[Tensor, "n ..."]:
-    """Samples with these numbers in their set, whatever is generated beside them.
-
-    Args: as of `generate_latents`.
-    """
-    return parts.tokenizer.decode(generate_latents(parts, indices, label, seed))["x"]
-
-
-def generate_latents(
-    parts: Parts, indices: list[int], label: Int[Tensor, " n"] | None, seed: int
-) -> Float[Tensor, "n ..."]:
-    """What samples with these numbers in their set are decoded from.
-
-    Args:
-        parts: with a prior.
-        indices: numbers of the samples in the whole set.
-        label: class of each, None for an unconditional prior.
-        seed: of the whole set.
-    """
-    device = next(parts.prior.parameters()).device
-    condition = {} if label is None else {"label": label.to(device)}
-    generators = sample_generators(seed, indices)
-    latent = parts.prior.sample(len(indices), condition, parts.sampler, generators, parts.guidance)
-    return parts.tokenizer.denormalize(latent)
 
 
 def model_config(node: DictConfig) -> dict[str, Any]:

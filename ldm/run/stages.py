@@ -23,10 +23,10 @@ from ldm.run.parts import (
     build_prior,
     build_sampler,
     build_tokenizer,
-    generate,
     load_tokenizer,
     model_config,
 )
+from ldm.run.sampling import draw
 from ldm.tokenizers import Batch, Tokenizer
 from ldm.training import Training
 from ldm.training.fit import fit
@@ -49,7 +49,7 @@ def train_tokenizer(config: DictConfig, run: Run, data: DataModule) -> None:
 
     def draw(t: Training) -> Tensor:
         back = t.ema.model.reconstruct({"x": shown.to(t.device)})[0]["x"]
-        return data.picture(torch.cat([shown, back.float().cpu()]), columns=len(shown))
+        return data.show({"x": torch.cat([shown, back.float().cpu()])}, columns=len(shown))
 
     _fit(config, run, "tokenizer", training, draw)
     if distributed.rank() == 0:
@@ -70,18 +70,16 @@ def train_prior(config: DictConfig, run: Run, data: DataModule) -> None:
     training = build_part(config, "prior.training", **given)
     training.batches = lambda t: _latent_batches(config, run, data, t)
     sampler, guidance = build_sampler(config), build_guidance(config)
-    label = torch.arange(data.shown) % data.classes if data.classes else None
 
-    def draw(t: Training) -> Tensor:
+    def show(t: Training) -> Tensor:
         parts = Parts(config, data, tokenizer, t.ema.model, sampler, guidance)
-        x = generate(parts, list(range(data.shown)), label, config.seed)
-        return data.picture(x.float().cpu(), columns=COLUMNS)
+        return data.show(draw(parts, range(data.shown), config.seed).batch, columns=COLUMNS)
 
     best = run.stage("prior") / "best.safetensors"
     select = []
     if training.selection is not None:
         select = [KeepBest(best, training.selection, data.ordered_batches("val", 4096))]
-    _fit(config, run, "prior", training, draw, select)
+    _fit(config, run, "prior", training, show, select)
     if distributed.rank() == 0:
         if select:
             weights.load(best, prior)
@@ -112,9 +110,11 @@ def _latent_batches(
     start, stop, rank, world, size = _left(training)
     if not (config.trainer.cache_latents and training.tokenizer.learned):
         return data.train_batches(start, stop, rank, world, size)
-    cache = LatentCache(run.latents, training.tokenizer, data)
+    training.tokenizer.to(training.device)
+    identity = weights.fingerprint(training.tokenizer)
+    cache = LatentCache(run.latents, partial(_stored, training.tokenizer), identity, data)
     with progress_bar() as bar:
-        total = len(data.train_dataset) * len(cache.sides) // world
+        total = len(data.train_dataset) * len(data.views) // world
         task = bar.add_task("latents", total=total, remarks="")
         for done in cache.fill(training.device, rank, world):
             bar.update(task, advance=done)
@@ -124,6 +124,12 @@ def _latent_batches(
     length = len(data.train_dataset)
     order = SampleOrder(length, size, data.seed, start=start, stop=stop, rank=rank, world=world)
     return cache.batches(order, data.workers)
+
+
+def _stored(tokenizer: Tokenizer, batch: Batch) -> Batch:
+    """What a cache keeps of a batch: raw latents, and all that is not data."""
+    kept = {key: value for key, value in batch.items() if key != "x"}
+    return {**kept, "raw": tokenizer.encode(batch).raw}
 
 
 def _left(training: Training) -> tuple[int, int, int, int, int]:

@@ -1,7 +1,7 @@
 """Samplers: how a prior is turned into latents."""
 
 from ldm.samplers.adaptive import AdaptiveODE
-from ldm.samplers.diffusers_scheduler import Scheduler
+from ldm.samplers.diffusers_scheduler import DiffusersScheduler
 from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
 from ldm.samplers.likelihood import Likelihood
@@ -10,13 +10,13 @@ from ldm.samplers.sampler import Sampler, Unsolved, refuse_nan
 
 __all__ = [
     "AdaptiveODE",
+    "DiffusersScheduler",
     "EulerODE",
     "GeodesicWalk",
     "Guidance",
     "HeunODE",
     "Likelihood",
     "Sampler",
-    "Scheduler",
     "Unsolved",
     "refuse_nan",
 ]

@@ -14,10 +14,10 @@ from ldm.samplers.sampler import Denoise, Sampler
 from ldm.spaces import Space
 from ldm.tensors import like
 
-__all__ = ["Scheduler"]
+__all__ = ["DiffusersScheduler"]
 
 
-class Scheduler(Sampler):
+class DiffusersScheduler(Sampler):
     """Runs a diffusers scheduler on the noise schedule of the process.
 
     The scheduler is told that the network predicts v, whatever it was trained on: v is the one
@@ -36,7 +36,8 @@ class Scheduler(Sampler):
     Example:
         >>> from functools import partial
         >>> from diffusers import DDIMScheduler
-        >>> sampler = Scheduler(partial(DDIMScheduler, timestep_spacing="trailing"), steps=50)
+        >>> trailing = partial(DDIMScheduler, timestep_spacing="trailing")
+        >>> sampler = DiffusersScheduler(trailing, steps=50)
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ldm.bottlenecks.passthrough import Identity as IdentityBottleneck
+from ldm.bottlenecks.passthrough import Passthrough
 from ldm.spaces import Space
 from ldm.tokenizers.tokenizer import Tokenizer
 
@@ -24,7 +24,7 @@ class Identity(Tokenizer):
     """
 
     def __init__(self, space: Space) -> None:
-        super().__init__(nn.Identity(), IdentityBottleneck(space), nn.Identity())
+        super().__init__(nn.Identity(), Passthrough(space), nn.Identity())
 
     def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """None."""

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ldm.bottlenecks.passthrough import Identity as IdentityBottleneck
+from ldm.bottlenecks.passthrough import Passthrough
 from ldm.spaces import Flat
 from ldm.tokenizers.tokenizer import Tokenizer
 
@@ -33,7 +33,7 @@ class Stereographic(Tokenizer):
     def __init__(self, dim: int = 2) -> None:
         if dim < 1:
             raise ValueError(f"a sphere needs a dimension of 1 or more, got {dim}")
-        super().__init__(_ToPlane(), IdentityBottleneck(Flat([dim])), _ToSphere())
+        super().__init__(_ToPlane(), Passthrough(Flat([dim])), _ToSphere())
 
     def log_volume_change(self, x: Float[Tensor, "n coordinates"]) -> Float[Tensor, " n"]:
         """`dim log (2 / (1 + x_e))`."""

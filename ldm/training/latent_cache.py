@@ -1,34 +1,33 @@
 """Latents encoded once, in memory-mapped shards, to train a prior from."""
 
+import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
-from data import DataModule, SampleOrder
+from data import Batch, DataModule, SampleOrder
 from data.files.whole import write_whole
-from data.images.base import coins
-from ldm.hub.weights import fingerprint
-from ldm.tokenizers import Batch, Tokenizer
 
 __all__ = ["LatentCache", "LatentDataset"]
 
 
 class LatentCache:
-    """Raw latents of a training set under one tokenizer: posterior parameters or codes.
+    """What an encoder makes of a training set: raw latents, and all that goes with them.
 
-    Being parameters, posterior noise stays fresh; where the data flips images, both sides are
-    encoded, and flips stay fresh too. The folder's name is a hash of tokenizer and data, so another
-    tokenizer never reads these latents. Ranks share the work; a whole shard that is there is kept,
-    a damaged one is encoded again.
+    Raw latents are posterior parameters or codes, so posterior noise stays fresh; all views that
+    training draws of a sample are encoded, so augmentation stays fresh, too. The folder is named
+    after encoder and data, so another tokenizer never reads these latents. Ranks share the work; a
+    whole shard that is there is kept, a damaged one is encoded again.
 
     Args:
         root: folder of all caches.
-        tokenizer: trained, in evaluation mode.
+        encode: a batch of data, without its `index`, to the batch that is stored: `raw`, and every
+            key that a prior may read.
+        identity: hash of all that decides what `encode` makes of a batch.
         data: what is encoded.
         shard: samples in one file.
         batch_size: of the encoder.
@@ -37,99 +36,121 @@ class LatentCache:
     def __init__(
         self,
         root: Path,
-        tokenizer: Tokenizer,
+        encode: Callable[[Batch], Batch],
+        identity: str,
         data: DataModule,
         shard: int = 8192,
         batch_size: int = 128,
     ) -> None:
-        self.folder = root / f"{fingerprint(tokenizer)}-{data.fingerprint}"
-        self.tokenizer, self.data, self.shard, self.batch_size = tokenizer, data, shard, batch_size
-
-    @property
-    def sides(self) -> list[str]:
-        """Names of what is stored for each image: as it is, and mirrored where data flips."""
-        return ["raw", "flipped"] if getattr(self.data, "flip", False) else ["raw"]
+        self.folder = root / f"{identity}-{data.fingerprint}"
+        self.encode, self.data, self.shard, self.batch_size = encode, data, shard, batch_size
 
     def missing(self, rank: int = 0, world: int = 1) -> list[tuple[str, int]]:
-        """Side and number of each shard of this rank's share that is not there, or damaged."""
+        """View and number of each shard of this rank's share that is not there, or damaged."""
         count = -(-len(self.data.train_dataset) // self.shard)
-        shards = [(side, number) for side in self.sides for number in range(count)]
+        shards = [(view, number) for view in self.data.views for number in range(count)]
         # A share of all shards, not of the missing ones: another rank may have filled some.
         return [one for one in shards[rank::world] if not self._whole(*one)]
 
     def fill(self, device: torch.device, rank: int = 0, world: int = 1) -> Iterator[int]:
         """Encode this rank's share of the missing shards; yields samples as they are done."""
-        self.tokenizer.to(device)
-        for side, number in self.missing(rank, world):
-            raws = []
-            for batch in self._images(number):
-                raws.append(self._encode(batch["x"].to(device), side).cpu().numpy())
-                yield len(raws[-1])
-            write_whole(self._path(side, number), _writer(np.concatenate(raws)))
+        for view, number in self.missing(rank, world):
+            parts: list[Batch] = []
+            for batch in self._samples(number):
+                moved = {key: x.to(device) for key, x in batch.items() if key != "index"}
+                with torch.no_grad():
+                    stored = self.encode(self.data.view(moved, view))
+                parts.append({key: x.cpu() for key, x in stored.items()})
+                yield len(batch["index"])
+            whole = {key: torch.cat([part[key] for part in parts]).numpy() for key in parts[0]}
+            for key, array in whole.items():
+                write_whole(self._path(view, number, key), _writer(array))
+            names = json.dumps(sorted(whole))
+            write_whole(self._keys(view, number), lambda path, names=names: path.write_text(names))
 
     def dataset(self) -> "LatentDataset":
         """The filled cache."""
         count = len(self.data.train_dataset)
         numbers = range(-(-count // self.shard))
-        paths = [[self._path(side, number) for number in numbers] for side in self.sides]
-        labels = self.data.train_dataset.labels if self.data.classes else None
-        return LatentDataset(paths, labels, self.shard, count)
+        keys = json.loads(self._keys(self.data.views[0], 0).read_text())
+        shards = {
+            key: [
+                [np.load(self._path(view, n, key), mmap_mode="r") for n in numbers]
+                for view in self.data.views
+            ]
+            for key in keys
+        }
+        return LatentDataset(shards, self.shard, count, self.data.drawn_views)
 
     def batches(self, order: SampleOrder, workers: int = 0) -> DataLoader:
-        """Batches with `raw`, `index` and, where the data has them, `label`."""
+        """Batches with `raw`, `index`, and what else was stored."""
         return _loader(self.dataset(), order, workers)
 
-    @torch.no_grad()
-    def _encode(self, x: Tensor, side: str) -> Tensor:
-        return self.tokenizer.encode({"x": x.flip(-1) if side == "flipped" else x}).raw
-
-    def _images(self, number: int) -> DataLoader:
+    def _samples(self, number: int) -> DataLoader:
         end = min((number + 1) * self.shard, len(self.data.train_dataset))
         indices = range(number * self.shard, end)
         order = BatchSampler(indices, self.batch_size, drop_last=False)
         return _loader(self.data.train_dataset, order, self.data.workers)
 
-    def _whole(self, side: str, number: int) -> bool:
-        path = self._path(side, number)
+    def _whole(self, view: str, number: int) -> bool:
+        path = self._keys(view, number)
         if not path.is_file():
             return False
         expected = min(self.shard, len(self.data.train_dataset) - number * self.shard)
         try:
-            found = len(np.load(path, mmap_mode="r"))
-        except (ValueError, EOFError) as error:
+            for key in json.loads(path.read_text()):
+                path = self._path(view, number, key)
+                found = len(np.load(path, mmap_mode="r"))
+                if found != expected:
+                    warnings.warn(
+                        f"{path} holds {found} latents, not {expected}: encoding it again",
+                        stacklevel=2,
+                    )
+                    return False
+        except (ValueError, EOFError, OSError) as error:
             warnings.warn(f"{path} is damaged ({error}): encoding it again", stacklevel=2)
             return False
-        if found != expected:
-            warnings.warn(
-                f"{path} holds {found} latents, not {expected}: encoding it again", stacklevel=2
-            )
-        return found == expected
+        return True
 
-    def _path(self, side: str, number: int) -> Path:
-        return self.folder / f"{side}-{number:05d}.npy"
+    def _path(self, view: str, number: int, key: str) -> Path:
+        return self.folder / f"{view}-{number:05d}-{key}.npy"
+
+    def _keys(self, view: str, number: int) -> Path:
+        """Names of what a shard holds; written last, when all of it is there."""
+        return self.folder / f"{view}-{number:05d}.json"
 
 
 class LatentDataset(Dataset):
-    """Whole batches of stored raw latents; draws come from `data.SampleOrder`."""
+    """Whole batches of what a cache stores; draws come from `data.SampleOrder`.
+
+    Args:
+        shards: by key, then view, then number.
+        shard: samples in all of them but the last.
+        length: samples in all.
+        drawn_views: which view of its sample each draw asks for.
+    """
 
     def __init__(
-        self, paths: list[list[Path]], labels: Tensor | None, shard: int, length: int
+        self,
+        shards: dict[str, list[list[np.ndarray]]],
+        shard: int,
+        length: int,
+        drawn_views: Callable[[list], np.ndarray],
     ) -> None:
-        self.sides = [[np.load(path, mmap_mode="r") for path in side] for side in paths]
-        self.labels, self.shard, self.length = labels, shard, length
+        self.shards, self.shard, self.length = shards, shard, length
+        self.drawn_views = drawn_views
 
     def __len__(self) -> int:
         return self.length
 
     def __getitems__(self, draws: list) -> Batch:
-        mirrored = coins(draws) if len(self.sides) > 1 else [False] * len(draws)
-        rows = [
-            self.sides[int(flip)][index // self.shard][index % self.shard]
-            for (index, _), flip in zip(draws, mirrored, strict=True)
-        ]
-        index = torch.tensor([draw.index for draw in draws])
-        batch = {"raw": torch.from_numpy(np.stack(rows)), "index": index}
-        return batch if self.labels is None else {**batch, "label": self.labels[index]}
+        views, index = self.drawn_views(draws), [draw.index for draw in draws]
+        places = [(view, *divmod(i, self.shard)) for view, i in zip(views, index, strict=True)]
+        batch = {"index": torch.tensor(index)}
+        for key, parts in self.shards.items():
+            rows = [parts[view][number][row] for view, number, row in places]
+            batch[key] = torch.from_numpy(np.stack(rows))
+        return batch
 
 
 def _loader(dataset: Dataset, order: SampleOrder | BatchSampler, workers: int) -> DataLoader:

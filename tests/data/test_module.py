@@ -72,9 +72,9 @@ def test_ordered_batches_keep_the_last_and_are_not_augmented(digits):
     assert_same(torch.cat([part["x"] for part in parts]), images.float() / 8 - 1)
 
 
-def test_flipped_batches_are_the_mirror_image(digits):
+def test_the_mirrored_view_is_the_mirror_image(digits):
     plain = next(iter(digits.ordered_batches("test", 50)))
-    mirrored = next(iter(digits.ordered_batches("test", 50, flipped=True)))
+    mirrored = digits.view(plain, "mirrored")
     assert_same(mirrored["x"], plain["x"].flip(-1))
     assert_same(mirrored["label"], plain["label"])
 
@@ -105,5 +105,5 @@ def test_a_set_without_a_val_split_says_so(digits):
 @given(st.lists(st.integers(0, 255), min_size=1))
 def test_bytes_survive_being_pixels(levels):
     x = torch.tensor(levels, dtype=torch.uint8).view(-1, 1, 1, 1)
-    assert torch.equal(Digits().stored(x / 127.5 - 1), x)
-    assert torch.equal(Digits().stored(x), x)
+    assert torch.equal(Digits().compact({"x": x / 127.5 - 1})["x"], x)
+    assert torch.equal(Digits().compact({"x": x})["x"], x)

@@ -22,7 +22,7 @@ from ldm.networks.points.point_features import (
     SphericalHarmonics,
 )
 from ldm.networks.points.residual_mlp import ResidualMLP
-from ldm.networks.points.su3_net import LatticeNet
+from ldm.networks.points.su3_net import SU3Net
 from ldm.networks.points.time_mlp import TimeMLP
 
 SMALL = {"width": 16, "depth": 2}
@@ -45,7 +45,7 @@ BACKBONES = {
     "SU(2)": ([2, 2, 2], lambda: LieAlgebra(MLP([2, 2, 2], out=3, **SMALL), "su", 2)),
     "circles": ([6], lambda: TorusField(MLP([6], out=3, **SMALL))),
     "residual": ([8], lambda: ResidualMLP([8], **U_NET)),
-    "lattice": ([2, 2, 2, 2, 3], lambda: LatticeNet(n=2, **U_NET)),
+    "lattice": ([2, 2, 2, 2, 3], lambda: SU3Net(n=2, **U_NET)),
 }
 
 every = pytest.mark.parametrize("name", BACKBONES)

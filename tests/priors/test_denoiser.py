@@ -11,13 +11,13 @@ from ldm.objectives import FlowMatching, Regression
 from ldm.priors import Denoiser, LabelDropout
 from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow
 from ldm.randomness import sample_generators
-from ldm.samplers import EulerODE, Guidance, Scheduler, Unsolved
+from ldm.samplers import DiffusersScheduler, EulerODE, Guidance, Unsolved
 from ldm.spaces import Flat
 from ldm.tensors import like
 
 SPACE = Flat([2, 3])
 FLOW = LinearFlow(SPACE)
-DDIM = Scheduler(partial(DDIMScheduler, timestep_spacing="trailing"), 8)
+DDIM = DiffusersScheduler(partial(DDIMScheduler, timestep_spacing="trailing"), 8)
 
 
 def generator():

@@ -14,10 +14,10 @@ from ldm.run.parts import (
     build_part,
     build_prior,
     build_tokenizer,
-    generate,
     load_tokenizer,
     model_config,
 )
+from ldm.run.sampling import draw
 from ldm.spaces import Flat
 
 
@@ -108,12 +108,11 @@ def test_a_tokenizer_of_another_network_is_refused_in_a_few_words(trained):
 
 def test_a_generated_image_is_its_numbers_own(trained):
     parts = load_run(trained, [])
-    label = torch.arange(6)
-    together = generate(parts, list(range(6)), label, seed=1)
-    alone = torch.cat([generate(parts, [i], label[i : i + 1], seed=1) for i in range(6)])
+    together = draw(parts, range(6), seed=1).batch["x"]
+    alone = torch.cat([draw(parts, [i], seed=1).batch["x"] for i in range(6)])
     assert together.shape == (6, 1, 8, 8)
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
-    another = generate(parts, list(range(6)), label, seed=2)
+    another = draw(parts, range(6), seed=2).batch["x"]
     assert (together - another).abs().amax((1, 2, 3)).min() > 0.1
 
 

@@ -17,7 +17,7 @@ from torch import nn
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
 from ldm.randomness import sample_generators
-from ldm.samplers import Scheduler
+from ldm.samplers import DiffusersScheduler
 from ldm.spaces import Flat
 from ldm.tensors import like
 
@@ -31,7 +31,7 @@ def generator():
 
 
 def trailing(scheduler, steps, **options):
-    return Scheduler(partial(scheduler, timestep_spacing="trailing"), steps, **options)
+    return DiffusersScheduler(partial(scheduler, timestep_spacing="trailing"), steps, **options)
 
 
 class Convolution(nn.Module):
@@ -129,7 +129,7 @@ def test_latents_far_from_zero_are_not_clipped(scheduler, mean, data):
 )
 def test_it_does_what_a_loop_over_diffusers_does(scheduler, options):
     network = Convolution()
-    sampler = Scheduler(partial(scheduler, timestep_spacing="trailing"), 20, **options)
+    sampler = DiffusersScheduler(partial(scheduler, timestep_spacing="trailing"), 20, **options)
     found = sampler(wrapped("eps", SCALED, network), SCALED, SPACE, 2, {}, generator())
 
     theirs = scheduler(
@@ -155,7 +155,7 @@ def test_ldms_ddim_is_a_matter_of_options():
     ldm = partial(DDIMScheduler, timestep_spacing="leading", steps_offset=1, set_alpha_to_one=False)
     network = Convolution()
     denoise = wrapped("eps", SCALED, network)
-    found = Scheduler(ldm, 50)(denoise, SCALED, SPACE, 2, {}, generator())
+    found = DiffusersScheduler(ldm, 50)(denoise, SCALED, SPACE, 2, {}, generator())
 
     x = SPACE.random(2, generator())
     steps = torch.arange(0, 1000, 20) + 1
@@ -258,7 +258,7 @@ def test_the_network_reads_whole_steps_of_every_scheduler(data):
 
 def test_stops_between_the_steps_are_refused(data):
     with pytest.raises(ValueError, match="EulerDiscreteScheduler stops between the 1000 steps"):
-        Scheduler(EulerDiscreteScheduler, 7)(data.denoise(LINEAR), LINEAR, SPACE, 2, {})
+        DiffusersScheduler(EulerDiscreteScheduler, 7)(data.denoise(LINEAR), LINEAR, SPACE, 2, {})
 
 
 def test_a_flow_is_refused(data):

@@ -83,7 +83,7 @@ def test_samples_do_not_depend_on_the_batch(solver, data):
 
 def test_a_diffusion_is_refused(data):
     process = GaussianDiffusion(SPACE)
-    with pytest.raises(ValueError, match="sample with a Scheduler"):
+    with pytest.raises(ValueError, match="sample with a DiffusersScheduler"):
         EulerODE(5)(lambda x, t, c: data.denoise(process)(x, t.long(), c), process, SPACE, 2, {})
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from data import Digits, SampleOrder
+from ldm.hub.weights import fingerprint
 from ldm.training.latent_cache import LatentCache
 
 CPU = torch.device("cpu")
@@ -13,6 +14,13 @@ CPU = torch.device("cpu")
 @pytest.fixture(params=["gsq", "gaussian"])
 def either(request, make_tokenizer):
     return make_tokenizer(request.param).eval().requires_grad_(False)
+
+
+def cache_of(folder, tokenizer, data, **options) -> LatentCache:
+    def encode(batch):
+        return {"raw": tokenizer.encode(batch).raw, "label": batch["label"]}
+
+    return LatentCache(folder, encode, fingerprint(tokenizer), data, **options)
 
 
 def filled(cache):
@@ -25,7 +33,7 @@ def order(data, stop=192):
 
 
 def test_cached_batches_are_those_that_fresh_encoding_gives(either, digits, tmp_path):
-    cache = filled(LatentCache(tmp_path, either, digits, shard=500))
+    cache = filled(cache_of(tmp_path, either, digits, shard=500))
     fresh = digits.train_batches(0, 192, rank=0, world=1, batch_size=64)
     for cached, batch in zip(cache.batches(order(digits)), fresh, strict=True):
         raw = either.encode(batch).raw
@@ -37,7 +45,7 @@ def test_cached_batches_are_those_that_fresh_encoding_gives(either, digits, tmp_
 
 def test_codes_are_stored_as_they_are(make_tokenizer, digits, tmp_path):
     tokenizer = make_tokenizer("gsq").eval()
-    cache = filled(LatentCache(tmp_path, tokenizer, digits))
+    cache = filled(cache_of(tmp_path, tokenizer, digits))
     cached = next(iter(cache.batches(order(digits))))
     batch = next(iter(digits.train_batches(0, 64, rank=0, world=1, batch_size=64)))
     assert torch.equal(cached["raw"], tokenizer.encode(batch).codes)
@@ -46,7 +54,7 @@ def test_codes_are_stored_as_they_are(make_tokenizer, digits, tmp_path):
 def test_a_prior_trained_from_the_cache_is_the_one_trained_without(
     prior_training, tokenizer, digits, run, tmp_path
 ):
-    cache = filled(LatentCache(tmp_path / "latents", tokenizer, digits))
+    cache = filled(cache_of(tmp_path / "latents", tokenizer, digits))
     cached = prior_training()
     cached.batches = lambda t: cache.batches(order(digits, stop=t.samples))
     fresh = run(prior_training(), tmp_path / "fresh")
@@ -62,7 +70,7 @@ def test_a_prior_trained_from_the_cache_is_the_one_trained_without(
 
 def test_both_sides_are_stored_and_drawn_about_equally_often(make_tokenizer, tmp_path):
     data, tokenizer = Digits(flip=True), make_tokenizer("gaussian").eval()
-    cache = filled(LatentCache(tmp_path, tokenizer, data))
+    cache = filled(cache_of(tmp_path, tokenizer, data))
     x = data.train_dataset.__getitems__(list(range(1437)))["x"]
     sides = [tokenizer.encode({"x": side}).raw for side in (x, x.flip(-1))]
     drawn = []
@@ -76,23 +84,23 @@ def test_both_sides_are_stored_and_drawn_about_equally_often(make_tokenizer, tmp
 
 def test_another_tokenizer_or_set_has_another_folder(make_tokenizer, digits, tmp_path):
     folders = {
-        LatentCache(tmp_path, make_tokenizer(seed=seed), data).folder
+        cache_of(tmp_path, make_tokenizer(seed=seed), data).folder
         for seed in (0, 1)
         for data in (digits, Digits(flip=True))
     }
     assert len(folders) == 4
-    again = LatentCache(tmp_path, make_tokenizer(seed=0), Digits())
+    again = cache_of(tmp_path, make_tokenizer(seed=0), Digits())
     assert again.folder in folders
 
 
 def test_an_interrupted_filling_goes_on_at_the_missing_shard(either, digits, tmp_path):
-    cache = LatentCache(tmp_path, either, digits, shard=400, batch_size=100)
+    cache = cache_of(tmp_path, either, digits, shard=400, batch_size=100)
     filling = cache.fill(CPU)
     for _ in range(6):  # the first shard, and half of the second
         next(filling)
     filling.close()
-    assert cache.missing() == [("raw", 1), ("raw", 2), ("raw", 3)]
-    first = tmp_path / cache.folder / "raw-00000.npy"
+    assert cache.missing() == [("plain", 1), ("plain", 2), ("plain", 3)]
+    first = tmp_path / cache.folder / "plain-00000-raw.npy"
     kept = first.stat().st_mtime_ns
     assert sum(cache.fill(CPU)) == 1437 - 400
     assert first.stat().st_mtime_ns == kept
@@ -101,26 +109,26 @@ def test_an_interrupted_filling_goes_on_at_the_missing_shard(either, digits, tmp
 
 @pytest.mark.parametrize("length", [0, 60, 1000])
 def test_a_truncated_shard_is_named_and_made_again(either, digits, tmp_path, length):
-    cache = filled(LatentCache(tmp_path, either, digits, shard=500))
-    path = cache.folder / "raw-00001.npy"
+    cache = filled(cache_of(tmp_path, either, digits, shard=500))
+    path = cache.folder / "plain-00001-raw.npy"
     whole = path.read_bytes()
     path.write_bytes(whole[:length])
-    with pytest.warns(UserWarning, match="raw-00001.npy is damaged .* encoding it again"):
+    with pytest.warns(UserWarning, match="plain-00001-raw.npy is damaged .* encoding it again"):
         assert sum(cache.fill(CPU)) == 500
     assert path.read_bytes() == whole
 
 
 def test_shards_of_another_size_are_made_again(either, digits, tmp_path):
-    filled(LatentCache(tmp_path, either, digits, shard=700))
-    cache = LatentCache(tmp_path, either, digits, shard=500)
+    filled(cache_of(tmp_path, either, digits, shard=700))
+    cache = cache_of(tmp_path, either, digits, shard=500)
     with pytest.warns(UserWarning, match="holds 700 latents, not 500"):
         filled(cache)
-    assert len(cache.dataset()) == sum(map(len, cache.dataset().sides[0])) == 1437
+    assert len(cache.dataset()) == sum(map(len, cache.dataset().shards["raw"][0])) == 1437
 
 
 def test_ranks_share_the_shards_however_their_work_interleaves(either, digits, tmp_path):
-    cache = LatentCache(tmp_path, either, digits, shard=200)
-    first, second = (LatentCache(tmp_path, either, digits, shard=200) for _ in range(2))
+    cache = cache_of(tmp_path, either, digits, shard=200)
+    first, second = (cache_of(tmp_path, either, digits, shard=200) for _ in range(2))
     filling = first.fill(CPU, rank=0, world=2)
     for _ in range(3):  # one shard is there before the other rank looks
         next(filling)
@@ -130,12 +138,12 @@ def test_ranks_share_the_shards_however_their_work_interleaves(either, digits, t
 
 
 def test_latents_are_mapped_not_read(either, digits, tmp_path):
-    dataset = filled(LatentCache(tmp_path, either, digits, shard=500)).dataset()
-    assert [len(shard) for shard in dataset.sides[0]] == [500, 500, 437]
-    assert all(isinstance(shard, np.memmap) for shard in dataset.sides[0])
+    dataset = filled(cache_of(tmp_path, either, digits, shard=500)).dataset()
+    assert [len(shard) for shard in dataset.shards["raw"][0]] == [500, 500, 437]
+    assert all(isinstance(shard, np.memmap) for shard in dataset.shards["raw"][0])
 
 
 def test_loading_in_other_processes_gives_the_same_batches(either, digits, tmp_path):
-    cache = filled(LatentCache(tmp_path, either, digits))
+    cache = filled(cache_of(tmp_path, either, digits))
     here, there = (list(cache.batches(order(digits), workers)) for workers in (0, 2))
     assert all(torch.equal(a["raw"], b["raw"]) for a, b in zip(here, there, strict=True))

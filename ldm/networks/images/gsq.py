@@ -85,7 +85,7 @@ class DepthToSpace(nn.Module):
         return rearrange(self.conv(x), "b (a e c) h w -> b c (h a) (w e)", a=2, e=2)
 
 
-def nearest(channels: int) -> nn.Sequential:
+def upsample(channels: int) -> nn.Sequential:
     """Double the grid by nearest neighbours, then smooth."""
     return nn.Sequential(nn.Upsample(scale_factor=2), conv(channels, channels))
 
@@ -216,7 +216,7 @@ class Decoder(nn.Module):
             modules += level_blocks(channels, width * multipliers[level], counts[level])
             channels = width * multipliers[level]
             if level:
-                modules.append(DepthToSpace(channels) if depth_to_space else nearest(channels))
+                modules.append(DepthToSpace(channels) if depth_to_space else upsample(channels))
             if level and adaptive_norm:
                 modules.append(AdaptiveGroupNorm(channels, in_channels))
         self.blocks = nn.ModuleList(modules)

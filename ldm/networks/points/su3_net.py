@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ldm.networks.points.skip_net import Attention, SkipNet
 
-__all__ = ["LatticeNet"]
+__all__ = ["SU3Net"]
 
 # The paper does not name the padding. Lattices are periodic and their action the same after a
 # shift; circular padding gives the network that symmetry, zeros would mark an edge there is not.
@@ -33,7 +33,7 @@ class SiteAttention(Attention):
         return h.mT
 
 
-class LatticeNet(SkipNet):
+class SU3Net(SkipNet):
     """A convolutional U-Net without down-sampling on a lattice of n x n complex matrices.
 
     Points are of shape (2, n, n, height, width), real and imaginary parts first, as those of
@@ -52,7 +52,7 @@ class LatticeNet(SkipNet):
             the width.
 
     Example:
-        >>> net = LatticeNet(width=32, depth=1)
+        >>> net = SU3Net(width=32, depth=1)
         >>> net(torch.zeros(5, 2, 3, 3, 4, 4), torch.rand(5)).shape
         torch.Size([5, 2, 3, 3, 4, 4])
     """

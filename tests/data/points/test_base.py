@@ -86,11 +86,11 @@ def test_labels_come_where_there_are_classes():
 
 def test_samples_are_left_as_arrays_and_a_picture(tmp_path):
     x, label = torch.randn(9, 1), torch.arange(9)
-    Line().save_samples(tmp_path / "new", x, label)
+    Line().save(tmp_path / "new", {"x": x, "label": label})
     assert np.array_equal(np.load(tmp_path / "new" / "samples.npy"), x.numpy())
     assert np.array_equal(np.load(tmp_path / "new" / "labels.npy"), label.numpy())
     assert np.asarray(Image.open(tmp_path / "new" / "samples.png"))[0, 0].tolist() == [0, 255, 255]
-    Line().save_samples(tmp_path / "bare", x)
+    Line().save(tmp_path / "bare", {"x": x})
     assert not (tmp_path / "bare" / "labels.npy").exists()
 
 
@@ -111,5 +111,5 @@ def test_too_few_points_for_a_split_are_refused():
 def test_samples_are_kept_where_the_data_to_draw_beside_them_are_not(tmp_path):
     x = torch.eye(3)
     with pytest.raises(DataError, match="is at none of"):
-        Earth("flood", root=str(tmp_path)).save_samples(tmp_path / "new", x)
+        Earth("flood", root=str(tmp_path)).save(tmp_path / "new", {"x": x})
     assert np.array_equal(np.load(tmp_path / "new" / "samples.npy"), x)

@@ -46,7 +46,7 @@ def test_the_centre_is_the_mode_where_all_eigenvalues_are_equal():
 
 def test_it_is_drawn_beside_samples():
     law = WrappedSPD(size=50)
-    assert law.picture(SPD(2).random(20)).shape[0] == 3
+    assert law.show({"x": SPD(2).random(20)}).shape[0] == 3
 
 
 def test_bad_parameters_are_refused():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from eval.metrics.prdc import ManifoldScores, manifold_scores
+from eval.metrics.prdc import PRDC, prdc_scores
 
 
 def normal(n: int, dim: int, seed: int) -> torch.Tensor:
@@ -49,7 +49,7 @@ def as_floats(scores: dict[str, torch.Tensor]) -> dict[str, float]:
 
 def test_equals_the_definitions_written_out():
     real, fake = normal(30, 3, 0), normal(25, 3, 1) * 0.7 + 0.4
-    got = manifold_scores(real, fake, precision_k=2, density_k=4, rows=7)
+    got = prdc_scores(real, fake, precision_k=2, density_k=4, rows=7)
     assert as_floats(got) == pytest.approx(direct(real, fake, 2, 4))
 
 
@@ -58,14 +58,14 @@ def test_precision_and_recall_agree_with_torch_fidelity():
     theirs = prc_features_to_metric(
         fake, real, prc_neighborhood=3, prc_batch_size=64, verbose=False
     )
-    got = manifold_scores(real, fake, precision_k=3)
+    got = prdc_scores(real, fake, precision_k=3)
     assert got["precision"].item() == pytest.approx(theirs["precision"])
     assert got["recall"].item() == pytest.approx(theirs["recall"])
 
 
 def test_density_and_coverage_of_one_law_match_the_closed_forms():
     n, k = 1500, 5
-    scores = manifold_scores(normal(n, 8, 4), normal(n, 8, 5), density_k=k)
+    scores = prdc_scores(normal(n, 8, 4), normal(n, 8, 5), density_k=k)
     expected = 1 - math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))
     assert scores["density"].item() == pytest.approx(1, abs=0.05)
     assert scores["coverage"].item() == pytest.approx(expected, abs=0.015)
@@ -73,16 +73,16 @@ def test_density_and_coverage_of_one_law_match_the_closed_forms():
 
 def test_equal_sets_show_which_balls_are_open():
     x = normal(300, 16, 6)
-    scores = manifold_scores(x, x, precision_k=5, density_k=5, rows=64)
+    scores = prdc_scores(x, x, precision_k=5, density_k=5, rows=64)
     # Itself and k - 1 neighbours lie strictly inside a ball; a closed one would give 1.2.
     assert set(as_floats(scores).values()) == {1.0}
-    closed = manifold_scores(x, x + 0, precision_k=1)
+    closed = prdc_scores(x, x + 0, precision_k=1)
     assert closed["precision"] == closed["recall"] == 1
 
 
 def test_repeated_points_have_balls_of_no_radius():
     x = normal(4, 8, 7).repeat_interleave(5, dim=0)
-    scores = manifold_scores(x, x, precision_k=3, density_k=3)
+    scores = prdc_scores(x, x, precision_k=3, density_k=3)
     assert scores["precision"] == scores["recall"] == 1  # closed: the point itself
     assert scores["density"] == scores["coverage"] == 0  # open: nothing
 
@@ -91,7 +91,7 @@ def test_repeated_points_have_balls_of_no_radius():
 def test_high_dimensions_make_the_pair_lopsided_and_the_symmetric_one_not(
     radius, precision, recall
 ):
-    scores = manifold_scores(
+    scores = prdc_scores(
         sphere(400, 512, 8), radius * sphere(400, 512, 9), precision_k=5, density_k=5
     )
     assert (scores["precision"], scores["recall"]) == (precision, recall)
@@ -103,21 +103,21 @@ def test_high_dimensions_make_the_pair_lopsided_and_the_symmetric_one_not(
 def test_motion_scale_and_blocks_change_nothing(seed, scale, rows):
     real, fake = normal(40, 4, seed), normal(35, 4, seed + 1) * 1.2
     rotation = torch.linalg.qr(normal(4, 4, seed + 2)).Q * scale
-    expected = manifold_scores(real, fake)
-    got = manifold_scores(real @ rotation + 3 * scale, fake @ rotation + 3 * scale, rows=rows)
+    expected = prdc_scores(real, fake)
+    got = prdc_scores(real @ rotation + 3 * scale, fake @ rotation + 3 * scale, rows=rows)
     assert as_floats(got) == as_floats(expected)
 
 
 def test_the_metric_equals_the_function_and_few_points_are_refused():
     real, fake = normal(50, 4, 10).float(), normal(60, 4, 11).float()
-    metric, other = ManifoldScores(), ManifoldScores()
+    metric, other = PRDC(), PRDC()
     metric.update(real, real=True)
     metric.update(fake[:20], real=False)
     other.update(fake[20:], real=False)
     metric.merge_state(other)
-    assert as_floats(metric.compute()) == as_floats(manifold_scores(real, fake))
+    assert as_floats(metric.compute()) == as_floats(prdc_scores(real, fake))
     with pytest.raises(ValueError, match=r"5 neighbours .* got 50 real and 5 fake"):
-        manifold_scores(real, fake[:5])
+        prdc_scores(real, fake[:5])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -125,6 +125,6 @@ def test_features_that_are_not_finite_are_refused(value):
     good, bad = normal(20, 3, 12), normal(20, 3, 13)
     bad[[4, 4, 9], [0, 1, 2]] = value
     with pytest.raises(ValueError, match=r"2 of 20 fake features are not finite"):
-        manifold_scores(good, bad)
+        prdc_scores(good, bad)
     with pytest.raises(ValueError, match=r"2 of 20 real features are not finite"):
-        manifold_scores(bad, good)
+        prdc_scores(bad, good)

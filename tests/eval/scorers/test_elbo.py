@@ -77,5 +77,5 @@ def test_a_short_run_is_scored_and_says_how(tmp_path):
 
 def test_a_tokenizer_without_a_posterior_is_refused_before_it_is_trained():
     tokenizer = Identity(Sphere(2))
-    with pytest.raises(ConfigError, match=r"a Identity has no posterior, .*choose eval="):
+    with pytest.raises(ConfigError, match=r"a Passthrough has no posterior, .*choose eval="):
         ElboEvaluation().check(VonMisesFisher(), tokenizer)

@@ -183,9 +183,9 @@ def test_a_space_without_a_volume_has_no_mass():
 
 def test_a_short_run_is_scored_and_shows_enough_points(tmp_path, monkeypatch):
     shown = []
-    draw = VonMisesFisher.picture
+    draw = VonMisesFisher.show
     monkeypatch.setattr(
-        VonMisesFisher, "picture", lambda *given, **how: shown.append(given[1]) or draw(*given)
+        VonMisesFisher, "show", lambda *given, **how: shown.append(given[1]["x"]) or draw(*given)
     )
     short = [
         "data.size=50",

@@ -10,7 +10,7 @@ from eval.evaluate import evaluate
 from eval.scorers.samples import off_manifold
 from ldm.bottlenecks import Gaussian, GroupedSphericalQuantizer, ManifoldPosterior
 from ldm.run.experiment import load_run
-from ldm.run.parts import generate_latents
+from ldm.run.sampling import draw
 from ldm.spaces import Power, Sphere
 
 
@@ -36,6 +36,5 @@ def test_a_run_reports_the_median_over_its_samples(trained, tmp_path):
     bottleneck = parts.tokenizer.bottleneck
     bottleneck.manifold = Power(Sphere(1), 2, bottleneck.space.shape[1:])
     found = evaluate(parts)["latents_off"]
-    indices = torch.arange(parts.config.eval.samples)
-    latent = generate_latents(parts, indices.tolist(), indices % 10, parts.config.eval.seed)
+    latent = draw(parts, range(parts.config.eval.samples), parts.config.eval.seed).latent
     assert found == pytest.approx(off_manifold(bottleneck, latent).median().item(), rel=1e-4)

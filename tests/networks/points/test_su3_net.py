@@ -6,12 +6,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.testing import assert_close
 
-from ldm.networks.points.su3_net import LatticeNet
+from ldm.networks.points.su3_net import SU3Net
 
 
-def small(new: bool = False) -> LatticeNet:
+def small(new: bool = False) -> SU3Net:
     torch.manual_seed(0)
-    net = LatticeNet(n=2, width=32, depth=2, condition=8).double().eval()
+    net = SU3Net(n=2, width=32, depth=2, condition=8).double().eval()
     for parameter in () if new else net.parameters():
         nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
     return net
@@ -31,7 +31,7 @@ def test_parameter_count_at_the_published_size():
         return 2 * a + 2 * b + layers + 1024 * b
 
     with torch.device("meta"):
-        count = sum(p.numel() for p in LatticeNet().parameters())
+        count = sum(p.numel() for p in SU3Net().parameters())
     time = 257 * 1024 + 1025 * 1024
     attention = 2 * 256 + conv(256, 768, 1) + conv(256, 256, 1)
     ends = conv(18, 256) + 2 * 256 + conv(256, 18)
@@ -49,7 +49,7 @@ def test_a_new_network_gives_zero_and_its_blocks_their_skips():
 
 def test_groups_are_of_four_channels_and_32_at_most():
     with torch.device("meta"):
-        wide, narrow = LatticeNet(), LatticeNet(width=64)
+        wide, narrow = SU3Net(), SU3Net(width=64)
     assert (wide.down[0].norm1.num_groups, wide.up[0].norm1.num_groups) == (32, 32)
     assert (narrow.down[0].norm1.num_groups, narrow.up[0].norm1.num_groups) == (16, 32)
 
@@ -77,4 +77,4 @@ def test_other_matrices_are_refused():
     with pytest.raises(
         ValueError, match=r"shape \(2, 3, 3, height, width\), found \(2, 2, 2, 2, 2"
     ):
-        LatticeNet(width=32, depth=1)(x, t)
+        SU3Net(width=32, depth=1)(x, t)

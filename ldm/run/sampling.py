@@ -1,0 +1,75 @@
+"""The one loop that draws samples: for sample.py, for evaluation, for pictures while training."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from data import Batch
+from ldm import distributed
+from ldm.randomness import sample_generators
+from ldm.run.parts import Parts
+from ldm.training.progress import progress_bar
+
+__all__ = ["Drawn", "draw", "draw_share", "gather"]
+
+
+class Drawn(NamedTuple):
+    """Generated samples.
+
+    Attributes:
+        batch: `x`, `index`, and all that the samples were asked to be.
+        latent: what they were decoded from, `(n, *shape)`.
+    """
+
+    batch: Batch
+    latent: Float[Tensor, "n ..."]
+
+
+@torch.no_grad()
+def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn:
+    """Samples with these numbers in their set, whatever is drawn beside them.
+
+    Args:
+        parts: with a prior.
+        indices: numbers of the samples in the whole set.
+        seed: of the whole set.
+        **asked: what all samples are to be, see `DataModule.requests`.
+
+    Raises:
+        DataError: the data cannot be asked for that.
+        Unsolved: the sampler came to no number.
+    """
+    device = next(parts.prior.parameters()).device
+    requests = parts.data.requests(indices, seed, **asked)
+    condition = {key: value.to(device) for key, value in requests.items() if key != "index"}
+    generators = sample_generators(seed, indices)
+    latent = parts.prior.sample(len(indices), condition, parts.sampler, generators, parts.guidance)
+    latent = parts.tokenizer.denormalize(latent)
+    decoded = parts.tokenizer.decode(latent)
+    return Drawn({**requests, **{key: x.float() for key, x in decoded.items()}}, latent)
+
+
+def draw_share(parts: Parts, n: int, seed: int, batch_size: int, **asked: Any) -> Iterator[Drawn]:
+    """This rank's share of samples 0 to n - 1 of a seed: every `world`-th, in batches.
+
+    With more ranks than samples, the extra ranks draw a duplicate that `gather` drops: all ranks
+    must join the collective operations.
+    """
+    mine = torch.arange(n)[distributed.rank() % n :: distributed.world()]
+    with progress_bar() as bar:
+        task = bar.add_task("samples", total=len(mine), remarks="")
+        for part in mine.split(batch_size):
+            yield draw(parts, part.tolist(), seed, **asked)
+            bar.update(task, advance=len(part))
+
+
+def gather(shares: Iterable[Batch], n: int) -> Batch:
+    """All `n` samples in order, on every rank and on the CPU, from each rank's share in batches."""
+    shares = list(shares)
+    return {
+        key: distributed.interleave(torch.cat([share[key].cpu() for share in shares]), n)
+        for key in shares[0]
+    }
