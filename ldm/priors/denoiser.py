@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ldm.conditioning.labels import LabelDropout
+from ldm.conditioning import Conditioning
 from ldm.objectives import Objective
 from ldm.priors.prior import Prior
+from ldm.priors.silent import Silent
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
 from ldm.samplers import Guidance, Likelihood, Sampler, refuse_nan
@@ -25,7 +26,8 @@ class Denoiser(Prior):
             channels are allowed where the objective knows what they are.
         process: how latents are noised.
         objective: what the backbone predicts, and its loss.
-        conditioning: which conditions are used and dropped; None for an unconditional prior.
+        conditioning: which conditions are read and dropped; None for a prior that is told nothing
+            but what always passes, a mask.
 
     Raises:
         ValueError: the objective cannot teach the process.
@@ -36,12 +38,13 @@ class Denoiser(Prior):
         backbone: nn.Module,
         process: Process,
         objective: Objective,
-        conditioning: LabelDropout | None = None,
+        conditioning: Conditioning | None = None,
     ) -> None:
         super().__init__()
         objective.check(process)
         self.backbone = backbone
-        self.process, self.objective, self.conditioning = process, objective, conditioning
+        self.process, self.objective = process, objective
+        self.conditioning = conditioning or Conditioning()
 
     @property
     def space(self) -> Space:
@@ -54,9 +57,7 @@ class Denoiser(Prior):
         condition: dict[str, Tensor],
         generator: Generators = None,
     ) -> dict[str, Float[Tensor, " n"]]:
-        condition = self._keep(condition)
-        if self.conditioning is not None:
-            condition = self.conditioning.drop(condition, generator)
+        condition = self.conditioning.drop(self.conditioning.read(condition), generator)
         loss = self.objective.loss(self.backbone, self.process, latent, condition, generator)
         return {"loss": loss}
 
@@ -65,7 +66,7 @@ class Denoiser(Prior):
     ) -> Float[Tensor, "n ..."]:
         """The backbone's output on latents as if they were noisy: its shape, and what it costs."""
         t = self.process.random_times(len(latent), None, latent.device)
-        return self.backbone(latent, t, **self._keep(condition))
+        return self.backbone(latent, t, **self.conditioning.read(condition))
 
     def check_output(self, shape: Sequence[int]) -> None:
         noisy = self.process.random(shape[0])
@@ -77,6 +78,20 @@ class Denoiser(Prior):
                     f"the network's output {tuple(shape[1:])} makes a {name} of shape "
                     f"{tuple(field.shape[1:])}, not {tuple(noisy.shape[1:])}"
                 )
+
+    def example(self, n: int) -> dict[str, Tensor]:
+        return self.conditioning.example(n)
+
+    def rehearse(
+        self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
+    ) -> None:
+        """Draw latents with a network that predicts nothing but zero."""
+        network, n = self.backbone, len(next(iter(condition.values()), "."))
+        self.backbone = Silent(network)
+        try:
+            self.sample(n, condition, sampler, torch.Generator(), guidance)
+        finally:
+            self.backbone = network
 
     def denoise(
         self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]
@@ -104,11 +119,11 @@ class Denoiser(Prior):
         self.network_calls = 0
         denoise = self.denoise
         if guidance is not None and guidance.active:
-            if self.conditioning is None:
+            if not self.conditioning.active:
                 raise ValueError("this prior has no conditions to guide by: set guidance.scale=1")
             denoise = guidance(denoise, self.conditioning.null, self.process)
         device = next(self.parameters()).device
-        condition = self._keep(condition)
+        condition = self.conditioning.read(condition)
         latent = sampler(denoise, self.process, self.space, n, condition, generator, device)
         return refuse_nan(type(sampler).__name__, latent)
 
@@ -122,8 +137,5 @@ class Denoiser(Prior):
     ) -> Float[Tensor, " n"]:
         """Log density of normalised latents, nats against the volume of their space."""
         self.network_calls = 0
-        condition = self._keep(condition)
+        condition = self.conditioning.read(condition)
         return likelihood(self.denoise, self.process, latent, condition, generator)
-
-    def _keep(self, condition):
-        return {} if self.conditioning is None else self.conditioning.keep(condition)

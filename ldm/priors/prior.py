@@ -56,6 +56,19 @@ class Prior(nn.Module, ABC):
     ) -> Float[Tensor, "n ..."]:
         """Draw `n` normalised latents."""
 
+    def example(self, n: int) -> dict[str, Tensor]:
+        """Conditions of `n` samples, to try the prior with; none where it reads none of its own."""
+        return {}
+
+    def rehearse(
+        self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
+    ) -> None:
+        """Find out in no time whether the prior can be sampled like this.
+
+        Raises:
+            ValueError: sampler or guidance do not fit the prior.
+        """
+
     def log_prob(
         self,
         latent: Float[Tensor, "n ..."],

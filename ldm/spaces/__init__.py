@@ -1,5 +1,6 @@
 """Spaces that latents live in."""
 
+from ldm.spaces.categorical import Categorical
 from ldm.spaces.flat import Flat
 from ldm.spaces.hyperbolic import Hyperboloid
 from ldm.spaces.lattice import Lattice
@@ -21,6 +22,7 @@ from ldm.spaces.unitary import SpecialUnitary
 
 __all__ = [
     "SPD",
+    "Categorical",
     "Flat",
     "GeodesicDistance",
     "Hyperboloid",

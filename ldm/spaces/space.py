@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -161,6 +162,25 @@ class Space(ABC):
         Drawn at random, always the same, where the space knows nothing better.
         """
         return self.random(n, torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    feature_axis: int = 0
+    """Axis of a point whose entries have a mean and a standard deviation each: channels."""
+
+    def on(self, context: Mapping[str, Tensor]) -> "Space":
+        """The view of the space for samples like these: with a mask, of some sizes."""
+        return self
+
+    def features(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "features numbers"]:
+        """All numbers of a batch that share a mean and a standard deviation, row by row."""
+        return x.movedim(1 + self.feature_axis, 0).flatten(1)
+
+    def affine(
+        self, x: Float[Tensor, "n ..."], scale: Float[Tensor, "..."], shift: Float[Tensor, "..."]
+    ) -> Float[Tensor, "n ..."]:
+        """`x * scale + shift`, each feature with its own."""
+        shape = [1] * x.ndim
+        shape[1 + self.feature_axis] = -1
+        return x * scale.view(shape).to(x.dtype) + shift.view(shape).to(x.dtype)
 
     def moments(
         self, mean: Float[Tensor, "..."], std: Float[Tensor, "..."]

@@ -7,8 +7,9 @@ import torch
 from diffusers import DDIMScheduler
 from torch import nn
 
+from ldm.conditioning import Conditioning, Labels
 from ldm.objectives import FlowMatching, Regression
-from ldm.priors import Denoiser, LabelDropout
+from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow
 from ldm.randomness import sample_generators
 from ldm.samplers import DiffusersScheduler, EulerODE, Guidance, Unsolved
@@ -52,7 +53,8 @@ class Zero(nn.Module):
 
 
 def conditional(rate=0.1):
-    return Denoiser(Centres(1.0, 5.0, 3.0), FLOW, Regression("velocity"), LabelDropout(2, rate))
+    told = Conditioning(label=Labels(2, rate))
+    return Denoiser(Centres(1.0, 5.0, 3.0), FLOW, Regression("velocity"), told)
 
 
 def test_its_space_is_the_processes():

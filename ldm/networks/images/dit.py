@@ -114,8 +114,7 @@ class DiT(nn.Module):
     backward pass recompute each block rather than keep its activations.
 
     Args:
-        in_channels: of the latent.
-        size: side of the latent's grid, or its height and width.
+        shape: of a latent: `(channels, height, width)`.
         patch: side of the square that becomes one token.
         width, depth, heads: of the transformer.
         classes: how many labels; label `classes` means none. 0 builds no table at all.
@@ -123,11 +122,11 @@ class DiT(nn.Module):
         mlp_ratio: hidden units of a block's perceptron over `width`.
 
     Raises:
-        ValueError: `size` is no multiple of `patch`, `width` no multiple of 4 and of `heads`, the
-            input is of another grid, or a label comes to a network without classes.
+        ValueError: a side of the grid is no multiple of `patch`, `width` no multiple of 4 and of
+            `heads`, the input is of another grid, or a label comes to a network without classes.
 
     Example:
-        >>> dit = DiT.sized("S/2", in_channels=4, size=32)
+        >>> dit = DiT.sized("S/2", shape=[4, 32, 32])
         >>> t, label = torch.tensor([0.0, 999.0]), torch.tensor([3, 1000])
         >>> dit(torch.zeros(2, 4, 32, 32), t, label).shape
         torch.Size([2, 8, 32, 32])
@@ -135,8 +134,7 @@ class DiT(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 4,
-        size: int | Sequence[int] = 32,
+        shape: Sequence[int] = (4, 32, 32),
         patch: int = 2,
         width: int = 1152,
         depth: int = 28,
@@ -146,12 +144,12 @@ class DiT(nn.Module):
         mlp_ratio: float = 4.0,
     ) -> None:
         super().__init__()
-        size = (size, size) if isinstance(size, int) else tuple(size)
+        in_channels, *size = shape
         if any(side % patch for side in size):
-            raise ValueError(f"patches of side {patch} do not tile a grid of {size}")
+            raise ValueError(f"patches of side {patch} do not tile a grid of {tuple(size)}")
         if width % 4 or width % heads:
             raise ValueError(f"width must be a multiple of 4 and of {heads} heads, found {width}")
-        self.shape = (in_channels, *size)
+        self.shape = tuple(shape)
         self.patch = patch
         self.classes = classes
         self.checkpointing = False

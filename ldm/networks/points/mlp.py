@@ -7,6 +7,7 @@ mixture of Riemannian diffusion processes", 2024.
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -53,10 +54,12 @@ class MLP(nn.Module):
         init: "lecun" draws weights from a normal of deviation 1/sqrt(fan-in) cut at two
             deviations, biases zero (De Bortoli et al.); "torch" leaves PyTorch's default, which
             shrinks signals by sqrt(3) a layer (Lou et al.).
-        out: how many numbers to give; none for one vector of `shape`.
+        out: how many numbers to give; "dim" for one in each direction of the space, none for one
+            vector of `shape`.
         features: of points, in place of their coordinates; has `out_features`.
         time: features of times, in place of the times; has `out_features`.
         classes: how many labels; label `classes` means none. 0 builds no table at all.
+        dim: of the space, where `out` asks for it.
 
     Raises:
         ValueError: no such activation or init, `depth` is less than 1, points are of another shape,
@@ -75,10 +78,11 @@ class MLP(nn.Module):
         depth: int = 5,
         activation: str = "sin",
         init: str = "lecun",
-        out: int | None = None,
+        out: int | Literal["dim"] | None = None,
         features: nn.Module | None = None,
         time: nn.Module | None = None,
         classes: int = 0,
+        dim: int | None = None,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -88,7 +92,7 @@ class MLP(nn.Module):
         if depth < 1:
             raise ValueError(f"a perceptron has a depth of 1 or more, got {depth}")
         self.shape, self.classes = tuple(shape), classes
-        self.out_shape = self.shape if out is None else (out,)
+        self.out_shape = self.shape if out is None else (dim if out == "dim" else out,)
         self.features, self.time = features, time
         read = math.prod(self.shape) if features is None else features.out_features
         read += 1 if time is None else time.out_features
