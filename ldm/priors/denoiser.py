@@ -11,7 +11,7 @@ from ldm.objectives import Objective
 from ldm.priors.prior import Prior
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
-from ldm.samplers import Guidance, Likelihood, Sampler, refuse_nan
+from ldm.samplers import Guidance, Likelihood, Sampler, Span, refuse_nan
 from ldm.spaces import Space
 
 __all__ = ["Denoiser"]
@@ -86,7 +86,6 @@ class Denoiser(Prior):
         output = self.backbone(noisy, t, **condition)
         return self.objective.read(output, self.process, noisy, t)
 
-    @torch.no_grad()
     def sample(
         self,
         n: int,
@@ -95,10 +94,41 @@ class Denoiser(Prior):
         generator: Generators = None,
         guidance: Guidance | None = None,
     ) -> Float[Tensor, "n ..."]:
-        """Draw `n` normalised latents.
+        """Draw `n` normalised latents, from starts that the base distribution draws.
 
         Raises:
             ValueError: guidance is asked of a prior without conditions.
+            Unsolved: latents are NaN, or an adaptive solver gave up.
+        """
+        start = self.process.random(n, generator, next(self.parameters()).device)
+        return self.transport(start, condition, sampler, generator, guidance)
+
+    @torch.no_grad()
+    def transport(
+        self,
+        x: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        sampler: Sampler,
+        generator: Generators = None,
+        guidance: Guidance | None = None,
+        span: Span | None = None,
+    ) -> Float[Tensor, "n ..."]:
+        """Run the sampler from given points over a span.
+
+        The reversed span inverts latents; one that begins in the middle, from `process.noise` of
+        latents, edits them (SDEdit, Meng et al. 2022); scaled starts of the whole truncate.
+
+        Args:
+            x: points of the space, at the first time of the span.
+            condition: what the points are to be; the backbone reads it.
+            sampler: the walk.
+            generator: of the noise that a stochastic sampler adds.
+            guidance: None for the conditional model.
+            span: first and last time; None for the process's, from noise to data.
+
+        Raises:
+            ValueError: guidance is asked of a prior without conditions, or the sampler cannot walk
+                the span.
             Unsolved: latents are NaN, or an adaptive solver gave up.
         """
         self.network_calls = 0
@@ -107,9 +137,8 @@ class Denoiser(Prior):
             if self.conditioning is None:
                 raise ValueError("this prior has no conditions to guide by: set guidance.scale=1")
             denoise = guidance(denoise, self.conditioning.null, self.process)
-        device = next(self.parameters()).device
         condition = self._keep(condition)
-        latent = sampler(denoise, self.process, self.space, n, condition, generator, device)
+        latent = sampler(denoise, self.process, x, condition, generator, span)
         return refuse_nan(type(sampler).__name__, latent)
 
     @torch.no_grad()
@@ -123,7 +152,7 @@ class Denoiser(Prior):
         """Log density of normalised latents, nats against the volume of their space."""
         self.network_calls = 0
         condition = self._keep(condition)
-        return likelihood(self.denoise, self.process, latent, condition, generator)
+        return likelihood(self.denoise, self.process, latent, condition, generator).log_density
 
     def _keep(self, condition):
         return {} if self.conditioning is None else self.conditioning.keep(condition)
