@@ -57,7 +57,8 @@ class Denoiser(Prior):
         condition = self._keep(condition)
         if self.conditioning is not None:
             condition = self.conditioning.drop(condition, generator)
-        loss = self.objective.loss(self.backbone, self.process, latent, condition, generator)
+        process, latent = self._bind(latent, condition)
+        loss = self.objective.loss(self.backbone, process, latent, condition, generator)
         return {"loss": loss}
 
     def probe(
@@ -81,10 +82,11 @@ class Denoiser(Prior):
     def denoise(
         self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]
     ) -> Prediction:
-        """What the backbone says of noisy latents at times `t`."""
+        """The backbone's prediction from noisy latents at times `t`."""
         self.network_calls += 1
         output = self.backbone(noisy, t, **condition)
-        return self.objective.read(output, self.process, noisy, t)
+        # Guidance asks of a doubled batch, so the view is that of the condition given here.
+        return self.objective.read(output, self.process.on(condition), noisy, t)
 
     def sample(
         self,
@@ -100,7 +102,8 @@ class Denoiser(Prior):
             ValueError: guidance is asked of a prior without conditions.
             Unsolved: latents are NaN, or an adaptive solver gave up.
         """
-        start = self.process.random(n, generator, next(self.parameters()).device)
+        process = self.process.on(self._keep(condition))
+        start = process.random(n, generator, next(self.parameters()).device)
         return self.transport(start, condition, sampler, generator, guidance)
 
     @torch.no_grad()
@@ -132,13 +135,14 @@ class Denoiser(Prior):
             Unsolved: latents are NaN, or an adaptive solver gave up.
         """
         self.network_calls = 0
+        condition = self._keep(condition)
+        process, x = self._bind(x, condition)
         denoise = self.denoise
         if guidance is not None and guidance.active:
             if self.conditioning is None:
                 raise ValueError("this prior has no conditions to guide by: set guidance.scale=1")
-            denoise = guidance(denoise, self.conditioning.null, self.process)
-        condition = self._keep(condition)
-        latent = sampler(denoise, self.process, x, condition, generator, span)
+            denoise = guidance(denoise, self.conditioning.null, process)
+        latent = sampler(denoise, process, x, condition, generator, span)
         return refuse_nan(type(sampler).__name__, latent)
 
     @torch.no_grad()
@@ -152,7 +156,16 @@ class Denoiser(Prior):
         """Log density of normalised latents, nats against the volume of their space."""
         self.network_calls = 0
         condition = self._keep(condition)
-        return likelihood(self.denoise, self.process, latent, condition, generator).log_density
+        process, latent = self._bind(latent, condition)
+        return likelihood(self.denoise, process, latent, condition, generator).log_density
+
+    def _bind(self, x: Tensor, condition: dict[str, Tensor]) -> tuple[Process, Tensor]:
+        """The process's view for these samples, and the points in its space.
+
+        Points are projected in a view alone: their padding may hold anything.
+        """
+        process = self.process.on(condition)
+        return process, x if process is self.process else process.space.project(x)
 
     def _keep(self, condition):
         return {} if self.conditioning is None else self.conditioning.keep(condition)

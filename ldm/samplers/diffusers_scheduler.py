@@ -84,13 +84,17 @@ class DiffusersScheduler(Sampler):
                 x = x / process.alpha_sigma(t.long().view(1))[0].to(x.dtype)
             if hasattr(scheduler, "set_begin_index"):
                 scheduler.set_begin_index(first)
-        options = dict(self.options)
-        if "generator" in inspect.signature(scheduler.step).parameters:
+        options, space = dict(self.options), process.space
+        noisy_ddim = bool(options.get("eta"))  # it takes noise of the space's own
+        if not noisy_ddim and "generator" in inspect.signature(scheduler.step).parameters:
             # diffusers knows several generators by their being a list.
             options["generator"] = list(generator) if isinstance(generator, Sequence) else generator
         for t in scheduler.timesteps[first:]:
             v = predict_v(scheduler.scale_model_input(x, t), t)
-            x = scheduler.step(v, t, x, **options).prev_sample
+            if noisy_ddim:
+                options["variance_noise"] = space.random(len(x), generator, x.device, x.dtype)
+            # The noise that other schedulers add by themselves knows no subspace and no mask.
+            x = space.project(scheduler.step(v, t, x, **options).prev_sample)
         return x
 
     def _check_invertible(self, scheduler: SchedulerMixin) -> None:
