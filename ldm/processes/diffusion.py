@@ -37,7 +37,7 @@ class GaussianDiffusion(GaussianProcess):
         super().__init__(space)
         if schedule not in SCHEDULES:
             raise ValueError(f"no schedule {schedule!r}: choose one of {', '.join(SCHEDULES)}")
-        self.steps = steps
+        self.steps, self.span = steps, (steps - 1, 0)
         with torch.device("cpu"):  # no checkpoint fills these in where a model is built on meta
             self.betas = SCHEDULES[schedule](steps, **numbers)
             self.alpha_bar = torch.cumprod(1 - self.betas, 0)

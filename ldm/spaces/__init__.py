@@ -10,8 +10,9 @@ from ldm.spaces.laws.wrapped_normal import WrappedNormal
 from ldm.spaces.meshes.mesh import Mesh
 from ldm.spaces.meshes.spectral import SpectralDistance
 from ldm.spaces.poincare import PoincareBall
+from ldm.spaces.power import Power
 from ldm.spaces.premetric import GeodesicDistance, Premetric
-from ldm.spaces.product import Power, Product
+from ldm.spaces.product import Product
 from ldm.spaces.projective import ProjectiveSpace
 from ldm.spaces.rotations import Rotations
 from ldm.spaces.space import Space
