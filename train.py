@@ -23,7 +23,7 @@ def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
     """Train what is not trained yet, then evaluate; returns the metrics and what was built."""
     data = build_data(config)
     data.prepare_data()  # of which the tokenizer's space may be a part
-    build_part(config, "eval").check(data, build_tokenizer(config, "meta"))  # not after days
+    build_part(config, "eval").check(Parts(config, data, build_tokenizer(config, "meta")))
     parts = train_stages(config, data)
     metrics = evaluate(parts)
     distributed.barrier()

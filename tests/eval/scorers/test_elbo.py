@@ -4,14 +4,17 @@ import math
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 from data import VonMisesFisher
-from eval.scorers.elbo import ElboEvaluation, nats
+from eval.scorers.elbo import Elbo, nats
 from ldm.bottlenecks import Gaussian, ManifoldPosterior
 from ldm.config.compose import ConfigError, compose
 from ldm.losses.reconstruction import bernoulli
 from ldm.networks.images.dense import Decoder, Encoder
+from ldm.randomness import sample_generators
+from ldm.run.parts import Parts
 from ldm.spaces import Power, Rotations, Sphere
 from ldm.tokenizers import Identity, Tokenizer
 from train import train
@@ -39,7 +42,7 @@ def test_importance_weights_integrate_over_the_manifold(space):
         pictures = model.decode(points)["x"]
         log_p = [-bernoulli(one.expand_as(pictures), pictures).flatten(1).sum(1) for one in x]
         expected = torch.logsumexp(torch.stack(log_p), 1) - math.log(len(points))
-        found, elbo, _, _ = nats(model, x, 4000, torch.Generator().manual_seed(1))
+        found, elbo, _, _ = nats(model, {"x": x}, 4000, sample_generators(1, range(3)))
     torch.testing.assert_close(found.float(), expected, atol=0.04, rtol=0)
     assert (elbo < found).all()
 
@@ -49,7 +52,7 @@ def test_the_bound_is_reached_where_the_decoder_reads_nothing():
     nn.init.zeros_(model.decoder.layers[0].weight)
     nn.init.zeros_(model.encoder[-1].weight)
     nn.init.zeros_(model.encoder[-1].bias)
-    found, elbo, kl, reconstruction = nats(model, x, 7)
+    found, elbo, kl, reconstruction = nats(model, {"x": x}, 7, sample_generators(0, range(4)))
     assert (kl == 0).all()
     torch.testing.assert_close(found, reconstruction)
     torch.testing.assert_close(elbo, reconstruction)
@@ -78,4 +81,4 @@ def test_a_short_run_is_scored_and_says_how(tmp_path):
 def test_a_tokenizer_without_a_posterior_is_refused_before_it_is_trained():
     tokenizer = Identity(Sphere(2))
     with pytest.raises(ConfigError, match=r"a Passthrough has no posterior, .*choose eval="):
-        ElboEvaluation().check(VonMisesFisher(), tokenizer)
+        Elbo().check(Parts(OmegaConf.create(), VonMisesFisher(), tokenizer))

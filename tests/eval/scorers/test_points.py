@@ -6,12 +6,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 from torch import nn
 
 from data import DataError, Digits, Embeddings, PointDataset, VonMisesFisher
 from eval.evaluate import evaluate
-from eval.scorers.likelihood import PointEvaluation
+from eval.evaluation import Evaluation
 from ldm.config.compose import ConfigError, compose
 from ldm.priors import Prior
 from ldm.run.parts import Parts, build_prior, build_sampler, build_tokenizer
@@ -21,6 +22,7 @@ from ldm.tokenizers import Identity
 from train import train
 
 KAPPA = 3.0
+ALL = compose(["experiment=demo/sphere"]).eval.scorers
 AREA = 4 * math.pi
 
 
@@ -164,7 +166,9 @@ def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
     class Two(VonMisesFisher):
         held = ("train", "test")
 
-    check = PointEvaluation().check
+    def check(data, tokenizer):
+        Evaluation(ALL).check(Parts(OmegaConf.create(), data, tokenizer))
+
     check(VonMisesFisher(), Identity(Sphere(2)))
     with pytest.raises(ConfigError, match="digits holds no points of a manifold"):
         check(Digits(), Identity(Sphere(2)))
@@ -178,7 +182,9 @@ def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
 
 def test_a_space_without_a_volume_has_no_mass():
     with pytest.raises(ConfigError, match=r"Hyperboloid.* has no volume .* set eval\.mass=0"):
-        PointEvaluation(mass=10).check(VonMisesFisher(), Identity(Hyperboloid(2)))
+        Evaluation(["mass"], mass=10).check(
+            Parts(OmegaConf.create(), VonMisesFisher(), Identity(Hyperboloid(2)))
+        )
 
 
 def test_a_short_run_is_scored_and_shows_enough_points(tmp_path, monkeypatch):
