@@ -52,6 +52,9 @@ class Evaluation:
     def check_node(place: str, node: Mapping[str, Any]) -> None:
         """Check what a configuration gives an evaluation, before anything is built.
 
+        An empty list may stand beside any scorer's arguments, so that `eval=none` can be asked of
+        an experiment that sets some.
+
         Raises:
             ConfigError: with the place, and the nearest right name or the type that is expected.
         """
@@ -64,14 +67,15 @@ class Evaluation:
         for key in shared:
             takers = [kind[key] for kind in kinds if key in kind]
             others = [name for name, scorer in SCORERS.items() if key in _parameters(scorer)]
-            if not takers and others:
-                listed = ", ".join(_names(scorers)) or "none"
+            if kinds and not takers and others:
                 raise ConfigError(
-                    f"{place}.{key} is of no use to the scorers {listed}: it is for "
-                    f"{', '.join(others)}; list one of these in {place}.scorers, or leave it out"
+                    f"{place}.{key} is of no use to the scorers {', '.join(_names(scorers))}: it "
+                    f"is for {', '.join(others)}; list one of these in {place}.scorers, or leave "
+                    f"it out"
                 )
-            if not takers:
-                refuse_unknown(place, [key], dict.fromkeys(name for kind in kinds for name in kind))
+            if not takers and not others:
+                known = kinds or map(_parameters, SCORERS.values())
+                refuse_unknown(place, [key], dict.fromkeys(name for kind in known for name in kind))
             for kind in takers:
                 check_type(f"{place}.{key}", node[key], kind)
 

@@ -28,7 +28,7 @@ class ImageScorer(BatchedScorer):
         resize: of Inception's input.
     """
 
-    extractor: Literal["inception", "classifier"] | None = "classifier"
+    extractor: Literal["inception", "classifier"] = "classifier"
     resize: Literal["tf1", "antialias", "pytorch_fid", "clean"] = "tf1"
 
     def check(self, parts: Parts) -> None:
