@@ -6,9 +6,12 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import nn
+from torch.utils.data import Dataset
 
-from data import VonMisesFisher
+from data import Digits, VonMisesFisher
+from eval.record import Record
 from eval.scorers.elbo import Elbo, nats
+from ldm import distributed
 from ldm.bottlenecks import Gaussian, ManifoldPosterior
 from ldm.config.compose import ConfigError, compose
 from ldm.losses.reconstruction import bernoulli
@@ -76,6 +79,65 @@ def test_a_short_run_is_scored_and_says_how(tmp_path):
     assert metrics["elbo"] == pytest.approx(metrics["reconstruction"] - metrics["kl"], rel=1e-5)
     assert metrics["elbo"] < metrics["log_likelihood"] < 0
     assert 4.6 < metrics["kl"] < 7.2  # between the bounds of the time
+
+
+@pytest.fixture
+def vae():
+    """A variational tokenizer, and forty digits to score it on."""
+    model = tokenizer(Gaussian([2]))
+    data = Digits()
+    pictures = data.load("test").__getitems__(range(40))["x"][:, :, ::3, ::3].sign()
+    data.test_dataset = Repeated(pictures)
+    return Parts(OmegaConf.create(), data, model)
+
+
+class Repeated(Dataset):
+    """Black and white images."""
+
+    def __init__(self, pictures):
+        self.pictures = pictures
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitems__(self, items):
+        return {"x": self.pictures[list(items)], "index": torch.tensor(list(items))}
+
+
+def score(parts, **options):
+    record = Record()
+    Elbo(importance=3, **options).score(parts, record)
+    return record.values
+
+
+def test_every_image_has_noise_of_its_own_whatever_the_batch(vae):
+    whole, single, other = (
+        score(vae, batch_size=40),
+        score(vae, batch_size=1),
+        score(vae, batch_size=40, seed=1),
+    )
+    assert single == pytest.approx(whole, rel=1e-5)
+    assert other["log_likelihood"] != pytest.approx(whole["log_likelihood"], rel=1e-5)
+    vae.data.test_dataset.pictures[:] = vae.data.test_dataset.pictures[:1].clone()
+    equal = score(vae, batch_size=1)
+    vae.data.test_dataset.pictures = vae.data.test_dataset.pictures[:1]
+    assert score(vae)["log_likelihood"] != pytest.approx(equal["log_likelihood"], rel=1e-4)
+
+
+def test_two_processes_score_images_as_one_does(vae, two_processes):
+    expected = score(vae)
+
+    def work(rank: int) -> dict:
+        distributed.join()
+        return score(vae)
+
+    for found in two_processes(work):
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_likelihood_needs_latents():
+    with pytest.raises(ValueError, match="importance must be 1 latent or more, got 0"):
+        Elbo(importance=0)
 
 
 def test_a_tokenizer_without_a_posterior_is_refused_before_it_is_trained():
