@@ -6,8 +6,8 @@ import torch
 from data import Digits
 from ldm import distributed
 from ldm.config.compose import compose
-from ldm.run.parts import Parts, build_prior, build_sampler, build_tokenizer
-from ldm.samplers import Guidance
+from ldm.run.models import build_models
+from ldm.run.parts import Parts
 from sample import sample
 
 
@@ -47,15 +47,13 @@ def test_two_processes_agree_and_put_their_parts_together(two_processes):
 @pytest.fixture
 def parts(tiny) -> Parts:
     """An experiment whose weights are random: nothing is near zero, nothing is smooth."""
-    config = compose(tiny)
+    config = compose([*tiny, "guidance.scale=2"])
+    models = build_models(config, Digits(), ["prior"])
     torch.manual_seed(0)
-    tokenizer = build_tokenizer(config).eval()
-    prior = build_prior(config, tokenizer).eval()
     with torch.no_grad():
-        for parameter in prior.parameters():
+        for parameter in models["prior"].parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    guidance = Guidance(2.0)
-    return Parts(config, Digits(), tokenizer, prior, build_sampler(config), guidance)
+    return Parts(config, Digits(), {name: model.eval() for name, model in models.items()})
 
 
 def test_two_processes_draw_the_samples_that_one_draws(parts, two_processes):
