@@ -1,4 +1,4 @@
-"""What tokenizers are trained to minimise, and their discriminators."""
+"""Losses of tokenizers: reconstruction, perceptual and adversarial."""
 
 from ldm.losses.adversarial import Adversarial
 from ldm.losses.lpips import LPIPS
