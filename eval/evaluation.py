@@ -15,7 +15,7 @@ from ldm.run.parts import Parts, build_part
 __all__ = ["Evaluation"]
 
 
-class Evaluation:
+class Evaluation(Scorer):
     """Scores a run by each scorer of a list, in turn.
 
     Args:
@@ -80,24 +80,10 @@ class Evaluation:
                 check_type(f"{place}.{key}", node[key], kind)
 
     def check(self, parts: Parts) -> None:
-        """Make sure that a run can be scored before it is trained; fetch what is missing.
-
-        Args:
-            parts: as they are built: untrained, their models maybe on the meta device; `prior` is
-                None where there is none yet.
-
-        Raises:
-            ConfigError: it cannot be scored; says what to do.
-        """
         for scorer in self.scorers:
             scorer.check(parts)
 
     def score(self, parts: Parts, record: Record) -> None:
-        """Score trained parts on all ranks; write pictures to the run's folder.
-
-        Raises:
-            FileNotFoundError, ValueError: what `check` would have found.
-        """
         for scorer in self.scorers:
             scorer.score(parts, record)
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from data.images.grid import save_picture
 from eval.record import Record
-from eval.scorers.point_scorer import LikelihoodScorer, all_points
-from eval.scorers.scorer import check_samples
+from eval.scorers.point_scorer import LikelihoodScorer, SampleScorer, all_points
 from ldm import distributed
 from ldm.run.folder import Run
 from ldm.run.parts import Parts
@@ -19,25 +18,19 @@ SEEN = 1e-3  # tolerance of likelihoods that are only drawn: colours show no mor
 
 
 @dataclass
-class Density(LikelihoodScorer):
+class Density(SampleScorer, LikelihoodScorer):
     """Writes `density.png`, for data that have a `chart` to draw it on.
 
     Attributes:
         samples: how many are drawn, to be shown and to find the peaks.
     """
 
-    samples: int = 2000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_samples(self.samples)
-
     def score(self, parts: Parts, record: Record) -> None:
         self.protocol(parts)  # refuses runs without a prior
         chart = parts.data.chart()
         if chart is None:
             return
-        x = self.draw(parts, record, self.samples).batch["x"]
+        x = self.draw(parts, record).batch["x"]
         seen = Likelihood(tolerance=max(self.likelihood.tolerance, SEEN))
         try:
             log_density = chart.values(lambda y: self.of_points(parts, y, seen), x[:PEAKS])

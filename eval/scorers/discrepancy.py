@@ -7,8 +7,7 @@ from omegaconf import OmegaConf
 from data.images.grid import save_picture
 from eval.metrics import GaussianKernel, discrepancy, median_distance
 from eval.record import Record
-from eval.scorers.point_scorer import PointScorer, all_points
-from eval.scorers.scorer import check_samples
+from eval.scorers.point_scorer import SampleScorer, all_points
 from ldm import distributed
 from ldm.run.folder import Run
 from ldm.run.parts import Parts
@@ -17,7 +16,7 @@ __all__ = ["Discrepancy"]
 
 
 @dataclass
-class Discrepancy(PointScorer):
+class Discrepancy(SampleScorer):
     """The maximum mean discrepancy of samples from the test split; writes `samples.png`.
 
     `mmd2`, and `mmd2_null_std`, its standard deviation were both sets from one law.
@@ -26,15 +25,9 @@ class Discrepancy(PointScorer):
         samples: how many are drawn, and at most compared with.
     """
 
-    samples: int = 2000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_samples(self.samples)
-
     def score(self, parts: Parts, record: Record) -> None:
         protocol = self.protocol(parts)
-        batch, calls = self.draw(parts, record, self.samples)
+        batch, calls = self.draw(parts, record)
         embed = parts.tokenizer.space.embed
         x, test = embed(batch["x"]), embed(all_points(parts.data, "test")[: self.samples])
         found = discrepancy(x, test, GaussianKernel(median_distance(test).item()))

@@ -6,30 +6,19 @@ from omegaconf import OmegaConf
 
 from eval.metrics import effective_sample_size
 from eval.record import Record
-from eval.scorers.point_scorer import LikelihoodScorer
-from eval.scorers.scorer import check_samples
+from eval.scorers.point_scorer import LikelihoodScorer, SampleScorer
 from ldm.run.parts import Parts
 
 __all__ = ["EffectiveSampleSize"]
 
 
 @dataclass
-class EffectiveSampleSize(LikelihoodScorer):
-    """`ess` of samples weighed by the data's `action`, for data that have one.
-
-    Attributes:
-        samples: how many are drawn.
-    """
-
-    samples: int = 2000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_samples(self.samples)
+class EffectiveSampleSize(SampleScorer, LikelihoodScorer):
+    """`ess` of samples weighed by the data's `action`, for data that have one."""
 
     def score(self, parts: Parts, record: Record) -> None:
         protocol = self.protocol(parts)
-        x = self.draw(parts, record, self.samples).batch["x"]
+        x = self.draw(parts, record).batch["x"]
         action = parts.data.action(x)
         if action is not None:
             found = effective_sample_size(-action, self.of_points(parts, x))

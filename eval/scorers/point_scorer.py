@@ -12,7 +12,7 @@ from torch import Tensor
 from data import Batch, DataModule
 from data.points.base import Points
 from eval.record import Record
-from eval.scorers.scorer import BatchedScorer, to_device
+from eval.scorers.scorer import BatchedScorer, check_samples, to_device
 from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.randomness import sample_generators
@@ -21,7 +21,14 @@ from ldm.run.sampling import draw_share, gather
 from ldm.samplers import Likelihood, Unsolved
 from ldm.training.progress import progress_bar
 
-__all__ = ["DrawnPoints", "LikelihoodScorer", "LogDensities", "PointScorer", "all_points"]
+__all__ = [
+    "DrawnPoints",
+    "LikelihoodScorer",
+    "LogDensities",
+    "PointScorer",
+    "SampleScorer",
+    "all_points",
+]
 
 
 class LogDensities(NamedTuple):
@@ -86,15 +93,33 @@ class PointScorer(BatchedScorer):
             "seed": parts.config.seed,
         }
 
-    def draw(self, parts: Parts, record: Record, n: int) -> DrawnPoints:
-        """The first `n` samples of the seed, drawn once for all scorers; every rank gets all."""
+
+@dataclass
+class SampleScorer(PointScorer):
+    """A scorer that looks at samples of the prior.
+
+    Attributes:
+        samples: how many are drawn.
+
+    Raises:
+        ValueError: there are fewer than 2.
+    """
+
+    samples: int = 2000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_samples(self.samples)
+
+    def draw(self, parts: Parts, record: Record) -> DrawnPoints:
+        """The samples, drawn once for all scorers; every rank gets all."""
 
         def make() -> DrawnPoints:
-            share = draw_share(parts, n, self.seed, self.batch_size)
-            batch = gather((drawn.batch for drawn in share), n)
+            share = draw_share(parts, self.samples, self.seed, self.batch_size)
+            batch = gather((drawn.batch for drawn in share), self.samples)
             return DrawnPoints(batch, parts.prior.network_calls)
 
-        return record.once(("samples", n, self.seed, self.batch_size), make)
+        return record.once(("samples", self.samples, self.seed, self.batch_size), make)
 
 
 @dataclass

@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from data import Digits
+from eval.__main__ import main
 from eval.evaluate import evaluate
 from eval.evaluation import Evaluation
 from eval.record import Record
@@ -131,3 +132,12 @@ def test_reconstructions_are_scored_without_an_extractor_or_labels(trained, tmp_
     assert not [name for name in found if "classifier" in name]
     assert found["psnr"] == pytest.approx(whole["psnr"], rel=1e-5)
     assert not (tmp_path / "empty").exists()
+
+
+def test_a_run_is_scored_again_by_the_scorers_that_are_listed(trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    main([f"run={run}", "eval.scorers=[reconstructions, samples]", "eval.seed=1"])
+    protocol = json.loads((run / "metrics.json").read_text())["protocol"]
+    assert protocol["fd_classifier"]["seed"] == 1
+    assert "psnr" in protocol
+    assert "fd_classifier_floor" not in protocol
