@@ -65,8 +65,8 @@ def _integrate(
     # Beyond, the law is uniform to rounding, and exponents would overflow.
     s = s.clamp(max=2 * (38 + math.log(dim + 1)) / dim)
     with torch.no_grad():  # the integral does not depend on its path
-        y, deviation = _saddle(angle, s, a)
-        step = deviation * (reach / nodes)
+        y, width = _saddle(angle, s, a)
+        step = width * (reach / nodes)
     half = torch.arange(0.5, nodes, device=s.device, dtype=s.dtype).unsqueeze(1)
     eta = half * step
     # 2 s z = y (1 + i eta)^2, and phi = u - i c.
@@ -120,7 +120,7 @@ def _integrate(
 
 
 def _saddle(angle: Tensor, s: Tensor, a: float) -> tuple[Tensor, Tensor]:
-    """Where on the positive axis the parabola crosses, as 2 s z, and the integrand's width there.
+    """The crossing of parabola and positive axis, as 2 s z, and the integrand's width there.
 
     The saddle of `exp(z) D^-b`, which solves `1 / (log D)' = 2 b s`, primes being derivatives by
     2 s z. Between those of both integrals b is a + 1/2; farther to the right, where the axis is

@@ -50,8 +50,8 @@ def stretch(r: Float[Tensor, " n"], s: Float[Tensor, " n"], dim: int) -> Float[T
 
 def _lengths(dim: int) -> tuple[float, float]:
     """The range of lengths told apart, by the cube root of Wilson and Hilferty (1931)."""
-    mean, deviation = 1 - 2 / (9 * dim), math.sqrt(2 / (9 * dim))
-    ends = [max(0.0, mean + z * deviation) for z in (-MARGIN, MARGIN)]
+    mean, std = 1 - 2 / (9 * dim), math.sqrt(2 / (9 * dim))
+    ends = [max(0.0, mean + z * std) for z in (-MARGIN, MARGIN)]
     return math.sqrt(dim * ends[0] ** 3), math.sqrt(dim * ends[1] ** 3)
 
 
@@ -112,7 +112,7 @@ def _mass(left: Tensor, length: Tensor, s: Tensor, dim: int) -> Tensor:
 
 
 def _density(angle: Float[Tensor, "k m"], s: Float[Tensor, " k"], dim: int) -> Tensor:
-    """Of the angle, for each s."""
+    """Probability density of the angle, for each s."""
     log_kernel, _ = radial_kernel(
         angle.flatten(), math.pi - angle.flatten(), s.repeat_interleave(angle.shape[1]), dim
     )

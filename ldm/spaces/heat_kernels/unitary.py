@@ -62,7 +62,7 @@ class UnitaryHeatKernel(HeatKernel):
     def sample(
         self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
     ) -> Float[Tensor, "n ..."]:
-        """By rejection: exact, and each sample's draws depend on its own generator only.
+        """Draw by rejection: exact, and each sample's draws depend on its own generator only.
 
         Raises:
             ValueError: some `s` is not positive.
@@ -129,7 +129,7 @@ class UnitaryHeatKernel(HeatKernel):
         return vectors @ (self._chords(*at).conj() * (vectors.mH @ gradient @ vectors)) @ vectors.mH
 
     def _chords(self, angles: Tensor, s: Tensor) -> Tensor:
-        """Of the slopes, quotients `i (f_j - f_k) / (exp(i a_j) - exp(i a_k))`; no diagonal.
+        """Divided differences `i (f_j - f_k) / (exp(i a_j) - exp(i a_k))` of slopes; no diagonal.
 
         Where two eigenvalues meet, also after turns, so do their slopes, and derivatives of the
         slopes give the quotient.

@@ -95,7 +95,7 @@ class Mesh(Surface, Space):
     def transport(
         self, x: Float[Tensor, "n 3"], y: Float[Tensor, "n 3"], v: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n 3"]:
-        """By the smallest rotation that takes the normal at `x` to the one at `y`.
+        """Rotate by the smallest rotation that takes the normal at `x` to the one at `y`.
 
         An isometry; parallel transport where the faces share an edge or are the same.
         """
@@ -121,7 +121,7 @@ class Mesh(Surface, Space):
         return SpectralDistance(self)
 
     def log_density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Of the uniform law: minus the log area everywhere."""
+        """Log density of the uniform distribution: minus the log area everywhere."""
         return x.new_full(x.shape[:1], -self.log_volume)
 
     def __repr__(self) -> str:

@@ -60,7 +60,7 @@ class SpectralDistance(Premetric):
         return vector_norm(self._apart(x, z)[0], dim=1).to(x)
 
     def gradient(self, x: Float[Tensor, "n 3"], z: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """Of the squared distance in `x`, along the surface."""
+        """Gradient of the squared distance in `x`, along the surface."""
         return self._descent(x, z)[1].to(x)
 
     def direction(self, x: Float[Tensor, "n 3"], z: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:

@@ -23,7 +23,7 @@ class Spectrum(NamedTuple):
 
 
 def digest(vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]) -> str:
-    """What tells a mesh from every other: 16 hexadecimal digits of its geometry's SHA-256."""
+    """Fingerprint of a mesh: 16 hexadecimal digits of its geometry's SHA-256."""
     geometry = (np.ascontiguousarray(part).tobytes() for part in (vertices, faces))
     return hashlib.sha256(b"".join(geometry)).hexdigest()[:16]
 

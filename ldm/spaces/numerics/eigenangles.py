@@ -119,7 +119,7 @@ def _angles(difference: Tensor, vectors: Tensor) -> Tensor:
 
 
 def _diagonal(matrix: Tensor, vectors: Tensor) -> Tensor:
-    """That of `V^H M V`."""
+    """The diagonal of `V^H M V`."""
     return (vectors.conj() * (matrix @ vectors)).sum(-2)
 
 
@@ -137,7 +137,7 @@ def _log(difference: Tensor, vectors: Tensor) -> Tensor:
 
 
 def _log_slope(direction: Tensor, difference: Tensor, vectors: Tensor) -> Tensor:
-    """In the eigenbasis, times divided differences of the logarithm (Daleckii and Krein)."""
+    """Multiply, in the eigenbasis, by divided differences of the logarithm (Daleckii and Krein)."""
     table = _divided_log(difference, vectors)
     return vectors @ (table * (vectors.mH @ direction @ vectors)) @ vectors.mH
 

@@ -65,7 +65,7 @@ _ASINH = [0.0] + [-((-4) ** k) / (2 * k * k * math.comb(2 * k, k)) for k in rang
 
 
 def _log_series() -> list[float]:
-    """Of log S for the series S of sinhc, by comparing coefficients in `S (log S)' = S'`."""
+    """Coefficients of log S for the series S of sinhc, compared in `S (log S)' = S'`."""
     s = [Fraction(1, math.factorial(2 * k + 1)) for k in range(TERMS)]
     log = [Fraction(0)]
     for k in range(1, TERMS):

@@ -63,7 +63,7 @@ def _log_slope(x: Tensor, y: Tensor) -> Tensor:
 
 
 class _OfMatrix(torch.autograd.Function):
-    """What is made of a matrix, the first input, and differentiated by means of the last."""
+    """A function of a matrix, the first input, differentiated by means of the last."""
 
     generate_vmap_rule = True
 
