@@ -118,8 +118,8 @@ class DiT(nn.Module):
         mlp_ratio: hidden units of a block's perceptron, divided by `width`.
 
     Raises:
-        ValueError: a side of the grid is not a multiple of `patch`, `width` is not a multiple of 4 and of
-            `heads`, the input has another shape, or a label is given with `classes=0`.
+        ValueError: a side of the grid is not a multiple of `patch`, `width` is not a multiple of 4
+            and of `heads`, the input has another shape, or a label is given with `classes=0`.
 
     Example:
         >>> dit = DiT.sized("S/2", shape=[4, 32, 32])
