@@ -134,6 +134,35 @@ def test_what_was_recorded_is_told_where_the_runs_are_gone(table, monkeypatch, c
     assert "recorded/some.json" in capsys.readouterr().out
 
 
+def test_a_newer_run_comes_before_what_was_recorded(table):
+    finish(table)
+    module.record("some", table)
+    finish(table, psnr=23.0)
+    (row,) = reproduce("some", table)
+    assert row["ours"]["psnr"] == [23.0]
+
+
+@pytest.mark.parametrize("key", ["seed", "data.seed"])
+def test_another_seed_is_no_change_of_scale(table, key):
+    finish(table, f"{key}=1")
+    (row,) = reproduce("some", table)
+    assert row["scale"].startswith("full scale")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "key"), [("rfm/flood", "data.split_seed"), ("demo/sphere", "data.data_seed")]
+)
+def test_other_splits_of_the_same_points_are_no_change_of_scale(table, experiment, key):
+    path = module.TABLES / "some.yaml"
+    path.write_text(path.read_text().replace("demo/digits", experiment))
+    config = compose([f"experiment={experiment}", f"{key}=1"])
+    run = Run(table / experiment)
+    run.keep_config("prior", config)
+    run.metrics.write_text(json.dumps({"psnr": 1.0}))
+    (row,) = reproduce("some", table)
+    assert row["scale"] == "full scale"
+
+
 def test_an_unknown_table_is_refused(capsys):
     with pytest.raises(ConfigError, match=r"no table 'gqs': choose one of .*gsq"):
         reproduce("gqs")
