@@ -52,6 +52,15 @@ def test_step_generators_depend_on_seed_rank_and_progress():
     assert len({first(*where) for where in [(1, 2, 3), (0, 2, 3), (1, 0, 3), (1, 2, 0)]}) == 4
 
 
+def test_no_two_samples_of_any_seeds_share_a_generator():
+    first = {
+        torch.rand((), generator=one, dtype=torch.float64).item()
+        for seed in range(20)
+        for one in sample_generators(seed, range(20))
+    }
+    assert len(first) == 400
+
+
 @draws
 @law
 @given(

@@ -151,14 +151,23 @@ def test_recording_keeps_rows_whose_runs_are_gone(table):
     assert reproduce("some", table) == before
 
 
-def test_another_split_seed_is_no_change_of_scale(table):
+@pytest.mark.parametrize("key", ["seed", "data.seed"])
+def test_another_seed_is_no_change_of_scale(table, key):
+    finish(table, f"{key}=1")
+    (row,) = reproduce("some", table)
+    assert row["scale"].startswith("full scale")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "key"), [("rfm/flood", "data.split_seed"), ("demo/sphere", "data.data_seed")]
+)
+def test_other_splits_of_the_same_points_are_no_change_of_scale(table, experiment, key):
     path = module.TABLES / "some.yaml"
-    path.write_text(path.read_text().replace("demo/digits", "ours/flood"))
-    config = compose(["experiment=ours/flood", "data.split_seed=1"])
-    run = Run(table / "ours" / "flood")
-    for stage in config.stages:
-        run.keep_config(stage, config)
-    run.metrics.write_text(json.dumps({"nll": 1.0, "protocol": {}}))
+    path.write_text(path.read_text().replace("demo/digits", experiment))
+    config = compose([f"experiment={experiment}", f"{key}=1"])
+    run = Run(table / experiment)
+    run.keep_config("prior", config)
+    run.metrics.write_text(json.dumps({"psnr": 1.0}))
     (row,) = reproduce("some", table)
     assert row["scale"] == "full scale"
 

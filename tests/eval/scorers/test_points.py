@@ -121,6 +121,25 @@ def test_the_law_of_the_data_scores_what_it_must(parts, tmp_path):
     assert protocol["ess"]["sampler"]["_target_"] == "ldm.samplers.GeodesicWalk"
 
 
+class Shifted(Known):
+    """Its val split is the uniform law."""
+
+    def load(self, split):
+        return self.ood_dataset("uniform") if split == "val" else super().load(split)
+
+
+def test_thresholds_of_detection_are_chosen_on_the_val_split(parts):
+    data = Shifted(kappa=KAPPA, size=4000)
+    known = parts(data)
+    known.prior = Exact(data)
+    found = evaluate(known)
+    # 95 % of uniform heights z are above -0.9, and so are all but e^(0.1 kappa) - 1 parts in
+    # e^(2 kappa) - 1 of those of the law.
+    below = math.expm1(0.1 * KAPPA) / math.expm1(2 * KAPPA)
+    assert found["fpr95_val_uniform"] == pytest.approx(0.95, abs=0.02)
+    assert found["tpr_val_uniform"] == pytest.approx(1 - below, abs=0.002)
+
+
 def test_the_density_is_drawn_where_it_is(parts, tmp_path):
     data = VonMisesFisher(kappa=20, size=100)
     known = parts(data)

@@ -48,6 +48,16 @@ def test_random_points_are_uniform_by_area(sphere, floor):
     assert (cells - 2000).abs().max() < 5 * math.sqrt(1800)
 
 
+def test_random_points_are_uniform_within_a_face(write_mesh):
+    corners = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 2, 0]])
+    triangle = Mesh(write_mesh(corners, [[0, 1, 2]]), eigenfunctions=2, boundary=True)
+    weights = triangle.locate(points(triangle, 20_000))[1]
+    # Barycentric coordinates of uniform points: mean 1/3, variance 1/18, covariance -1/36.
+    assert_close(weights.mean(0), torch.full((3,), 1 / 3).double(), atol=0.008, rtol=0)
+    covariance = (torch.eye(3) * 3 - 1).double() / 36
+    assert_close(weights.T.cov(), covariance, atol=0.002, rtol=0)
+
+
 def test_project_finds_the_nearest_point(sphere):
     far = ambient()
     nearest = sphere.project(far)
