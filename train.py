@@ -13,7 +13,7 @@ from eval.evaluate import evaluate
 from ldm import distributed
 from ldm.cli import command
 from ldm.config.compose import ConfigError, compose, jobs, name_run, resolved
-from ldm.config.groups import CONFIGS
+from ldm.config.groups import CONFIGS, search_path
 from ldm.run.describe import describe
 from ldm.run.experiment import Parts, train_stages
 from ldm.run.parts import build_data, build_part
@@ -47,7 +47,11 @@ def main(arguments: list[str]) -> None:
         describe(config)
     if described:
         return
-    sweep() if options else train(configs[0])
+    if not options:
+        train(configs[0])
+        return
+    sys.argv[1:] = [*arguments, *search_path()]  # what Hydra reads
+    sweep()
 
 
 @hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")
