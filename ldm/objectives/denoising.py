@@ -21,7 +21,7 @@ class DenoisingScoreMatching(ScoreMatching):
     """`E w(t) |score - grad log K(x_t | x_0)|^2` in the metric of the space.
 
     Args:
-        scale: of the network's output, see `ScoreMatching`.
+        scale: the output's scale, see `ScoreMatching`.
         weight: `scale`, that of the output squared, so every time counts alike; or `rate`,
             beta(t), that of the likelihood.
         target: `kernel`, the exact score of the transition (of Brownian motion, the heat kernel's);

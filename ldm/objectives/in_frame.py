@@ -22,7 +22,7 @@ class InFrame(Objective):
     the ball, positive definite matrices, groups and flat spaces are, a sphere's cannot be.
 
     Args:
-        objective: which reads ambient vectors.
+        objective: one that reads ambient vectors.
 
     Raises:
         ValueError: on use, the network's output is not one number for each direction.

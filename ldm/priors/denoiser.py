@@ -127,7 +127,7 @@ class Denoiser(Prior):
             x: points of the space, at the first time of the span.
             condition: what the points are to be; the backbone reads it.
             sampler: the walk.
-            generator: of the noise that a stochastic sampler adds.
+            generator: source of the noise that a stochastic sampler adds.
             guidance: None for the conditional model.
             span: first and last time; None for the process's, from noise to data.
 

@@ -29,7 +29,7 @@ class Brownian(Process):
         rate: beta.
         first: the earliest time, above 0, that is trained at and where sampling stops; with the
             rate it sets a resolution of about `sqrt(s(first))` radians.
-        steps: of a geodesic random walk that noises; None to draw from the exact heat kernel.
+        steps: number of steps of a geodesic random walk that noises; None for the heat kernel.
 
     Raises:
         ValueError: the space is not compact; `first` is not between 0 and 1; there are no steps, or

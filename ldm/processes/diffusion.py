@@ -18,7 +18,7 @@ class GaussianDiffusion(GaussianProcess):
     Args:
         space: where the latents live.
         schedule: `linear`, `scaled_linear` or `cosine`, see `ldm.processes.noise_schedules`.
-        steps: their number.
+        steps: number of steps.
         **numbers: the schedule's own, such as `start` and `end`.
 
     Raises:

@@ -25,7 +25,7 @@ class Langevin(Brownian):
         space: its reference measure must have a density that can be differentiated.
         rate: beta.
         first: the earliest time that is trained at, and where sampling stops.
-        steps: of the geodesic random walk that noises.
+        steps: number of steps of the geodesic random walk that noises.
 
     Raises:
         ValueError: `first` is not between 0 and 1, or there are no steps.

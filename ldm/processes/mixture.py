@@ -26,13 +26,13 @@ class DiffusionMixture(Process):
     """Bridges `dX = beta(t)/S(t) v(X, z) dt + sqrt(beta) dB` to data z; S(t) is beta's rest to 1.
 
     `v(X, z)` is `log_X(z)`, or a spectral direction where geodesics are unknown. Steps follow the
-    law of a Brownian bridge over each, so in flat space their number does not matter.
+    distribution of a Brownian bridge over each, so in flat space their number does not matter.
 
     Args:
         space: its reference measure is the base distribution, at time 0.
         rate: beta.
         first: how close to either end, in time, is trained and sampled.
-        steps: of the walk from the nearer end to the time that is trained at.
+        steps: number of steps from the nearer end to the time that is trained at.
         importance: draw times in proportion to 1/beta rather than uniformly.
         premetric: makes, from the space, the premetric that gives the direction v; None for
             geodesics.

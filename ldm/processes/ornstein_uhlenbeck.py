@@ -17,7 +17,7 @@ __all__ = ["OrnsteinUhlenbeck"]
 
 
 class OrnsteinUhlenbeck(Brownian):
-    """`dX = -beta/2 X dt + sqrt(beta) dB`, which keeps the standard normal law.
+    """`dX = -beta/2 X dt + sqrt(beta) dB`, which keeps the standard normal distribution.
 
     It is Langevin dynamics of a flat space; here its transition is known: with s(t) the integral of
     beta, `X_t = exp(-s/2) X_0 + sqrt(1 - exp(-s)) eps`.

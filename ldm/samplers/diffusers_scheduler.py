@@ -28,8 +28,8 @@ class DiffusersScheduler(Sampler):
 
     Args:
         scheduler: class of diffusers, or a partial of it with its options.
-        steps: of the whole walk; Heun calls the network twice in each but the last.
-        **options: of the scheduler's `step`: `eta` for DDIM.
+        steps: number of steps of the whole walk; Heun calls the network twice in each but the last.
+        **options: arguments of the scheduler's `step`: `eta` for DDIM.
 
     Raises:
         ValueError: on a call, the process has no discrete steps, or fewer than `steps`; the
@@ -70,32 +70,41 @@ class DiffusersScheduler(Sampler):
         if not to_data(process, span):
             self._check_invertible(scheduler)
             return ddim.invert(predict_v, process, scheduler, x, span[1])
-        first = 0
         if span[0] == process.span[0]:
             # The base distribution stands for the first time step's, as diffusers has it.
-            x = x * scheduler.init_noise_sigma
+            timesteps, x = scheduler.timesteps, x * scheduler.init_noise_sigma
         else:
             x, t = ddim.to_grid(predict_v, process, scheduler, x, span[0])
-            if t is None:
-                return x
-            # Heun names its time steps twice; a walk begins at the later of the two.
-            first = int((scheduler.timesteps == t).nonzero()[-1])
-            if scheduler.init_noise_sigma != 1:  # Euler and Heun keep x_t / alpha_t
-                x = x / process.alpha_sigma(t.long().view(1))[0].to(x.dtype)
-            if hasattr(scheduler, "set_begin_index"):
-                scheduler.set_begin_index(first)
+            timesteps, x = self._from_middle(process, scheduler, x, t)
         options, space = dict(self.options), process.space
         noisy_ddim = bool(options.get("eta"))  # it takes noise of the space's own
         if not noisy_ddim and "generator" in inspect.signature(scheduler.step).parameters:
             # diffusers knows several generators by their being a list.
             options["generator"] = list(generator) if isinstance(generator, Sequence) else generator
-        for t in scheduler.timesteps[first:]:
+        for t in timesteps:
             v = predict_v(scheduler.scale_model_input(x, t), t)
             if noisy_ddim:
                 options["variance_noise"] = space.random(len(x), generator, x.device, x.dtype)
             # The noise that other schedulers add by themselves knows no subspace and no mask.
             x = space.project(scheduler.step(v, t, x, **options).prev_sample)
         return x
+
+    def _from_middle(
+        self, process: GaussianDiffusion, scheduler: SchedulerMixin, x: Tensor, t: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The time steps from one on, and the scheduler's state there; none where data are reached.
+
+        Euler and Heun keep `x_t / alpha_t`, which their noise at the start tells.
+        """
+        if t is None:
+            return scheduler.timesteps[:0], x
+        # Heun has its time steps twice; a walk begins at the later of the two.
+        first = int((scheduler.timesteps == t).nonzero()[-1])
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(first)
+        if scheduler.init_noise_sigma != 1:
+            x = x / process.alpha_sigma(t.long().view(1))[0].to(x.dtype)
+        return scheduler.timesteps[first:], x
 
     def _check_invertible(self, scheduler: SchedulerMixin) -> None:
         if not isinstance(scheduler, DDIMScheduler) or self.options.get("eta"):

@@ -22,7 +22,7 @@ class GeodesicWalk(Sampler):
     Coefficients are read at the start of each step.
 
     Args:
-        steps: of the walk.
+        steps: number of steps.
         corrections: Langevin steps after each step but the last, at its new time.
         snr: signal-to-noise ratio of a correction: its variance is 2 snr^2 times the noise's.
 

@@ -39,8 +39,8 @@ class Likelihood:
     zero vectors for the further coordinates, which add nothing.
 
     Args:
-        steps: of Heun's method, projected on the space; None for an adaptive solver instead.
-        tolerance: of the adaptive solver, relative and absolute.
+        steps: number of Heun steps, projected on the space; None for an adaptive solver.
+        tolerance: relative and absolute tolerance of the adaptive solver.
         exact: sum the divergence over a frame; else estimate it with one probe a point, of the same
             coordinates, 1 or -1, in the frame all along its path. Where frames are not continuous
             the adaptive solver has to take small steps: give it `steps` instead.

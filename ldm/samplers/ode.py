@@ -16,7 +16,7 @@ class EulerODE(Sampler):
     """First order: one network call a step, on a uniform grid of times.
 
     Args:
-        steps: of the walk.
+        steps: number of steps.
 
     Raises:
         ValueError: there are none.
@@ -60,7 +60,7 @@ class HeunODE(EulerODE):
     walk that begins at data, which is inversion, cannot avoid it.
 
     Args:
-        steps: of the walk.
+        steps: number of steps.
     """
 
     def step(

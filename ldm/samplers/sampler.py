@@ -63,7 +63,7 @@ class Sampler(ABC):
             x: a draw of the base distribution for the whole span, noised latents for a span that
                 begins in the middle, latents for a reversed one.
             condition: what `denoise` reads beside points and times.
-            generator: of the noise that a stochastic sampler adds.
+            generator: source of the noise that a stochastic sampler adds.
             span: first and last time, in the process's own unit; None for `process.span`, from
                 noise to data. Reversed, it is inversion.
 

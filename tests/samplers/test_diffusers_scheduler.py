@@ -151,6 +151,15 @@ def test_it_does_what_a_loop_over_diffusers_does(scheduler, options):
     torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-3)
 
 
+def test_ddim_with_all_its_noise_is_ddpm():
+    denoise = wrapped("v", LINEAR, Convolution())
+    found, expected = (
+        draw(trailing(scheduler, 50, **options), denoise, LINEAR, 2, generator())
+        for scheduler, options in ((DDIMScheduler, {"eta": 1.0}), (DDPMScheduler, {}))
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_ldms_ddim_is_a_matter_of_options():
     # LDM: steps range(0, 1000, 20) + 1, and the last one ends at the signal of step 0, not at 1.
     ldm = partial(DDIMScheduler, timestep_spacing="leading", steps_offset=1, set_alpha_to_one=False)
