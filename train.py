@@ -16,15 +16,19 @@ from ldm.config.compose import ConfigError, compose, jobs, name_run, resolved
 from ldm.config.groups import CONFIGS
 from ldm.run.describe import describe
 from ldm.run.experiment import Parts, train_stages
-from ldm.run.parts import build_data, build_part, build_tokenizer
+from ldm.run.parts import build_data, build_part
 
 
 def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
     """Train what is not trained yet, then evaluate; returns the metrics and what was built."""
     data = build_data(config)
     data.prepare_data()  # of which the tokenizer's space may be a part
-    build_part(config, "eval").check(data, build_tokenizer(config, "meta"))  # not after days
-    parts = train_stages(config, data)
+    evaluation = build_part(config, "eval")
+
+    def check(parts: Parts) -> None:  # fail now, not after days of training
+        evaluation.check(data, parts.tokenizer)
+
+    parts = train_stages(config, data, check)
     metrics = evaluate(parts)
     distributed.barrier()
     return metrics, parts

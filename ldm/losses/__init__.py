@@ -3,5 +3,6 @@
 from ldm.losses.adversarial import Adversarial
 from ldm.losses.lpips import LPIPS
 from ldm.losses.reconstruction import ReconstructionLoss
+from ldm.losses.regularizer import Regularizer
 
-__all__ = ["LPIPS", "Adversarial", "ReconstructionLoss"]
+__all__ = ["LPIPS", "Adversarial", "ReconstructionLoss", "Regularizer"]

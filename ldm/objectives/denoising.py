@@ -54,7 +54,7 @@ class DenoisingScoreMatching(ScoreMatching):
                 "ImplicitScoreMatching"
             )
         if self.target == "kernel":
-            process.space.heat_kernel  # noqa: B018  says now, not in training, that there is none
+            process.check_transition()
 
     def loss(
         self,

@@ -9,7 +9,7 @@ from torch import Tensor
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
 
-__all__ = ["Objective", "tangent_field"]
+__all__ = ["Objective", "first_features", "tangent_field"]
 
 
 class Objective(ABC):
@@ -47,6 +47,20 @@ class Objective(ABC):
         self, output: Tensor, process: Process, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Prediction:
         """What the network's output on `noisy` at times `t` says."""
+
+
+def first_features(
+    output: Tensor, process: Process, noisy: Float[Tensor, "n ..."]
+) -> Float[Tensor, "n ..."]:
+    """The first features of a network's output, as many as points have, made tangent.
+
+    Raises:
+        ValueError: it is not shaped like the points in what is left.
+    """
+    axis = 1 + process.space.feature_axis
+    if output.ndim == noisy.ndim and output.shape[axis] > noisy.shape[axis]:
+        output = output.narrow(axis, 0, noisy.shape[axis])
+    return tangent_field(output, process, noisy)
 
 
 def tangent_field(

@@ -3,6 +3,7 @@
 Source: De Bortoli et al., "Riemannian Score-Based Generative Modelling", 2022.
 """
 
+import copy
 import math
 
 import torch
@@ -49,9 +50,14 @@ class Brownian(Process):
         self.schedule, self.first, self.steps = rate, first, steps
         self.span = (1.0, first)
         if steps is None:
-            space.heat_kernel  # noqa: B018  says now, not in training, that there is none
+            self.check_transition()
         elif steps < 1:
             raise ValueError(f"a walk needs 1 step or more, got {steps}")
+
+    def brief(self) -> "Brownian":
+        view = copy.copy(self)
+        view.steps = None if self.steps is None else 1
+        return view
 
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """beta(t), the variance gathered per unit of time."""
@@ -72,6 +78,14 @@ class Brownian(Process):
         if self.steps is None:
             return self.space.heat_kernel.sample(latent, s, generator)
         return random_walk(self.space, latent, s, self.steps, generator)
+
+    def check_transition(self) -> None:
+        """Refuse a space in which the density of the forward transition is not known.
+
+        Raises:
+            ValueError: it has no heat kernel.
+        """
+        self.space.heat_kernel  # noqa: B018  fail now, not in training
 
     def transition_score(
         self, x: Float[Tensor, "n ..."], latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"]

@@ -81,7 +81,13 @@ class GeodesicFlow(Flow):
         if not (0 <= late <= 1 and 0 < nearest < 1):
             raise ValueError(f"late must be a share and nearest in (0, 1), got {late}, {nearest}")
         self.late, self.nearest = late, nearest
+        self._base = base
         self.base = space if base is None else base(space)
+
+    def _bound(self, space: Space) -> Process:
+        view = super()._bound(space)
+        view.base = space if self._base is None else self._base(space)
+        return view
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
         """Uniform on [0, 1), but for the late ones."""

@@ -4,6 +4,7 @@ Source: Jo and Hwang, "Generative Modeling on Manifolds Through Mixture of Riema
 Processes", 2024.
 """
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -56,8 +57,19 @@ class DiffusionMixture(Process):
                 f"a mixture needs 0 < first < 1/2 and 1 step or more, got {first} and {steps}"
             )
         self.schedule, self.first, self.steps, self.importance = rate, first, steps, importance
-        self.premetric = (premetric or GeodesicDistance)(space)
+        self._premetric = premetric or GeodesicDistance
+        self.premetric = self._premetric(space)
         self.span = (0.0, 1 - first)
+
+    def _bound(self, space: Space) -> Process:
+        view = super()._bound(space)
+        view.premetric = self._premetric(space)
+        return view
+
+    def brief(self) -> "DiffusionMixture":
+        view = copy.copy(self)
+        view.steps = 1
+        return view
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
         """On [first, 1 - first], uniform or with density proportional to 1/beta."""

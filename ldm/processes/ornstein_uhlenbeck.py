@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ldm.processes.brownian import Brownian
 from ldm.processes.rates import Rate
-from ldm.randomness import Generators, normal
+from ldm.randomness import Generators
 from ldm.spaces import Space
 from ldm.tensors import like
 
@@ -39,6 +39,9 @@ class OrnsteinUhlenbeck(Brownian):
             raise ValueError(f"{space} is not flat: set the process to Langevin")
         super().__init__(space, rate, first)
 
+    def check_transition(self) -> None:
+        """Known in every linear space."""
+
     def forward_drift(
         self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
@@ -47,7 +50,7 @@ class OrnsteinUhlenbeck(Brownian):
     def noise(
         self, latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"], generator: Generators = None
     ) -> Float[Tensor, "n ..."]:
-        eps = normal(latent.shape, generator, latent.device, latent.dtype)
+        eps = self.space.random(len(latent), generator, latent.device, latent.dtype)
         s = self.variance(t)
         return like((-s / 2).exp(), latent) * latent + like((-(-s).expm1()).sqrt(), latent) * eps
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.processes.geodesic_flow import Flow
+from ldm.processes.process import Process
 from ldm.randomness import Generators, uniform
 from ldm.spaces import Space
 from ldm.spaces.premetric import Premetric
@@ -48,7 +49,12 @@ class PremetricFlow(Flow):
         super().__init__(space)
         if steps < 2:
             raise ValueError(f"a simulated path needs 2 steps or more, got {steps}")
-        self.premetric, self.steps = premetric(space), steps
+        self._premetric, self.premetric, self.steps = premetric, premetric(space), steps
+
+    def _bound(self, space: Space) -> Process:
+        view = super()._bound(space)
+        view.premetric = self._premetric(space)
+        return view
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
         """Uniform on [0, 1 - 1 / steps)."""

@@ -1,13 +1,15 @@
 """How a latent is noised, and how it is found again."""
 
+import copy
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ldm.processes.predictions import Denoised, Prediction
-from ldm.randomness import Generators, normal
+from ldm.randomness import Generators
 from ldm.spaces import Space
 from ldm.tensors import like
 
@@ -32,6 +34,21 @@ class Process(ABC):
 
     def __init__(self, space: Space) -> None:
         self.space = space
+
+    def on(self, context: Mapping[str, Tensor]) -> "Process":
+        """The process on the space's view for these samples: itself where the space is its own."""
+        space = self.space.on(context)
+        return self if space is self.space else self._bound(space)
+
+    def _bound(self, space: Space) -> "Process":
+        """A copy on a view of the space; overridden where more is made from the space."""
+        view = copy.copy(self)
+        view.space = space
+        return view
+
+    def brief(self) -> "Process":
+        """A copy that simulates in as few steps as it can: to try parts out, not to train."""
+        return self
 
     @abstractmethod
     def random_times(self, n: int, generator: Generators, device) -> Tensor:
@@ -93,7 +110,7 @@ class Process(ABC):
 
 
 class GaussianProcess(Process):
-    """Processes with `x_t = alpha_t x_0 + sigma_t eps` and `eps` standard normal.
+    """Processes with `x_t = alpha_t x_0 + sigma_t eps` and `eps` standard normal in the space.
 
     Raises:
         ValueError: sums of the space's points are no points of it.
@@ -134,7 +151,7 @@ class GaussianProcess(Process):
     def noise(
         self, latent: Float[Tensor, "n ..."], t: Tensor, generator: Generators = None
     ) -> Float[Tensor, "n ..."]:
-        eps = normal(latent.shape, generator, latent.device, latent.dtype)
+        eps = self.space.random(len(latent), generator, latent.device, latent.dtype)
         return self.mix(latent, eps, t)
 
     def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:

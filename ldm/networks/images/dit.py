@@ -110,8 +110,7 @@ class DiT(nn.Module):
     backward pass recomputes the activations of each block instead of storing them.
 
     Args:
-        in_channels: latent channels.
-        size: side of the latent grid, or its height and width.
+        shape: shape of a latent, `(channels, height, width)`.
         patch: side of the square patch that becomes one token.
         width, depth, heads: token width, number of blocks, attention heads per block.
         classes: number of class labels; label `classes` means no label. 0 builds no label table.
@@ -119,11 +118,11 @@ class DiT(nn.Module):
         mlp_ratio: hidden units of a block's perceptron, divided by `width`.
 
     Raises:
-        ValueError: `size` is not a multiple of `patch`, `width` is not a multiple of 4 and of
-            `heads`, the input has another shape, or a label is given with `classes=0`.
+        ValueError: a side of the grid is not a multiple of `patch`, `width` is not a multiple of 4
+            and of `heads`, the input has another shape, or a label is given with `classes=0`.
 
     Example:
-        >>> dit = DiT.sized("S/2", in_channels=4, size=32)
+        >>> dit = DiT.sized("S/2", shape=[4, 32, 32])
         >>> t, label = torch.tensor([0.0, 999.0]), torch.tensor([3, 1000])
         >>> dit(torch.zeros(2, 4, 32, 32), t, label).shape
         torch.Size([2, 8, 32, 32])
@@ -131,8 +130,7 @@ class DiT(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 4,
-        size: int | Sequence[int] = 32,
+        shape: Sequence[int] = (4, 32, 32),
         patch: int = 2,
         width: int = 1152,
         depth: int = 28,
@@ -142,12 +140,12 @@ class DiT(nn.Module):
         mlp_ratio: float = 4.0,
     ) -> None:
         super().__init__()
-        size = (size, size) if isinstance(size, int) else tuple(size)
+        in_channels, *size = shape
         if any(side % patch for side in size):
-            raise ValueError(f"patches of side {patch} do not tile a grid of {size}")
+            raise ValueError(f"patches of side {patch} do not tile a grid of {tuple(size)}")
         if width % 4 or width % heads:
             raise ValueError(f"width must be a multiple of 4 and of {heads} heads, found {width}")
-        self.shape = (in_channels, *size)
+        self.shape = tuple(shape)
         self.patch = patch
         self.classes = classes
         self.checkpointing = False

@@ -7,6 +7,7 @@ mixture of Riemannian diffusion processes", 2024.
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -53,10 +54,12 @@ class MLP(nn.Module):
         init: "lecun" draws weights from a normal of standard deviation 1/sqrt(fan-in), truncated
             at two standard deviations, with zero biases (De Bortoli et al.); "torch" keeps
             PyTorch's default, which shrinks signals by sqrt(3) per layer (Lou et al.).
-        out: number of outputs; None for one vector of shape `shape`.
+        out: number of outputs; "dim" for the dimension of the space; None for one vector of shape
+            `shape`.
         features: module that replaces the coordinates by features; has `out_features`.
         time: module that replaces the time by features; has `out_features`.
         classes: number of class labels; label `classes` means no label. 0 builds no label table.
+        dim: dimension of the space, needed for `out="dim"`.
 
     Raises:
         ValueError: unknown `activation` or `init`, `depth` below 1, points of another shape, or a
@@ -75,10 +78,11 @@ class MLP(nn.Module):
         depth: int = 5,
         activation: str = "sin",
         init: str = "lecun",
-        out: int | None = None,
+        out: int | Literal["dim"] | None = None,
         features: nn.Module | None = None,
         time: nn.Module | None = None,
         classes: int = 0,
+        dim: int | None = None,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -88,7 +92,7 @@ class MLP(nn.Module):
         if depth < 1:
             raise ValueError(f"a perceptron has a depth of 1 or more, got {depth}")
         self.shape, self.classes = tuple(shape), classes
-        self.out_shape = self.shape if out is None else (out,)
+        self.out_shape = self.shape if out is None else (dim if out == "dim" else out,)
         self.features, self.time = features, time
         read = math.prod(self.shape) if features is None else features.out_features
         read += 1 if time is None else time.out_features

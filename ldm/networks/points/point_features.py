@@ -45,13 +45,13 @@ class FourierFeatures(Waves):
     Source: Chen and Lipman, "Flow matching on general geometries", 2024 (tori; 32 frequencies).
 
     Example:
-        >>> FourierFeatures(dim=2, frequencies=32)(torch.zeros(5, 2)).shape
+        >>> FourierFeatures(2, frequencies=32)(torch.zeros(5, 2)).shape
         torch.Size([5, 128])
     """
 
-    def __init__(self, dim: int, frequencies: int) -> None:
+    def __init__(self, in_features: int, frequencies: int) -> None:
         k = torch.arange(1.0, frequencies + 1)
-        super().__init__(torch.kron(torch.eye(dim), k[:, None]))
+        super().__init__(torch.kron(torch.eye(in_features), k[:, None]))
 
 
 class RandomFourierFeatures(Waves):
@@ -68,12 +68,14 @@ class RandomFourierFeatures(Waves):
         lowest, highest: range of frequencies, radians per unit of length.
 
     Example:
-        >>> RandomFourierFeatures(dim=3, waves=64, highest=300.0)(torch.zeros(5, 3)).shape
+        >>> RandomFourierFeatures(3, waves=64, highest=300.0)(torch.zeros(5, 3)).shape
         torch.Size([5, 128])
     """
 
-    def __init__(self, dim: int, waves: int, lowest: float = 1.0, highest: float = 100.0) -> None:
-        directions = F.normalize(torch.randn(waves, dim), dim=1)
+    def __init__(
+        self, in_features: int, waves: int, lowest: float = 1.0, highest: float = 100.0
+    ) -> None:
+        directions = F.normalize(torch.randn(waves, in_features), dim=1)
         scale = torch.logspace(math.log10(lowest), math.log10(highest), waves)
         super().__init__(directions * scale[:, None])
 

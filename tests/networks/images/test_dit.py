@@ -21,7 +21,7 @@ PUBLISHED = {
 def small(**changes) -> DiT:
     """A double-precision network with random weights, since a new one is the identity."""
     torch.manual_seed(0)
-    shape = {"in_channels": 3, "size": 8, "width": 32, "depth": 2, "heads": 4, "classes": 5}
+    shape = {"shape": [3, 8, 8], "width": 32, "depth": 2, "heads": 4, "classes": 5}
     dit = DiT(**shape | changes).double()
     for parameter in dit.parameters():
         if parameter.requires_grad:
@@ -53,7 +53,7 @@ def test_parameters_are_named_as_published():
 
 
 def test_a_new_network_is_zero_and_its_blocks_are_the_identity():
-    dit = DiT(3, 8, width=32, depth=2, heads=4, classes=5).double()
+    dit = DiT([3, 8, 8], width=32, depth=2, heads=4, classes=5).double()
     x, t, label = inputs()
     assert torch.equal(dit(x, t, label), torch.zeros(3, 6, 8, 8, dtype=torch.float64))
     tokens, condition = torch.randn(3, 16, 32).double(), torch.randn(3, 32).double()
@@ -123,7 +123,7 @@ def test_omitting_labels_equals_passing_the_null_label():
 
 
 def test_a_network_without_classes_has_no_label_table():
-    dit = small(classes=0, learn_sigma=False, size=[4, 8])
+    dit = small(classes=0, learn_sigma=False, shape=[3, 4, 8])
     x, t, label = inputs()
     assert not any(name.startswith("y_embedder") for name, _ in dit.named_parameters())
     assert dit(x[:, :, :4], t).shape == (3, 3, 4, 8)
