@@ -23,12 +23,8 @@ def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
     """Train what is not trained yet, then evaluate; returns the metrics and what was built."""
     data = build_data(config)
     data.prepare_data()  # of which the tokenizer's space may be a part
-    evaluation = build_part(config, "eval")
-
-    def check(parts: Parts) -> None:  # fail now, not after days of training
-        evaluation.check(data, parts.tokenizer)
-
-    parts = train_stages(config, data, check)
+    # Its checks come before any training: fail now, not after days.
+    parts = train_stages(config, data, build_part(config, "eval").check)
     metrics = evaluate(parts)
     distributed.barrier()
     return metrics, parts

@@ -121,7 +121,8 @@ def test_unlabelled_data_has_no_classifier_to_be_scored_by(refused, tiny, pictur
         path.rename(pictures / f"{path.parent.name}{path.name}")
     for name in ("cat", "dog"):
         (pictures / name).rmdir()
-    assert "no labels to train a classifier on" in refused(train.main, *tiny, *folder(pictures))
+    arguments = [*tiny, *folder(pictures), "prior.conditioning=null"]
+    assert "no labels to train a classifier on" in refused(train.main, *arguments)
 
 
 def test_an_empty_folder_is_refused(refused, tiny, tmp_path):

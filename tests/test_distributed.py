@@ -6,8 +6,8 @@ import torch
 from data import Digits
 from ldm import distributed
 from ldm.config.compose import compose
-from ldm.run.parts import Parts, build_prior, build_sampler, build_tokenizer
-from ldm.samplers import Guidance
+from ldm.run.models import build_models
+from ldm.run.parts import Parts
 from sample import sample
 
 
@@ -47,24 +47,23 @@ def test_collectives_of_two_processes_agree(two_processes):
 @pytest.fixture
 def parts(tiny) -> Parts:
     """An experiment with random weights, so that no output is constant."""
-    config = compose(tiny)
+    config = compose([*tiny, "guidance.scale=2"])
+    models = build_models(config, Digits(), ["prior"])
     torch.manual_seed(0)
-    tokenizer = build_tokenizer(config).eval()
-    prior = build_prior(config, tokenizer).eval()
     with torch.no_grad():
-        for parameter in prior.parameters():
+        for parameter in models["prior"].parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    guidance = Guidance(2.0)
-    return Parts(config, Digits(), tokenizer, prior, build_sampler(config), guidance)
+    return Parts(config, Digits(), {name: model.eval() for name, model in models.items()})
 
 
 def test_two_processes_draw_the_same_samples_as_one(parts, two_processes):
     def work(rank):
         distributed.join()
-        return list(sample(parts, 7, seed=3, batch_size=2))
+        return sample(parts, 7, seed=3, batch_size=2)
 
-    one, labels = sample(parts, 7, seed=3, batch_size=4)
+    alone = sample(parts, 7, seed=3, batch_size=4)
+    one, labels = alone["x"], alone["label"]
     assert one.float().std() > 20  # the samples differ
-    for two, their_labels in two_processes(work):
-        assert their_labels.tolist() == labels.tolist()
-        assert (two.int() - one.int()).abs().max() <= 1  # rounding depends on the batch size
+    for two in two_processes(work):
+        assert two["label"].tolist() == labels.tolist()
+        assert (two["x"].int() - one.int()).abs().max() <= 1  # rounding depends on the batch size

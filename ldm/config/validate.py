@@ -80,6 +80,9 @@ def validate(config: DictConfig) -> None:
         extra = set() if "." in place else STAGE_KEYS
         given = OmegaConf.to_container(node)
         check_arguments(place, target, {k: v for k, v in given.items() if k not in extra})
+    for place, node in _targets(config):  # all of them may be looked up by now
+        if check_node := getattr(locate(node["_target_"], place), "check_node", None):
+            check_node(place, OmegaConf.to_container(node))
 
 
 def _own_stages(config: DictConfig) -> list[str]:

@@ -79,7 +79,7 @@ class DenoisingScoreMatching(ScoreMatching):
         latent: Float[Tensor, "n ..."],
         t: Float[Tensor, " n"],
     ) -> Float[Tensor, "n ..."]:
-        """Of what led from `latent` to `x`."""
+        """Score at `x` of the forward transition from `latent`, exact or approximate."""
         if self.target == "kernel":
             return process.transition_score(x, latent, t)
         return process.space.log(x, latent) / like(process.variance(t), x)

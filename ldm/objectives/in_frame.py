@@ -1,4 +1,4 @@
-"""Networks that say coordinates in a frame of the tangent space rather than ambient vectors."""
+"""Networks that predict coordinates in a frame of the tangent space, not ambient vectors."""
 
 from collections.abc import Callable
 

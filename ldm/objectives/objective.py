@@ -1,4 +1,4 @@
-"""How a network is fitted to a process, and what its output means."""
+"""Losses that fit a network to a process, and the meaning of its output."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Objective(ABC):
     """A loss for one kind of network output, and the way from that output to a `Prediction`."""
 
     prediction: type[Prediction]
-    """What the output is turned into; it must be what the process asks for."""
+    """The prediction made of the output; it must be the one that the process needs."""
 
     def check(self, process: Process) -> None:
         """Refuse a process that this objective cannot teach.
@@ -46,7 +46,7 @@ class Objective(ABC):
     def read(
         self, output: Tensor, process: Process, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Prediction:
-        """What the network's output on `noisy` at times `t` says."""
+        """The prediction that the network's output on `noisy` at times `t` amounts to."""
 
 
 def first_features(

@@ -43,7 +43,7 @@ class Regression(Objective):
 
     A backbone with more output features than the latent has (DiT predicts variances, too) is fitted
     on the first ones; the rest are left free, as SiT does. What an output has outside of the space,
-    in padding say, counts for nothing.
+    as in padding, counts for nothing.
 
     Args:
         target: what the network predicts.
@@ -64,14 +64,17 @@ class Regression(Objective):
         self.target = target
 
     def check(self, process: Process) -> None:
-        """Refuse, besides, a target that says nothing of the data where a flow starts to sample."""
+        """Refuse, besides, a target from which x0 cannot be recovered where sampling starts.
+
+        That is eps at pure noise.
+        """
         super().check(process)
         start = torch.full((1,), process.span[0], device="cpu")  # where models are meta, too
         alpha, sigma, a, b = self._mixture(process, start)
         if (alpha * b - sigma * a).item() == 0:
             raise ValueError(
-                f"{self.target} says nothing of the data where {type(process).__name__} starts to "
-                f"sample: choose the target velocity or v"
+                f"x0 cannot be recovered from {self.target} at pure noise, where sampling a "
+                f"{type(process).__name__} starts: choose the target velocity or v"
             )
 
     def loss(

@@ -48,7 +48,7 @@ class Denoiser(Prior):
 
     @property
     def space(self) -> Space:
-        """The process's: where the latents live."""
+        """The space of the latents, which is the process's."""
         return self.process.space
 
     def loss(

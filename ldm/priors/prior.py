@@ -13,13 +13,13 @@ __all__ = ["Prior"]
 
 
 class Prior(nn.Module, ABC):
-    """What is trained on a tokenizer's normalised latents, and sampled from."""
+    """A distribution over a tokenizer's normalised latents, to train and to sample from."""
 
     space: Space
     """Where the latents live; it must equal the tokenizer's."""
 
     network_calls: int = 0
-    """How often the last `sample` or `log_prob` called the network; a guided call is one call."""
+    """Network calls of the last `sample` or `log_prob`; a guided call is one call."""
 
     @abstractmethod
     def loss(

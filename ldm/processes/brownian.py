@@ -22,7 +22,7 @@ __all__ = ["Brownian"]
 
 
 class Brownian(Process):
-    """`dX = sqrt(beta(t)) dB` from data at time 0 to almost the reference law at time 1.
+    """`dX = sqrt(beta(t)) dB` from data at time 0 to almost the reference measure at time 1.
 
     Args:
         space: compact, else nothing is approached.
@@ -46,7 +46,9 @@ class Brownian(Process):
         if not 0 < first < 1:
             raise ValueError(f"the earliest time must be between 0 and 1, got {first}")
         if self.needs_compact and math.isinf(space.log_volume):
-            raise ValueError(f"{space} has no uniform law to reach: set the process to Langevin")
+            raise ValueError(
+                f"{space} has no uniform distribution to reach: set the process to Langevin"
+            )
         self.schedule, self.first, self.steps = rate, first, steps
         self.span = (1.0, first)
         if steps is None:
@@ -60,11 +62,11 @@ class Brownian(Process):
         return view
 
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """beta(t), the variance gathered per unit of time."""
+        """beta(t), the variance accumulated per unit of time."""
         return self.schedule.rate(t)
 
     def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """s(t), the variance gathered since time 0."""
+        """s(t), the variance accumulated since time 0."""
         return self.schedule.variance(t)
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
@@ -90,7 +92,7 @@ class Brownian(Process):
     def transition_score(
         self, x: Float[Tensor, "n ..."], latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        """The gradient at `x` of the log density of what led there from `latent`.
+        """The gradient at `x` of the log density of the forward transition from `latent`.
 
         Raises:
             ValueError: the heat kernel of the space is not known.
@@ -103,7 +105,7 @@ class Brownian(Process):
     def forward_drift(
         self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        """Of the noising process: none."""
+        """Drift of the noising process: none."""
         return torch.zeros_like(x)
 
     def velocity(

@@ -18,8 +18,8 @@ class GaussianDiffusion(GaussianProcess):
     Args:
         space: where the latents live.
         schedule: `linear`, `scaled_linear` or `cosine`, see `ldm.processes.noise_schedules`.
-        steps: how many.
-        **numbers: the schedule's own, `start` and `end`, say.
+        steps: their number.
+        **numbers: the schedule's own, such as `start` and `end`.
 
     Raises:
         ValueError: no schedule has that name.

@@ -1,4 +1,4 @@
-"""A mixture of bridges from the easy law to each datum, learned from both ends.
+"""A mixture of bridges from the base distribution to each datum, learned from both ends.
 
 Source: Jo and Hwang, "Generative Modeling on Manifolds Through Mixture of Riemannian Diffusion
 Processes", 2024.
@@ -29,12 +29,13 @@ class DiffusionMixture(Process):
     law of a Brownian bridge over each, so in flat space their number does not matter.
 
     Args:
-        space: its reference law is that at time 0.
+        space: its reference measure is the base distribution, at time 0.
         rate: beta.
         first: how close to either end, in time, is trained and sampled.
         steps: of the walk from the nearer end to the time that is trained at.
         importance: draw times in proportion to 1/beta rather than uniformly.
-        premetric: maker, from the space, of what tells the direction v; None for geodesics.
+        premetric: makes, from the space, the premetric that gives the direction v; None for
+            geodesics.
 
     Raises:
         ValueError: `first` is not between 0 and 1/2, or there are no steps.
@@ -79,9 +80,9 @@ class DiffusionMixture(Process):
         return self.first + (1 - 2 * self.first) * u
 
     def weight(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """What makes the mean over `random_times` that of 1/beta times the loss, up to a factor.
+        """Weight of the loss at t, so that averages over `random_times` estimate that of loss/beta.
 
-        1 / beta itself; with importance, the integral of 1 / beta.
+        Up to a constant factor: 1 / beta itself or, with importance, the integral of 1 / beta.
         """
         if self.importance:
             total = self.schedule.reciprocal_total(self.first, 1 - self.first)
@@ -109,7 +110,7 @@ class DiffusionMixture(Process):
         t: Float[Tensor, " n"],
         generator: Generators = None,
     ) -> Float[Tensor, "n ..."]:
-        """Where a bridge between two points is at time `t`, walked from the nearer end."""
+        """Draw a bridge between two points at time `t`, by a walk from the nearer end."""
         rate, early = self.schedule, t < 0.5
         choose = early.view(-1, *[1] * (origin.ndim - 1))
         x, goal = torch.where(choose, origin, latent), torch.where(choose, latent, origin)
@@ -119,10 +120,10 @@ class DiffusionMixture(Process):
             so_far = away * (number / self.steps)
             now = torch.where(early, rate.variance(so_far), rate.remaining(1 - so_far))
             step, left, after = now - gathered, rate.total - gathered, rate.total - now
-            pull, deviation = step / left, (step * after / left).sqrt()
+            pull, std = step / left, (step * after / left).sqrt()
             noise = self.space.random_tangent(x, generator)
             drift = like(pull, x) * self.premetric.direction(x, goal)
-            x, gathered = self.space.exp(x, drift + like(deviation, x) * noise), now
+            x, gathered = self.space.exp(x, drift + like(std, x) * noise), now
         return x
 
     def noise(

@@ -40,7 +40,7 @@ class OrnsteinUhlenbeck(Brownian):
         super().__init__(space, rate, first)
 
     def check_transition(self) -> None:
-        """Known in every linear space."""
+        """Pass: the transition is known in every linear space."""
 
     def forward_drift(
         self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]

@@ -28,7 +28,7 @@ class PremetricFlow(Flow):
 
     Args:
         space: where the latents live.
-        premetric: maker, from the space, of what tells the direction.
+        premetric: makes, from the space, the premetric whose descent gives the direction.
         steps: of a path; it is trained at as many times, the last of them before 1 - 1 / steps,
             where the velocity is still a good difference of points.
 

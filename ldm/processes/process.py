@@ -1,4 +1,4 @@
-"""How a latent is noised, and how it is found again."""
+"""Processes that noise latents, and the rates by which samplers undo them."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ __all__ = ["GaussianProcess", "Process"]
 
 
 class Process(ABC):
-    """A family of laws on one space, from the data's to one that is easy to draw from.
+    """A family of distributions on one space, from that of data to a base distribution.
 
     Rates are per unit of the process's own time, whichever way it runs: a step of a sampler from
     time t to t' moves by `(t' - t) * velocity`.
@@ -27,10 +27,10 @@ class Process(ABC):
     """
 
     prediction: type[Prediction]
-    """What a network must say for the methods below."""
+    """The prediction that the methods below need."""
 
     span: tuple[float, float] = (0.0, 1.0)
-    """Times at which a sampler starts, from the easy law, and stops, at data."""
+    """Times at which a sampler starts, from the base distribution, and stops, at data."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -62,13 +62,13 @@ class Process(ABC):
 
     @abstractmethod
     def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
-        """How noisy latents are: sigma/alpha, or a deviation in the units of the space."""
+        """The noise level: sigma/alpha, or a standard deviation in the units of the space."""
 
     @abstractmethod
     def velocity(
         self, prediction: Prediction, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        """`dx/dt` of the flow whose laws are those of the process.
+        """`dx/dt` of the flow whose distributions are those of the process.
 
         Raises:
             ValueError: the process runs in discrete steps and has none.
@@ -81,7 +81,7 @@ class Process(ABC):
         return self.velocity(prediction, x, t)
 
     def diffusion(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """Deviation that the random walk to data gathers, per square root of time."""
+        """Standard deviation that the random walk to data accumulates, per square root of time."""
         return torch.zeros_like(t)
 
     def score(
@@ -90,7 +90,7 @@ class Process(ABC):
         """The gradient of the log density at time `t`.
 
         Raises:
-            ValueError: the prediction does not tell it.
+            ValueError: it does not follow from the prediction.
         """
         raise ValueError(f"a {type(self).__name__} has no score: sample without a corrector")
 
@@ -101,11 +101,11 @@ class Process(ABC):
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n ..."]:
-        """Draw from the easy law: the space's reference measure, unless a process has its own."""
+        """Draw from the base distribution: the space's reference measure, unless overridden."""
         return self.space.random(n, generator, device, dtype)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the easy law, nats."""
+        """Log density of the base distribution, nats."""
         return self.space.log_density(x)
 
 

@@ -51,7 +51,7 @@ class Parts:
     @property
     def stage(self) -> str | None:
         """The stage that samples come from: the last one that is a prior; None without."""
-        priors = [name for name in self.config.stages if isinstance(self.models.get(name), Prior)]
+        priors = [name for name, model in self.models.items() if isinstance(model, Prior)]
         return priors[-1] if priors else None
 
     @property
@@ -64,8 +64,10 @@ class Parts:
         """From data to the latents that `prior` learns, and back; without a prior, the last one."""
         if self.stage is not None:
             return reader(self.config, self.models, foundation(self.config, self.stage))
-        names = [name for name, one in self.models.items() if isinstance(one, Tokenizer)]
-        return reader(self.config, self.models, names[-1])
+        (*_, last) = self.models
+        return (
+            self.models[last] if len(self.models) == 1 else reader(self.config, self.models, last)
+        )
 
     @property
     def sampler(self) -> Sampler | None:
@@ -116,7 +118,9 @@ def build_part(
         ConfigError: an argument is missing or of no use to what is built; names its place.
     """
     node = model_config(OmegaConf.select(config, place))
-    rest = hand_over({key: value for key, value in node.items() if key not in parts}, handed or {})
+    rest = {key: value for key, value in node.items() if key not in parts}
+    if handed:
+        rest = hand_over(rest, handed)
     try:
         # In two steps: Hydra would build whatever has a target in what it is given.
         return instantiate(OmegaConf.create(rest), _partial_=True)(**parts)

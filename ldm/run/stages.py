@@ -14,7 +14,7 @@ from data import Batch, DataModule, SampleOrder
 from ldm import distributed
 from ldm.bottlenecks import Encoded
 from ldm.config.compose import ConfigError
-from ldm.config.lineage import foundation
+from ldm.config.lineage import foundation, lineage
 from ldm.hub import weights
 from ldm.priors import Prior
 from ldm.randomness import fold, step_generator
@@ -123,9 +123,8 @@ def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining) -> 
     latents = latents_of(parts, name)
 
     def show(t: Training) -> Tensor:
-        config_now = config.copy()
-        config_now.stages = [*config.stages[: list(config.stages).index(name) + 1]]
-        now = Parts(config_now, data, {**parts.models, name: t.ema.model})
+        models = {other: parts.models[other] for other in lineage(config, name)}
+        now = Parts(config, data, {**models, name: t.ema.model})
         return data.show(draw(now, range(data.shown), config.seed).batch, columns=COLUMNS)
 
     if training is None:

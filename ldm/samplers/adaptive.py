@@ -49,17 +49,17 @@ def solve(
         numbers = all(part.isfinite().all() for part in found)
         reason = "changes too fast" if numbers else "is NaN or infinite"
         raise Unsolved(
-            f"the adaptive solver gave up ({error}): what the network says {reason}; take a fixed "
-            f"number of steps (sampler=flow_heun, or the likelihood's `steps`), a larger "
+            f"the adaptive solver gave up ({error}): the network's prediction {reason}; take a "
+            f"fixed number of steps (sampler=flow_heun, or the likelihood's `steps`), a larger "
             f"tolerance, or train the network better"
         ) from error
     return tuple(state[-1] for state in path)
 
 
 class AdaptiveODE(Sampler):
-    """As many steps as a tolerance asks for, the number depending on the whole batch.
+    """Solves the flow to a tolerance, with steps chosen for the whole batch.
 
-    So samples drawn in different company differ, by less than the tolerance.
+    Samples in batches of other company therefore differ, by less than the tolerance.
 
     Args:
         rtol: relative tolerance.

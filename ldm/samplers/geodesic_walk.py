@@ -57,8 +57,8 @@ class GeodesicWalk(Sampler):
         for number, (start, end) in enumerate(grid.unfold(0, 2, 1), start=1):
             t, step = start.expand(len(x)), end - start
             drift = process.drift(denoise(x, t, condition), x, t)
-            deviation = like(process.diffusion(t) * step.abs().sqrt(), x)
-            x = space.exp(x, step * drift + deviation * space.random_tangent(x, generator))
+            std = like(process.diffusion(t) * step.abs().sqrt(), x)
+            x = space.exp(x, step * drift + std * space.random_tangent(x, generator))
             for _ in range(self.corrections if number < self.steps else 0):
                 x = self._correct(denoise, process, x, end.expand(len(x)), condition, generator)
         return x
@@ -72,10 +72,10 @@ class GeodesicWalk(Sampler):
         condition: dict[str, Tensor],
         generator: Generators,
     ) -> Tensor:
-        """A step of `dX = 1/2 score dh + dB`, which keeps the law at time `t`.
+        """A step of `dX = 1/2 score dh + dB`, which keeps the distribution at time `t`.
 
         Song et al. set its length by the norms found in a batch. Those of a sample alone would make
-        it depend on the point, which changes the law; so it comes from the norm to be expected,
+        it depend on the point, which changes the distribution; so it comes from the expected norm
         of noise of variance s / (1 + s): s at first, and no more than one unit of the space.
         """
         space = process.space

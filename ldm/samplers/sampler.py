@@ -13,19 +13,19 @@ __all__ = ["Denoise", "Sampler", "Span", "Unsolved", "refuse_nan", "to_data"]
 
 
 class Unsolved(RuntimeError):
-    """A sampler or a likelihood came to no number; the message says which, and what to do."""
+    """A sampler or a likelihood found no finite number; the message tells which, and the remedy."""
 
 
 def refuse_nan(name: str, values: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
     """The values, if all of them are numbers.
 
     Raises:
-        Unsolved: some are NaN; says how many.
+        Unsolved: some are NaN; the message counts them.
     """
     wrong = int(values.unsqueeze(1).flatten(1).isnan().any(1).sum())
     if wrong:
         raise Unsolved(
-            f"{name} came to NaN for {wrong} of {len(values)} points: the network says NaN or "
+            f"{name} came to NaN for {wrong} of {len(values)} points: the network predicts NaN or "
             f"infinity on the way; take more steps, else train with a lower learning rate or "
             f"trainer.precision=32-true"
         )
@@ -36,7 +36,7 @@ Span = tuple[float, float]
 """The first and the last time of a walk, in the unit of the process."""
 
 Denoise = Callable[[Tensor, Tensor, dict[str, Tensor]], Prediction]
-"""`denoise(noisy, t, condition)`: a prior's view of noisy latents, guided or not."""
+"""`denoise(noisy, t, condition)`: a prior's prediction from noisy latents, guided or not."""
 
 
 class Sampler(ABC):

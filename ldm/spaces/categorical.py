@@ -48,7 +48,7 @@ class Categorical(Space):
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.int64,
     ) -> Int[Tensor, "n ..."]:
-        """Draw uniform codes, of int64 whatever `dtype` says."""
+        """Draw uniform codes, of int64 whatever the `dtype`."""
         # In float64, which shares its numbers out evenly among any number of codes.
         u = uniform((n, *self.shape), generator, device, torch.float64)
         return (u * self.vocabulary).long().clamp(max=self.vocabulary - 1)
@@ -58,11 +58,11 @@ class Categorical(Space):
         return x.round().clamp(0, self.vocabulary - 1).long()
 
     def distance(self, x: Int[Tensor, "n ..."], y: Int[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """How many codes differ (Hamming)."""
+        """The number of codes that differ (Hamming)."""
         return (x != y).flatten(1).sum(1).float()
 
     def log_density(self, x: Int[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Log probability of the uniform law, minus the log of the vocabulary for each code."""
+        """Log probability of uniform codes, minus the log of the vocabulary for each."""
         return torch.full(x.shape[:1], -self.log_volume, device=x.device)
 
     def embed(self, x: Int[Tensor, "n ..."]) -> Float[Tensor, "n _"]:

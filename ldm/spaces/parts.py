@@ -1,4 +1,4 @@
-"""What products of spaces share: every law holds part by part."""
+"""The base class of products of spaces: geometry and measure, part by part."""
 
 import copy
 from abc import abstractmethod
@@ -18,14 +18,14 @@ __all__ = ["Parts", "repeated"]
 class Parts(Space):
     """A space whose points are tuples of points of others, with the product geometry.
 
-    Every law holds part by part: geodesics are geodesics in each, squared distances and log
+    Everything holds part by part: geodesics are geodesics in each, squared distances and log
     densities add up.
     """
 
     parts: tuple[Space, ...]
 
     copies: list[int]
-    """How many times each of `parts` is repeated in a point."""
+    """The number of times that each of `parts` is repeated in a point."""
 
     bound: bool = False
     """Whether `parts` are views for the samples of a context."""
@@ -125,7 +125,7 @@ class Parts(Space):
         return torch.cat(self._scalars("log_density", x), 1).sum(1)
 
     def embed(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n _"]:
-        """Those of the parts, side by side."""
+        """The embeddings of the parts, side by side."""
         return torch.cat(self._scalars("embed", x), 1)
 
     def check(self, x: Float[Tensor, "n ..."]) -> None:
@@ -148,7 +148,7 @@ class Parts(Space):
         return self._rows(self._call(law, *arguments))
 
     def _rows(self, values: list[Tensor]) -> list[Tensor]:
-        """All that the copies of a part have in a sample as one row."""
+        """The values of all copies of a part in a sample, as one row."""
         pairs = zip(values, self.copies, strict=True)
         return [own.unflatten(0, (-1, copies)).flatten(1) for own, copies in pairs]
 

@@ -74,7 +74,7 @@ class Power(Parts):
     def moments(
         self, mean: Float[Tensor, "..."], std: Float[Tensor, "..."]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-        """The base's, group by group."""
+        """Shift and scale of the base, group by group."""
         own = map(self.base.moments, mean.chunk(self.groups), std.chunk(self.groups))
         means, stds = zip(*own, strict=True)
         return torch.cat(means), torch.cat(stds)

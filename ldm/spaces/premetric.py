@@ -1,4 +1,4 @@
-"""Premetrics: what "toward a point" means, with geodesics or without them."""
+"""Premetrics: directions toward a point, with geodesics or without them."""
 
 from abc import ABC, abstractmethod
 

@@ -53,7 +53,7 @@ class Product(Parts):
     def moments(
         self, mean: Float[Tensor, "..."], std: Float[Tensor, "..."]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-        """Each part's own."""
+        """Shift and scale of each part."""
         pairs = zip(self.parts, self._pieces(mean, 0), self._pieces(std, 0), strict=True)
         means, stds = zip(*[part.moments(m, s) for part, m, s in pairs], strict=True)
         return (

@@ -27,7 +27,7 @@ class Space(ABC):
     """The shape of one point in ambient coordinates."""
 
     dim: int
-    """How many directions there are to move in from a point."""
+    """The number of directions to move in from a point."""
 
     log_volume: float = math.inf
     """Log of the volume of the whole space, nats."""
@@ -40,7 +40,7 @@ class Space(ABC):
 
     @property
     def entries(self) -> int | Float[Tensor, " n"]:
-        """How many numbers of a point count: in a view with a mask, one number a sample.
+        """The number of entries of a point that count; in a view with a mask, one number a sample.
 
         A mean over a point is `inner(x, v, v) / entries`.
         """
@@ -81,7 +81,7 @@ class Space(ABC):
 
     @abstractmethod
     def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Where the geodesic from `x` with velocity `v` is after one unit of time."""
+        """The end of the geodesic from `x` with velocity `v` after one unit of time."""
 
     @abstractmethod
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
@@ -142,8 +142,8 @@ class Space(ABC):
             ValueError: it is not known in closed form here.
         """
         raise ValueError(
-            f"the Jacobian of exp on {self} is not known in closed form, so laws that are pushed "
-            f"through exp have no density there: use the heat kernel, or a space that has one"
+            f"the Jacobian of exp on {self} is not known in closed form, so distributions "
+            f"pushed through exp have no density there: use the heat kernel, or another space"
         )
 
     def scalar_curvature(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
@@ -159,7 +159,7 @@ class Space(ABC):
 
     @property
     def heat_kernel(self) -> HeatKernel:
-        """The law of Brownian motion on the space.
+        """The distribution of Brownian motion on the space.
 
         Raises:
             ValueError: it is not known in closed form here.
@@ -189,7 +189,7 @@ class Space(ABC):
         return self.random(n, torch.Generator().manual_seed(0), dtype=torch.float64)
 
     def features(self, x: Num[Tensor, "n ..."]) -> Num[Tensor, "features numbers"]:
-        """All numbers of each feature, from which its mean and standard deviation are measured.
+        """The numbers of each feature, from which its mean and standard deviation are measured.
 
         A view with a mask leaves padding out.
         """

@@ -7,7 +7,7 @@ import pytest
 from omegaconf import ListConfig, OmegaConf
 
 from eval import reproduce as module
-from eval.reproduce import TABLES, main, reproduce
+from eval.reproduce import TABLES, main, record, reproduce
 from ldm.config.compose import ConfigError, compose
 from ldm.run.folder import Run
 
@@ -132,6 +132,35 @@ def test_what_was_recorded_is_told_where_the_runs_are_gone(table, monkeypatch, c
     shutil.rmtree(table)
     assert reproduce("some", table) == before
     assert "recorded/some.json" in capsys.readouterr().out
+
+
+def test_a_run_that_is_there_comes_before_what_was_recorded_of_it(table):
+    finish(table, psnr=21.5)
+    record("some", table)
+    finish(table, psnr=23.0)
+    (row,) = reproduce("some", table)
+    assert row["ours"]["psnr"] == [23.0]
+
+
+def test_recording_keeps_rows_whose_runs_are_gone(table):
+    finish(table)
+    record("some", table)
+    shutil.rmtree(table)
+    before = reproduce("some", table)
+    record("some", table)
+    assert reproduce("some", table) == before
+
+
+def test_another_split_seed_is_no_change_of_scale(table):
+    path = module.TABLES / "some.yaml"
+    path.write_text(path.read_text().replace("demo/digits", "ours/flood"))
+    config = compose(["experiment=ours/flood", "data.split_seed=1"])
+    run = Run(table / "ours" / "flood")
+    for stage in config.stages:
+        run.keep_config(stage, config)
+    run.metrics.write_text(json.dumps({"nll": 1.0, "protocol": {}}))
+    (row,) = reproduce("some", table)
+    assert row["scale"] == "full scale"
 
 
 def test_an_unknown_table_is_refused(capsys):

@@ -123,5 +123,5 @@ def broken(x, t, condition):
 )
 def test_where_no_step_is_small_enough_it_says_what_to_do(field, reason, use, monkeypatch):
     monkeypatch.setattr("ldm.samplers.adaptive.LIMIT", 50)
-    with pytest.raises(Unsolved, match=rf"gave up \(.*\).*network says {reason}; take a fixed"):
+    with pytest.raises(Unsolved, match=rf"gave up \(.*\).*prediction {reason}; take a fixed"):
         use(field, GeodesicFlow(SPHERE))

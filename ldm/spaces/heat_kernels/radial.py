@@ -66,8 +66,8 @@ def _integrate(
     # For larger s the kernel is uniform to rounding, and exponents would overflow.
     s = s.clamp(max=2 * (38 + math.log(dim + 1)) / dim)
     with torch.no_grad():  # the integral does not depend on its path
-        y, deviation = _saddle(angle, s, a)
-        step = deviation * (reach / nodes)
+        y, width = _saddle(angle, s, a)
+        step = width * (reach / nodes)
     half = torch.arange(0.5, nodes, device=s.device, dtype=s.dtype).unsqueeze(1)
     eta = half * step
     # 2 s z = y (1 + i eta)^2, and phi = u - i c.

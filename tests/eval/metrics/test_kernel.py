@@ -63,13 +63,24 @@ def test_subsets_are_seeded_and_at_most_the_smaller_set():
 def test_the_metric_equals_the_function_for_any_order_of_batches_and_ranks():
     x, y = normal(50, 4, 9).float(), normal(40, 4, 10).float()
     metric, other = (KernelDistance(subsets=4, subset_size=16, seed=3) for _ in range(2))
-    for part in x.split(7):
-        metric.update(part, real=True)
-    metric.update(y[:25], real=False)
-    other.update(y[25:], real=False)
-    other.merge_state(metric)  # merge_state puts the features of its argument first
+    for rank, one in enumerate((metric, other)):  # ranks have every other sample
+        for part in x[rank::2].split(7):
+            one.update(part, real=True)
+        one.update(y[rank::2], real=False)
+    other.merge_state(metric)
     expected = kernel_distance(x, y, subsets=4, subset_size=16, seed=3)
     assert other.compute()["mean"].item() == pytest.approx(expected["mean"].item(), rel=1e-6)
+
+
+def test_the_spread_over_subsets_is_divided_by_their_number():
+    x, y = normal(50, 4, 7), normal(40, 4, 8) + 0.3
+    generator, values = torch.Generator().manual_seed(1), []
+    x, y = (one[one[:, 0].argsort()] for one in (x, y))
+    for _ in range(5):
+        parts = [one[torch.randperm(len(one), generator=generator)[:20]] for one in (x, y)]
+        values.append(squared_mmd(*parts).item())
+    found = kernel_distance(x, y, subsets=5, subset_size=20, seed=1)
+    assert found["std"].item() == pytest.approx(np.std(values, ddof=0), rel=1e-9)
 
 
 def test_sets_of_one_feature_are_refused_with_the_counts():

@@ -128,3 +128,23 @@ def test_non_finite_features_are_refused(value):
         prdc_scores(good, bad)
     with pytest.raises(ValueError, match=r"2 of 20 real features are not finite"):
         prdc_scores(bad, good)
+
+
+def test_features_far_from_zero_score_as_those_around_it():
+    real, fake = normal(60, 4, 20), normal(60, 4, 21) * 0.8
+    # Moved by a power of two, and rounded before, so that moving them loses no digit.
+    real, fake = ((1024 * x).round() / 1024 for x in (real, fake))
+    moved = prdc_scores(real + 2.0**30, fake + 2.0**30)
+    assert as_floats(moved) == as_floats(prdc_scores(real, fake))
+
+
+def test_ties_of_a_rotated_lattice_are_those_of_the_lattice():
+    axis = torch.arange(6.0, dtype=torch.float64)
+    lattice = torch.cartesian_prod(axis, axis)
+    turn = torch.tensor([[0.8, -0.6], [0.6, 0.8]], dtype=torch.float64)
+    shifted = lattice + torch.tensor([1.0, 0.0], dtype=torch.float64)
+    expected = as_floats(prdc_scores(lattice, shifted))
+    assert 0 < expected["density"] != 1
+    for angle in range(1, 9):
+        turned = torch.linalg.matrix_power(turn, angle)
+        assert as_floats(prdc_scores(lattice @ turned, shifted @ turned)) == expected

@@ -52,7 +52,7 @@ def test_parameters_are_named_as_published():
     assert names == expected | {"pos_embed", "y_embedder.embedding_table.weight"}
 
 
-def test_a_new_network_is_zero_and_its_blocks_are_the_identity():
+def test_a_new_network_gives_zero_and_its_blocks_the_identity():
     dit = DiT([3, 8, 8], width=32, depth=2, heads=4, classes=5).double()
     x, t, label = inputs()
     assert torch.equal(dit(x, t, label), torch.zeros(3, 6, 8, 8, dtype=torch.float64))
@@ -122,7 +122,7 @@ def test_omitting_labels_equals_passing_the_null_label():
     assert not torch.equal(dit(x, t), dit(x, t, torch.full((3,), 4)))
 
 
-def test_a_network_without_classes_has_no_label_table():
+def test_a_network_without_classes_has_no_table():
     dit = small(classes=0, learn_sigma=False, shape=[3, 4, 8])
     x, t, label = inputs()
     assert not any(name.startswith("y_embedder") for name, _ in dit.named_parameters())
@@ -161,7 +161,7 @@ def test_bfloat16_autocast_stays_near_single_precision():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"shape": [3, 9, 9]}, "patches of side 2 do not tile"),
+        ({"size": 9}, "patches of side 2 do not tile"),
         ({"width": 30}, "multiple of 4 and of 4 heads, found 30"),
     ],
 )
