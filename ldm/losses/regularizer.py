@@ -1,4 +1,4 @@
-"""Further terms of a tokenizer's loss, each with its weight."""
+"""Additional weighted terms of a tokenizer's loss."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,13 @@ __all__ = ["Regularizer"]
 
 
 class Regularizer:
-    """A term of a tokenizer's loss that sees the tokenizer and the whole batch, and its weight.
+    """A term of a tokenizer's loss that depends on the tokenizer and the whole batch; its weight.
 
     Args:
-        term: `term(tokenizer, batch, encoded, reconstruction, samples_seen, generator)`, a scalar;
-            the reconstruction is a batch, too. An `nn.Module` is moved with the tokenizer and never
-            trained.
-        weight: of the term in the loss, or a schedule of it: `weight(samples_seen, samples)`.
+        term: `term(tokenizer, batch, encoded, reconstruction, samples_seen, generator)` returns a
+            scalar; the reconstruction is a batch. If it is an `nn.Module`, it is moved with the
+            tokenizer but never trained.
+        weight: weight in the loss, or a schedule `weight(samples_seen, samples)`.
 
     Example:
         >>> import torch
@@ -32,5 +32,5 @@ class Regularizer:
         self.term, self.weight = term, weight
 
     def weight_at(self, samples_seen: int, samples: int) -> float:
-        """The weight after so many of all samples of a training."""
+        """Return the weight after `samples_seen` of `samples` training samples."""
         return self.weight(samples_seen, samples) if callable(self.weight) else self.weight
