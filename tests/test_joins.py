@@ -40,7 +40,7 @@ SPHERE = [
 ]
 PLANE = [
     *["tokenizer=points/stereographic", "prior=rfm", "sampler=flow_euler"],
-    *["data=vmf", "eval=points", "stages=[prior]", "prior.backbone.shape=[2]"],
+    *["data=vmf", "eval=points", "stages=[prior]"],
     *[argument for argument in SPHERE if not argument.startswith(("experiment", "sampler"))],
 ]
 
@@ -204,9 +204,9 @@ def test_finished_stages_are_not_entered_again(copied, monkeypatch):
 
 @pytest.mark.parametrize("classes", [5, 9])
 def test_a_prior_of_fewer_classes_than_the_data_is_refused(refused, tmp_path, classes):
-    fewer = f"prior.backbone.classes={classes}"
+    fewer = f"+prior.backbone.classes={classes}"
     message = refused(*SHORT, fewer, f"run={tmp_path}/run")
-    assert f"conditional on {classes} classes, digits has 10" in message
+    assert f"classes={classes} is fewer than the 10 classes of digits" in message
     assert not (tmp_path / "run").exists()
 
 
