@@ -23,6 +23,16 @@ def test_alone_there_is_one_process_and_everything_is_its_own():
     assert not distributed.anywhere(False)
 
 
+def test_what_is_averaged_over_processes_stays_as_it_was(two_processes):
+    def work(rank):
+        distributed.join()
+        own = torch.tensor([1.0, 4.0]) * rank
+        distributed.mean(own)
+        return own
+
+    assert [own.tolist() for own in two_processes(work)] == [[0.0, 0.0], [1.0, 4.0]]
+
+
 def test_two_processes_agree_and_put_their_parts_together(two_processes):
     def work(rank):
         distributed.join()
@@ -58,13 +68,16 @@ def parts(tiny) -> Parts:
     return Parts(config, Digits(), tokenizer, prior, build_sampler(config), guidance)
 
 
-def test_two_processes_draw_the_samples_that_one_draws(parts, two_processes):
+@pytest.mark.parametrize("n", [1, 7])
+def test_two_processes_draw_the_samples_that_one_draws(parts, two_processes, n):
     def work(rank):
         distributed.join()
-        return list(sample(parts, 7, seed=3, batch_size=2))
+        return sample(parts, n, seed=3, batch_size=2)
 
-    one, labels = sample(parts, 7, seed=3, batch_size=4)
-    assert one.float().std() > 20  # not all alike
-    for two, their_labels in two_processes(work):
-        assert their_labels.tolist() == labels.tolist()
-        assert (two.int() - one.int()).abs().max() <= 1  # batches of another size round differently
+    one = sample(parts, n, seed=3, batch_size=4)
+    assert len(one["x"]) == n
+    assert one["x"].float().std() > 20  # not all alike
+    for two in two_processes(work):
+        assert two["label"].tolist() == one["label"].tolist()
+        difference = (two["x"].int() - one["x"].int()).abs().max()
+        assert difference <= 1  # batches of another size round differently

@@ -60,6 +60,25 @@ def test_subsets_are_seeded_and_small_sets_are_taken_whole():
     assert whole["std"].item() == pytest.approx(0, abs=1e-12)
 
 
+def test_its_spread_is_the_deviation_over_the_subsets_divided_by_their_number():
+    x, y = normal(30, 4, 7), normal(30, 4, 8)
+    x, y = (z[z[:, 0].argsort()] for z in (x, y))
+    generator, values = torch.Generator().manual_seed(5), []
+    for _ in range(3):
+        one, other = (z[torch.randperm(30, generator=generator)[:10]] for z in (x, y))
+        values.append(squared_mmd(one, other).item())
+    found = kernel_distance(x, y, subsets=3, subset_size=10, seed=5)
+    assert found["mean"].item() == pytest.approx(np.mean(values))
+    assert found["std"].item() == pytest.approx(np.std(values, ddof=0))
+
+
+def test_features_in_another_order_are_the_same_sets():
+    x, y = normal(50, 4, 9), normal(40, 4, 10)
+    expected = kernel_distance(x, y, subsets=4, subset_size=16, seed=3)
+    found = kernel_distance(x.flip(0), y.roll(17, 0), subsets=4, subset_size=16, seed=3)
+    assert found["mean"].item() == pytest.approx(expected["mean"].item(), rel=1e-9)
+
+
 def test_the_metric_equals_the_function_however_batches_and_ranks_come():
     x, y = normal(50, 4, 9).float(), normal(40, 4, 10).float()
     metric, other = (KernelDistance(subsets=4, subset_size=16, seed=3) for _ in range(2))
@@ -67,9 +86,9 @@ def test_the_metric_equals_the_function_however_batches_and_ranks_come():
         metric.update(part, real=True)
     metric.update(y[:25], real=False)
     other.update(y[25:], real=False)
-    other.merge_state(metric)  # what came first stands first
+    metric.merge_state(other)  # the last features stand first now
     expected = kernel_distance(x, y, subsets=4, subset_size=16, seed=3)
-    assert other.compute()["mean"].item() == pytest.approx(expected["mean"].item(), rel=1e-6)
+    assert metric.compute()["mean"].item() == pytest.approx(expected["mean"].item(), rel=1e-6)
 
 
 def test_one_feature_is_refused_with_the_counts():

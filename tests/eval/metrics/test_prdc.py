@@ -80,6 +80,30 @@ def test_equal_sets_show_which_balls_are_open():
     assert closed["precision"] == closed["recall"] == 1
 
 
+def test_far_from_the_origin_scores_are_the_same():
+    real, fake = normal(200, 4, 8), normal(200, 4, 9)
+    near = as_floats(prdc_scores(real, fake))
+    assert 0 < near["precision"] < 1
+    assert as_floats(prdc_scores(real + 1e6, fake + 1e6)) == pytest.approx(near, abs=0.011)
+    far = as_floats(prdc_scores(1e4 * real + 1e10, 1e4 * fake + 1e10))
+    assert far == pytest.approx(near, abs=0.011)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ties_are_ties_however_a_lattice_is_turned(seed):
+    # Each point of a grid on a torus of circles has its neighbours at one and the same distance.
+    angle = torch.arange(24, dtype=torch.float64) * (2 * math.pi / 24)
+    ring = torch.stack([angle.cos(), angle.sin()], 1)
+    turned = normal(2, 2, seed)
+    turn = torch.linalg.qr(turned).Q
+    # Two nearest neighbours tie: an open ball of either as radius holds the point itself alone.
+    found = as_floats(prdc_scores(ring @ turn, ring @ turn, precision_k=1, density_k=1))
+    assert found["density"] == found["coverage"] == 1
+    closed = as_floats(prdc_scores(ring, (ring @ turn) @ turn.T, precision_k=1, density_k=2))
+    assert closed["precision"] == closed["recall"] == 1
+    assert closed["density"] == 0.5  # of two neighbours, both on the rim
+
+
 def test_repeated_points_have_balls_of_no_radius():
     x = normal(4, 8, 7).repeat_interleave(5, dim=0)
     scores = prdc_scores(x, x, precision_k=3, density_k=3)

@@ -83,3 +83,14 @@ def test_updates_add_up_and_hand_on_the_logits():
 def test_an_extractor_without_logits_has_no_inception_score_asked_of_it():
     both = DistributionScores(Pixels(logits=False), full=False)
     assert both.update(pictures(), real=False) is None
+
+
+def test_its_seed_draws_the_subsets():
+    extractor = Pixels()
+    sets = pictures(1500), pictures(1500, seed=1)
+
+    def kernel(seed):
+        return scores(extractor, *sets, seed=seed)["kd_pixels"]
+
+    assert kernel(1) == kernel(1)
+    assert kernel(1) != kernel(2)
