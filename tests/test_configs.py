@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ldm.config.compose import compose
+from ldm.config.compose import ConfigError, compose
 from ldm.config.groups import members
 from ldm.run.checks import check_sampler
 from ldm.run.parts import (
@@ -96,6 +96,11 @@ def test_every_sampler_draws_from_the_prior_it_is_for(name, stable_diffusion):
     prior = "sit" if name.startswith(("flow", "adaptive", "geodesic")) else "dit"
     config = compose([*IMAGES, "tokenizer=kl_f8", f"prior={prior}", f"sampler={name}"])
     check_sampler(config, stable_diffusion)
+    other = "dit" if prior == "sit" else "sit"
+    config = compose([*IMAGES, "tokenizer=kl_f8", f"prior={other}", f"sampler={name}"])
+    if name not in ("adaptive_ode", "geodesic_walk"):
+        with pytest.raises(ConfigError, match="the sampler does not fit the prior"):
+            check_sampler(config, stable_diffusion)
 
 
 @pytest.mark.parametrize("group", ["data", "eval", "trainer", "logger"])

@@ -22,7 +22,6 @@ import train
 from data import Digits, VonMisesFisher
 from eval.extractors.classifier import Classifier
 from ldm import distributed
-from ldm.config.compose import compose
 from ldm.training.ema import EMA
 
 STAGES = ("tokenizer", "prior")

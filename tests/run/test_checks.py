@@ -77,6 +77,9 @@ def test_a_diffusion_sampler_is_refused_for_a_flow(tmp_path):
 
 def test_options_of_a_sampler_and_guidance_are_taken(draw):
     draw("+sampler.eta=0.5", "guidance.scale=2", "guidance.interval=[0.1,5]")
+    # It is tried with these very options: the same ones are refused with a value of no use.
+    with pytest.raises(ConfigError, match="eta"):
+        draw("+sampler.eta=many", "guidance.scale=2", "guidance.interval=[0.1,5]")
 
 
 def test_missing_weights_of_a_loss_are_found_before_training(tmp_path, offline):
@@ -102,6 +105,8 @@ def test_an_unconditional_prior_takes_data_without_labels(tmp_path):
     data = Digits()
     data.class_names = ()
     check(tmp_path, "prior.backbone.classes=0", "prior.conditioning=null", data=data)
+    with pytest.raises(ConfigError, match=r"digits has 0: .*prior\.conditioning=null"):
+        check(tmp_path, data=data)
 
 
 def test_states_that_cannot_be_resumed_are_found(tmp_path):

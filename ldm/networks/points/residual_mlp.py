@@ -43,6 +43,7 @@ class ResidualMLP(SkipNet):
         ValueError: points are of another shape.
 
     Example: the published network for embeddings on S^127; it reads the noise level as its time.
+        >>> import torch
         >>> ResidualMLP([128])(torch.zeros(2, 128), torch.tensor([0.001, 0.6])).shape
         torch.Size([2, 128])
     """

@@ -90,18 +90,16 @@ def test_far_from_the_origin_scores_are_the_same():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_ties_are_ties_however_a_lattice_is_turned(seed):
-    # Each point of a grid on a torus of circles has its neighbours at one and the same distance.
-    angle = torch.arange(24, dtype=torch.float64) * (2 * math.pi / 24)
-    ring = torch.stack([angle.cos(), angle.sin()], 1)
-    turned = normal(2, 2, seed)
-    turn = torch.linalg.qr(turned).Q
-    # Two nearest neighbours tie: an open ball of either as radius holds the point itself alone.
-    found = as_floats(prdc_scores(ring @ turn, ring @ turn, precision_k=1, density_k=1))
-    assert found["density"] == found["coverage"] == 1
-    closed = as_floats(prdc_scores(ring, (ring @ turn) @ turn.T, precision_k=1, density_k=2))
-    assert closed["precision"] == closed["recall"] == 1
-    assert closed["density"] == 0.5  # of two neighbours, both on the rim
+def test_points_on_a_rim_are_in_closed_balls_only_however_the_plane_is_turned(seed):
+    # Two parallel rows of points, as far apart as neighbours in them are.
+    turn = torch.linalg.qr(normal(2, 2, seed)).Q
+    real, fake = (
+        torch.stack([torch.arange(24.0).double(), torch.full((24,), height).double()], 1) @ turn
+        for height in (0.0, 1.0)
+    )
+    found = as_floats(prdc_scores(real, fake, precision_k=1, density_k=1))
+    assert found["precision"] == found["recall"] == 1
+    assert found["density"] == found["coverage"] == found["symmetric_precision"] == 0
 
 
 def test_repeated_points_have_balls_of_no_radius():
