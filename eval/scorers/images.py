@@ -6,9 +6,9 @@ from typing import Literal
 import torch
 
 from data import DataModule
+from data.files.roots import cache_folder
 from data.images.base import Images
 from eval.extractors import Classifier, Extractor, Inception
-from eval.extractors.weights import cache_folder
 from eval.record import Scores
 from eval.scorers.reconstructions import score_reconstructions
 from eval.scorers.samples import score_floor, score_samples
@@ -70,7 +70,7 @@ class ImageEvaluation(Evaluation):
             if self.lpips:
                 x = torch.zeros(1, *data.shape)
                 LPIPS("alex")(x, x)
-        except (FileNotFoundError, ValueError) as error:
+        except ValueError as error:
             raise ConfigError(f"eval cannot be done: {error}") from error
 
     def score(self, parts: Parts, scores: Scores) -> None:
@@ -85,7 +85,7 @@ class ImageEvaluation(Evaluation):
         """The network, its weights found, fetched or trained.
 
         Raises:
-            FileNotFoundError, ValueError: what `check` finds.
+            ValueError: what `check` finds.
         """
         if self.extractor == "inception":
             return Inception(self.resize)

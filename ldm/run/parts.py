@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 
 from data import DataModule
 from ldm.config.compose import STAGE_KEYS, ConfigError
-from ldm.hub import weights
+from ldm.hub import load_into, weights
 from ldm.priors import Prior
 from ldm.run.folder import Run
 from ldm.samplers import Guidance, Sampler
@@ -147,22 +147,15 @@ def build_loggers(config: DictConfig, run: Run, part: str) -> list[Logger]:
     return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
 
 
-def load_tokenizer(config: DictConfig, path: Path) -> Tokenizer:
+def load_tokenizer(config: DictConfig, path: str | Path) -> Tokenizer:
     """A tokenizer for this configuration, its weights, where it has any, from `path`.
 
     Raises:
         BadCheckpoint: unreadable, or its latents live in another space.
     """
     tokenizer = build_tokenizer(config)
-    if not tokenizer.learned:
-        return tokenizer.eval()
-    space = weights.read_facts(path).get("space")
-    if space != repr(tokenizer.space):
-        raise weights.BadCheckpoint(
-            f"{path} is a tokenizer of the latent space {space}, the configuration wants "
-            f"{tokenizer.space}: choose the tokenizer group that it was trained with"
-        )
-    weights.load(path, tokenizer)
+    if tokenizer.learned:
+        load_into(path, tokenizer)
     return tokenizer.eval().requires_grad_(False)
 
 
