@@ -101,7 +101,7 @@ def test_a_prior_trains_on_published_latents_from_the_command_line(
     # Random weights make latents of standard deviation 1.1, where the published make 5.5.
     monkeypatch.setitem(PUBLISHED, NAME, replace(PUBLISHED[NAME], std=1.1))
     asked = [override for override in tiny if not override.startswith(("experiment", "tokenizer"))]
-    train.main([*SMALL[:-1], *asked, "stage=prior"])
+    train.main([*SMALL[:-1], *asked, "stages=[prior]"])
     run = tmp_path / "runs" / "digits"
     assert (run / "prior" / "model.safetensors").is_file()
     assert not (run / "tokenizer" / "model.safetensors").exists()
