@@ -2,6 +2,8 @@
 
 python sample.py run=runs/demo/digits n=64 seed=0 label=3 sampler=ddim sampler.steps=50 \
     guidance.scale=2 batch_size=32 output=samples
+
+What samples are to be is asked by condition.<key>=...; label=3 is short for condition.label=3.
 """
 
 import sys
@@ -10,7 +12,7 @@ from typing import Any
 
 from data import Batch
 from ldm import distributed
-from ldm.cli import command, take
+from ldm.cli import command, take, take_conditions
 from ldm.config.compose import ConfigError
 from ldm.run.experiment import load_run
 from ldm.run.parts import Parts
@@ -61,13 +63,16 @@ def main(arguments: list[str]) -> None:
     own, overrides = take(
         arguments, run=str, n=int, seed=int, label=int, batch_size=int, output=str
     )
+    asked, overrides = take_conditions(overrides)
+    if "label" in own:
+        asked["label"] = own.pop("label")
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     check_numbers(**own)  # before anything is loaded
     distributed.join()
     parts = load_run(own.pop("run"), overrides)
     output = Path(own.pop("output", Path(parts.config.run) / "samples"))
-    samples = sample(parts, own.pop("n", 64), **own)
+    samples = sample(parts, own.pop("n", 64), **own, **asked)
     if distributed.rank() == 0:
         parts.data.save(output, samples)
         print(f"{len(samples['x'])} samples: {output}, shown in {output / 'samples.png'}")

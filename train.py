@@ -13,18 +13,18 @@ from eval.evaluate import evaluate
 from ldm import distributed
 from ldm.cli import command
 from ldm.config.compose import ConfigError, compose, jobs, name_run, resolved
-from ldm.config.groups import CONFIGS
+from ldm.config.groups import CONFIGS, search_path
 from ldm.run.describe import describe
 from ldm.run.experiment import Parts, train_stages
-from ldm.run.parts import build_data, build_part, build_tokenizer
+from ldm.run.parts import build_data, build_part
 
 
 def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
     """Train what is not trained yet, then evaluate; returns the metrics and what was built."""
     data = build_data(config)
     data.prepare_data()  # of which the tokenizer's space may be a part
-    build_part(config, "eval").check(data, build_tokenizer(config, "meta"))  # not after days
-    parts = train_stages(config, data)
+    # Its checks come before any training: fail now, not after days.
+    parts = train_stages(config, data, build_part(config, "eval").check)
     metrics = evaluate(parts)
     distributed.barrier()
     return metrics, parts
@@ -47,7 +47,11 @@ def main(arguments: list[str]) -> None:
         describe(config)
     if described:
         return
-    sweep() if options else train(configs[0])
+    if not options:
+        train(configs[0])
+        return
+    sys.argv[1:] = [*arguments, *search_path()]  # what Hydra reads
+    sweep()
 
 
 @hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")

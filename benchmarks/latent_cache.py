@@ -14,17 +14,18 @@ from pathlib import Path
 
 import torch
 
-from data import SampleOrder
+from data import Batch, SampleOrder
 from data.images.base import Images, MemoryImages
 from ldm.bottlenecks import Gaussian
+from ldm.conditioning import Conditioning, Labels
 from ldm.hub.weights import fingerprint
 from ldm.networks.images.compvis import Decoder, Encoder
 from ldm.networks.images.dit import DiT
 from ldm.objectives import Regression
-from ldm.priors import Denoiser, LabelDropout
+from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
 from ldm.randomness import step_generator
-from ldm.tokenizers import Batch, Tokenizer
+from ldm.tokenizers import Tokenizer
 from ldm.training import PriorTraining
 from ldm.training.latent_cache import LatentCache
 
@@ -52,10 +53,10 @@ def training() -> PriorTraining:
         Decoder(in_channels=4, multipliers=(1, 2, 4, 4)),
     )
     prior = Denoiser(
-        DiT.sized("S/2", in_channels=4, size=8, classes=10),
+        DiT.sized("S/2", shape=[4, 8, 8], classes=10),
         GaussianDiffusion(tokenizer.space),
         Regression("eps"),
-        LabelDropout(10),
+        Conditioning(label=Labels(10)),
     )
     optimizer = partial(torch.optim.AdamW, lr=1e-4, fused=True)
     common = {"samples": 10**6, "batch_size": BATCH, "seed": 0, "optimizer": optimizer}

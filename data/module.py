@@ -96,6 +96,11 @@ class DataModule(pl.LightningDataModule, ABC):
         """The samples in the least memory that holds all that `save` writes of them."""
         return batch
 
+    def example(self, n: int) -> Batch:
+        """A batch of `n` samples as training sees them, of zeros, to try networks with."""
+        x = torch.zeros(n, *self.shape)
+        return {"x": x, **({"label": torch.zeros(n, dtype=torch.int64)} if self.classes else {})}
+
     def view(self, batch: Batch, name: str) -> Batch:
         """One of the `views` of samples that come as they are."""
         return batch

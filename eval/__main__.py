@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     parts = load_run(own["run"], overrides)
     parts.data.prepare_data()
-    build_part(parts.config, "eval").check(parts.data, parts.tokenizer)
+    build_part(parts.config, "eval").check(parts)
     evaluate(parts)
 
 

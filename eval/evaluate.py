@@ -1,9 +1,9 @@
-"""What a run is worth: scored as its kind of data is, written down, and logged."""
+"""Scores of a run: found as its configuration says, written down, and logged."""
 
 from rich.console import Console
 from rich.table import Table
 
-from eval.record import Scores
+from eval.record import Record
 from ldm import distributed
 from ldm.run.folder import Run
 from ldm.run.parts import Parts, build_loggers, build_part
@@ -20,25 +20,25 @@ def evaluate(parts: Parts) -> dict[str, float]:
     """
     distributed.join()
     evaluation, device = build_part(parts.config, "eval"), distributed.device()
-    scores = Scores(data=parts.data.name, shape=list(parts.data.shape), weights="averaged")
+    record = Record(data=parts.data.name, shape=list(parts.data.shape), weights="averaged")
     parts.tokenizer.to(device).eval()
     if parts.prior is not None:
         parts.prior.to(device).eval()
-    evaluation.score(parts, scores)
+    evaluation.score(parts, record)
     if distributed.rank() == 0:
         run = Run(parts.config.run)
-        scores.save(run)
-        _show(scores, run)
-        _log(scores, run, parts)
+        record.save(run)
+        _show(record, run)
+        _log(record, run, parts)
     distributed.barrier()
-    return scores.values
+    return record.values
 
 
-def _show(scores: Scores, run: Run) -> None:
+def _show(record: Record, run: Run) -> None:
     table = Table(title=str(run.folder))
     table.add_column("score")
     table.add_column("value", justify="right")
-    for name, value in scores.values.items():
+    for name, value in record.values.items():
         table.add_row(name, f"{value:.4g}")
     console = Console(width=100)
     console.print(table)
@@ -46,11 +46,12 @@ def _show(scores: Scores, run: Run) -> None:
         console.print(str(path))
 
 
-def _log(scores: Scores, run: Run, parts: Parts) -> None:
+def _log(record: Record, run: Run, parts: Parts) -> None:
     """To the loggers, at the number of samples that the last stage was trained on."""
-    last = parts.config["tokenizer" if parts.prior is None else "prior"]
+    training = parts.config[list(parts.models)[-1]].get("training")
+    step = 0 if training is None else training.samples
     for logger in build_loggers(parts.config, run, "evaluation"):
-        logger.log_metrics(scores.values, step=last.training.samples)
+        logger.log_metrics(record.values, step=step)
         for path in sorted(run.folder.glob("*.png")):
-            log_picture(logger, path.stem, path, last.training.samples)
+            log_picture(logger, path.stem, path, step)
         logger.finalize("success")

@@ -2,21 +2,24 @@
 
 import functools
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+import yaml
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from data import DataError
 from ldm import distributed
 from ldm.config.compose import ConfigError
+from ldm.config.validate import allow
 from ldm.hub.weights import BadCheckpoint
 from ldm.samplers import Unsolved
 from ldm.training import Diverged
 
-__all__ = ["command", "take"]
+__all__ = ["command", "take", "take_conditions"]
 
 WRONG_INPUT = 2
 # Of the system: a full disk, a missing file, a folder that may not be written to.
@@ -33,7 +36,7 @@ def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             return print(sys.modules[main.__module__].__doc__)
         _quiet_lightning()
         try:
-            main(arguments)
+            main(_permitted(arguments))
         except WRONG_INPUTS as error:
             _fail(str(error), WRONG_INPUT)
         except (Diverged, Unsolved) as error:
@@ -44,6 +47,34 @@ def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             _fail("stopped by SIGTERM, state saved: the same command goes on from there", STOPPED)
 
     return run
+
+
+def _permitted(arguments: list[str]) -> list[str]:
+    """The arguments but for `allow=...`, which names packages of the user's own."""
+    for argument in (one for one in arguments if one.startswith("allow=")):
+        allow(argument.removeprefix("allow="))
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # where the package may lie
+    return [one for one in arguments if not one.startswith("allow=")]
+
+
+def take_conditions(arguments: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """What samples are asked to be, `condition.<key>=<value>`, and the other arguments.
+
+    Raises:
+        ConfigError: a value cannot be read.
+    """
+    asked, rest = {}, []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and key.startswith("condition."):
+            try:
+                asked[key.removeprefix("condition.")] = yaml.safe_load(value)
+            except yaml.YAMLError as error:
+                raise ConfigError(f"{key} cannot be read: {error}") from error
+        else:
+            rest.append(argument)
+    return asked, rest
 
 
 def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str, Any], list[str]]:

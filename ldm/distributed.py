@@ -1,4 +1,4 @@
-"""This process among the others: alone, started by torchrun, or by Lightning."""
+"""Collectives that work in one process as well as under torchrun or Lightning."""
 
 import os
 
@@ -10,12 +10,12 @@ __all__ = ["anywhere", "barrier", "device", "interleave", "join", "mean", "rank"
 
 
 def rank() -> int:
-    """Number of this process."""
+    """Return the rank of this process, 0 when alone."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
-    """How many processes there are."""
+    """Return the number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -26,29 +26,29 @@ def barrier() -> None:
 
 
 def join() -> None:
-    """Join the processes that torchrun started, if it did and nothing else has joined them."""
+    """Initialise the process group if torchrun started several processes and none exists yet."""
     if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", 1)) > 1:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
 def device() -> torch.device:
-    """This process's accelerator, or the CPU."""
+    """Return this process's GPU, or the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("cpu")
 
 
 def anywhere(flag: bool) -> bool:
-    """Whether it is so on any rank; every rank gets the answer."""
+    """Return on every rank whether `flag` is true on any rank."""
     if world() == 1:
         return flag
-    told = torch.tensor(int(flag), device=_home())
-    dist.all_reduce(told, dist.ReduceOp.MAX)
-    return bool(told)
+    result = torch.tensor(int(flag), device=_home())
+    dist.all_reduce(result, dist.ReduceOp.MAX)
+    return bool(result)
 
 
 def mean(values: Tensor) -> Tensor:
-    """Average over ranks; every rank gets it."""
+    """Average over ranks; every rank gets the result."""
     if world() == 1:
         return values
     total = values.to(_home(), copy=True)
@@ -57,7 +57,7 @@ def mean(values: Tensor) -> Tensor:
 
 
 def interleave(part: Tensor, total: int) -> Tensor:
-    """The whole of which rank `r` of `w` has rows `r`, `r + w`, ...; every rank gets it."""
+    """Gather rows distributed round-robin (rank r of w has rows r, r + w, ...) on every rank."""
     if world() == 1:
         return part
     rows = -(-total // world())
@@ -69,5 +69,5 @@ def interleave(part: Tensor, total: int) -> Tensor:
 
 
 def _home() -> torch.device:
-    """Where the process group reads tensors."""
+    """Return the device of tensors that the process group communicates."""
     return device() if dist.get_backend() == "nccl" else torch.device("cpu")

@@ -1,8 +1,8 @@
-"""Randomness as a function of progress, never of history.
+"""Random generators seeded by progress, so that results do not depend on history.
 
-A training step draws from `step_generator(seed, rank, samples seen)`, so a resumed run repeats the
-draws of an uninterrupted one. A generated sample draws from its own generator, `sample_generators`,
-so it is the same picture whatever the batch size or the number of devices.
+A training step draws from `step_generator(seed, rank, samples seen)`, so a resumed run draws the
+same numbers as an uninterrupted one. Each generated sample has its own generator from
+`sample_generators`, so it does not depend on the batch size or the number of devices.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,18 @@ from torch import Generator, Tensor
 __all__ = ["Generators", "fold", "normal", "sample_generators", "step_generator", "uniform"]
 
 Generators = Generator | Sequence[Generator] | None
-"""One generator for a whole batch, one for each of its samples, or None for torch's global one."""
+"""One generator for a whole batch, one per sample, or None for torch's global generator."""
 
 
 def fold(*numbers: int) -> int:
-    """Mix non-negative integers below 2^64 into one 63-bit seed; nearby inputs give unrelated ones.
+    """Hash non-negative integers below 2^64 to one 63-bit seed.
 
     Example:
         >>> fold(0, 1) != fold(1, 0)
         True
     """
-    # numpy pads with zeros and cuts large numbers into words: their count and size are told apart.
+    # numpy pads with zeros and splits large integers into words: pass the number of integers, and
+    # two words for each, so that different inputs never coincide.
     words = [word for number in numbers for word in (number & 0xFFFFFFFF, number >> 32)]
     state = np.random.SeedSequence([len(numbers), *words]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
@@ -34,14 +35,14 @@ def fold(*numbers: int) -> int:
 def step_generator(
     seed: int, rank: int, samples: int, device: torch.device | str = "cpu"
 ) -> Generator:
-    """The generator of one rank's training step that starts when `samples` have been seen."""
+    """Create the generator of one rank's training step that starts after `samples` samples."""
     return Generator(device).manual_seed(fold(seed, rank, samples))
 
 
 def sample_generators(seed: int, indices: Sequence[int]) -> list[Generator]:
-    """One generator for each generated sample, named by its index in the whole set.
+    """Create one generator per generated sample, seeded by its index in the whole set.
 
-    They live on the CPU, so that a seed means one picture on every device.
+    They are CPU generators, so that a seed gives the same sample on every device.
     """
     return [Generator().manual_seed(fold(seed, index)) for index in indices]
 
@@ -52,7 +53,7 @@ def normal(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "n ..."]:
-    """Standard normal numbers of a shape whose first axis counts samples."""
+    """Draw standard normal numbers; the first axis of `shape` counts samples."""
     return _draw(torch.randn, shape, generator, device, dtype)
 
 
@@ -62,13 +63,13 @@ def uniform(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "n ..."]:
-    """Uniform numbers of [0, 1) of a shape whose first axis counts samples."""
+    """Draw uniform numbers in [0, 1); the first axis of `shape` counts samples."""
     return _draw(torch.rand, shape, generator, device, dtype)
 
 
 def _draw(draw, shape, generator, device, dtype):
     if generator is None or isinstance(generator, Generator):
-        # Drawn where the generator lives: torch refuses a CPU generator for a CUDA tensor.
+        # Draw on the generator's device: torch does not accept a CPU generator for a CUDA tensor.
         home = device if generator is None else generator.device
         return draw(tuple(shape), generator=generator, device=home, dtype=dtype).to(device)
     if len(generator) != shape[0]:

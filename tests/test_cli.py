@@ -16,7 +16,6 @@ import train
 from data.files.whole import StorageFull
 from ldm.cli import command, take
 from ldm.config.compose import ConfigError
-from ldm.run.stages import STAGES
 from ldm.training import Diverged
 
 DEMO = "experiment=demo/digits"
@@ -33,13 +32,12 @@ POINTS = [
 def refused(capsys, monkeypatch):
     """Runs a command that must stop before any stage; returns the one message it leaves."""
 
-    def untimely(*_):
+    def untimely(*_, **__):
         raise AssertionError("training had begun")
 
     def run(main, *arguments: str) -> str:
         with monkeypatch.context() as patch:
-            for name in STAGES:
-                patch.setitem(STAGES, name, untimely)
+            patch.setattr("ldm.run.experiment.train_stage", untimely)
             with pytest.raises(SystemExit) as stopped:
                 main(list(arguments))
         assert stopped.value.code == 2
@@ -90,8 +88,7 @@ def folder(root) -> list[str]:
         ),
         (
             ["experiment=ours/flood", "prior=dit"],
-            "prior takes tokenizer.bottleneck.shape.0, which is not there: this prior= is not for "
-            "this tokenizer=; choose another prior=dit | ",
+            "the settings of experiment=ours/flood are for prior=waves: keep that, or name all",
         ),
         (
             ["experiment=demo/sphere", "eval=classifier"],
@@ -124,7 +121,8 @@ def test_unlabelled_data_has_no_classifier_to_be_scored_by(refused, tiny, pictur
         path.rename(pictures / f"{path.parent.name}{path.name}")
     for name in ("cat", "dog"):
         (pictures / name).rmdir()
-    assert "no labels to train a classifier on" in refused(train.main, *tiny, *folder(pictures))
+    arguments = [*tiny, *folder(pictures), "prior.conditioning=null"]
+    assert "no labels to train a classifier on" in refused(train.main, *arguments)
 
 
 def test_an_empty_folder_is_refused(refused, tiny, tmp_path):
@@ -150,6 +148,16 @@ def test_a_picture_with_nan_is_named(refused, tiny, pictures):
     Image.fromarray(pixels).save(pictures / "dog" / "broken.tiff")
     message = refused(train.main, *tiny, *folder(pictures))
     assert "broken.tiff holds NaN" in message
+
+
+def test_latents_of_one_crop_are_not_cached_where_crops_are_random(refused, tiny, pictures):
+    two = ["prior.backbone.classes=2", "data.crop=random"]
+    message = refused(train.main, *tiny, *folder(pictures), *two)
+    assert "set trainer.cache_latents=false or data.crop=center" in message
+    # Either remedy leads on to what is wrong further on.
+    for remedy in ("trainer.cache_latents=false", "data.crop=center"):
+        message = refused(train.main, *tiny, *folder(pictures), *two, remedy, "sampler=flow_euler")
+        assert "the sampler does not fit" in message
 
 
 class Unsafe:
@@ -206,7 +214,7 @@ def test_a_damaged_tokenizer_is_refused(refused, trained, tiny, tmp_path, how, m
 def test_a_tokenizer_of_another_latent_space_is_refused(refused, trained, tiny):
     path = trained / "tokenizer" / "model.safetensors"
     bottleneck = ["tokenizer.bottleneck.shape=[8,4,4]", "tokenizer.bottleneck.groups=4"]
-    arguments = [*tiny, "tokenizer.encoder.out_channels=8", *bottleneck, "stage=prior"]
+    arguments = [*tiny, *bottleneck, "stage=prior"]
     message = refused(train.main, *arguments, f"tokenizer.checkpoint={path}")
     assert "of the latent space Flat(4, 4, 4), the configuration wants Flat(8, 4, 4)" in message
 

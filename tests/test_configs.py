@@ -6,14 +6,10 @@ import torch
 from ldm.config.compose import compose
 from ldm.config.groups import members
 from ldm.run.checks import check_sampler
-from ldm.run.parts import (
-    build_data,
-    build_guidance,
-    build_part,
-    build_prior,
-    build_sampler,
-    build_tokenizer,
-)
+from ldm.run.models import build_models
+from ldm.run.parts import Parts, build_data, build_guidance, build_part, build_sampler
+from ldm.run.stages import build_training
+from ldm.spaces import Flat
 
 # What a tokenizer or prior of the papers is for, where an experiment does not say.
 IMAGES = ["data=imagenet256", "run=runs/test", "eval=classifier"]
@@ -35,12 +31,20 @@ def count(module):
     return sum(p.numel() for p in module.parameters())
 
 
-def check_training(config, stage, **parts):
-    """All of a stage's training but the weights that perceptual losses download."""
-    with torch.device("meta"):
-        training = build_part(config, f"{stage}.training", **parts, seed=config.seed)
-    training.configure_optimizers()
-    assert training.samples >= training.batch_size
+def check(config):
+    """Build all stages on meta, and all of their training but the weights it would download."""
+    data = build_data(config)
+    parts = Parts(config, data, build_models(config, data, list(config.stages), "meta"))
+    for stage in config.stages:
+        with torch.device("meta"):
+            training = build_training(parts, stage)
+        training.configure_optimizers()
+        assert training.samples >= training.batch_size
+    if parts.prior is not None:
+        if config.sampler.get("steps", 0) > 10:
+            config.sampler.steps = 10  # nothing is learned from a thousand
+        check_sampler(config, parts.stage, parts.prior, data)
+    return parts
 
 
 @pytest.mark.parametrize("name", members("experiment"))
@@ -48,16 +52,7 @@ def test_every_experiment_builds(name, request, monkeypatch):
     config = compose([f"experiment={name}"])
     if "Mesh" in str(config.tokenizer):
         monkeypatch.setenv("LDM_DATA", str(request.getfixturevalue("shared_data")))
-    tokenizer = build_tokenizer(config, "meta")
-    if "tokenizer" in config.stages:
-        check_training(config, "tokenizer", model=tokenizer)
-    if "prior" in config.stages:
-        prior = build_prior(config, tokenizer, "meta")
-        check_training(config, "prior", model=prior, tokenizer=tokenizer)
-        if config.sampler.get("steps", 0) > 10:
-            config.sampler.steps = 10  # nothing is learned from a thousand
-        check_sampler(config, tokenizer)
-        assert build_data(config).classes in (0, config.prior.backbone.get("classes", 0))
+    check(config)
     for part in ("eval", "trainer"):
         build_part(config, part)
 
@@ -65,37 +60,55 @@ def test_every_experiment_builds(name, request, monkeypatch):
 # Those of points, and of binary digits, are built by the experiments that they are for.
 @pytest.mark.parametrize("name", [m for m in members("tokenizer") if m[:2] in ("gs", "kl", "vq")])
 def test_every_tokenizer_builds_at_the_papers_size(name):
-    config = compose([*IMAGES, f"tokenizer={name}", "stages=[tokenizer]"])
-    tokenizer = build_tokenizer(config, "meta")
-    check_training(config, "tokenizer", model=tokenizer)
+    parts = check(compose([*IMAGES, f"tokenizer={name}", "stages=[tokenizer]"]))
     if name in PUBLISHED:
+        tokenizer = parts.tokenizer
         networks = count(tokenizer.encoder) + count(tokenizer.decoder)
         assert networks == PUBLISHED[name]
 
 
-@pytest.fixture(scope="module")
-def stable_diffusion():
-    config = compose([*IMAGES, "tokenizer=kl_f8", "stages=[tokenizer]"])
-    return build_tokenizer(config, "meta")
-
-
 @pytest.mark.parametrize("name", ["dit", "sit", "rfm_dit"])
-def test_priors_of_images_build_on_stable_diffusions_latents(name, stable_diffusion):
-    tokenizer = stable_diffusion
+def test_priors_of_images_build_on_stable_diffusions_latents(name):
     sampler = "ddim" if name == "dit" else "flow_heun"
-    groups = ["tokenizer=kl_f8", f"prior={name}", f"sampler={sampler}"]
-    config = compose([*IMAGES, *groups])
-    prior = build_prior(config, tokenizer, "meta")
-    check_training(config, "prior", model=prior, tokenizer=tokenizer)
+    groups = ["tokenizer=kl_f8", f"prior={name}", f"sampler={sampler}", "stages=[prior]"]
+    parts = check(compose([*IMAGES, *groups]))
+    assert parts.tokenizer.space == Flat([4, 32, 32])
     if name in ("dit", "sit"):
-        assert count(prior) == 675_129_632
+        assert count(parts.prior) == 675_129_632
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("dit_s_2", 32_963_360),
+        ("dit_b_4", 130_475_648),
+        ("dit_l_8", 458_594_816),
+        ("dit_xl_2", 675_129_632),
+    ],
+)
+def test_published_sizes_have_names(name, published):
+    groups = ["tokenizer=kl_f8", "prior=dit", f"prior/backbone={name}", "sampler=ddim"]
+    config = compose([*IMAGES, *groups])
+    backbone = build_models(config, build_data(config), ["prior"], "meta")["prior"].backbone
+    assert count(backbone) == published
+
+
+@pytest.fixture(scope="module")
+def priors():
+    """A diffusion and a flow prior on Stable Diffusion's latents, with their data."""
+    found = {}
+    for name in ("dit", "sit"):
+        config = compose([*IMAGES, "tokenizer=kl_f8", f"prior={name}", "sampler=ddim"])
+        data = build_data(config)
+        found[name] = build_models(config, data, ["prior"], "meta")["prior"], data
+    return found
 
 
 @pytest.mark.parametrize("name", members("sampler"))
-def test_every_sampler_draws_from_the_prior_it_is_for(name, stable_diffusion):
-    prior = "sit" if name.startswith(("flow", "adaptive", "geodesic")) else "dit"
-    config = compose([*IMAGES, "tokenizer=kl_f8", f"prior={prior}", f"sampler={name}"])
-    check_sampler(config, stable_diffusion)
+def test_every_sampler_draws_from_the_prior_it_is_for(name, priors):
+    kind = "sit" if name.startswith(("flow", "adaptive", "geodesic")) else "dit"
+    config = compose([*IMAGES, "tokenizer=kl_f8", f"prior={kind}", f"sampler={name}"])
+    check_sampler(config, "prior", *priors[kind])
 
 
 @pytest.mark.parametrize("group", ["data", "eval", "trainer", "logger"])

@@ -1,4 +1,4 @@
-"""Collectives on two processes and on one, and samples that do not depend on how many there are."""
+"""Collectives on one and two processes, and samples independent of the number of processes."""
 
 import pytest
 import torch
@@ -6,12 +6,12 @@ import torch
 from data import Digits
 from ldm import distributed
 from ldm.config.compose import compose
-from ldm.run.parts import Parts, build_prior, build_sampler, build_tokenizer
-from ldm.samplers import Guidance
+from ldm.run.models import build_models
+from ldm.run.parts import Parts
 from sample import sample
 
 
-def test_alone_there_is_one_process_and_everything_is_its_own():
+def test_collectives_of_a_single_process_return_their_inputs():
     assert (distributed.rank(), distributed.world()) == (0, 1)
     distributed.join()
     distributed.barrier()
@@ -23,7 +23,7 @@ def test_alone_there_is_one_process_and_everything_is_its_own():
     assert not distributed.anywhere(False)
 
 
-def test_two_processes_agree_and_put_their_parts_together(two_processes):
+def test_collectives_of_two_processes_agree(two_processes):
     def work(rank):
         distributed.join()
         assert (distributed.rank(), distributed.world()) == (rank, 2)
@@ -46,25 +46,24 @@ def test_two_processes_agree_and_put_their_parts_together(two_processes):
 
 @pytest.fixture
 def parts(tiny) -> Parts:
-    """An experiment whose weights are random: nothing is near zero, nothing is smooth."""
-    config = compose(tiny)
+    """An experiment with random weights, so that no output is constant."""
+    config = compose([*tiny, "guidance.scale=2"])
+    models = build_models(config, Digits(), ["prior"])
     torch.manual_seed(0)
-    tokenizer = build_tokenizer(config).eval()
-    prior = build_prior(config, tokenizer).eval()
     with torch.no_grad():
-        for parameter in prior.parameters():
+        for parameter in models["prior"].parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    guidance = Guidance(2.0)
-    return Parts(config, Digits(), tokenizer, prior, build_sampler(config), guidance)
+    return Parts(config, Digits(), {name: model.eval() for name, model in models.items()})
 
 
-def test_two_processes_draw_the_samples_that_one_draws(parts, two_processes):
+def test_two_processes_draw_the_same_samples_as_one(parts, two_processes):
     def work(rank):
         distributed.join()
-        return list(sample(parts, 7, seed=3, batch_size=2))
+        return sample(parts, 7, seed=3, batch_size=2)
 
-    one, labels = sample(parts, 7, seed=3, batch_size=4)
-    assert one.float().std() > 20  # not all alike
-    for two, their_labels in two_processes(work):
-        assert their_labels.tolist() == labels.tolist()
-        assert (two.int() - one.int()).abs().max() <= 1  # batches of another size round differently
+    alone = sample(parts, 7, seed=3, batch_size=4)
+    one, labels = alone["x"], alone["label"]
+    assert one.float().std() > 20  # the samples differ
+    for two in two_processes(work):
+        assert two["label"].tolist() == labels.tolist()
+        assert (two["x"].int() - one.int()).abs().max() <= 1  # rounding depends on the batch size

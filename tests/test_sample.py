@@ -52,7 +52,8 @@ def test_seeds_labels_and_guidance_are_obeyed(trained, tmp_path):
     first = images("seed=1")
     assert np.array_equal(first, images("seed=1"))
     assert (first != images("seed=2")).any(axis=(1, 2, 3)).all()
-    assert draw(trained, tmp_path, "n=6", "label=7")["arr_1"].tolist() == [7] * 6
+    for label in (0, 7):
+        assert draw(trained, tmp_path, "n=6", f"label={label}")["arr_1"].tolist() == [label] * 6
     # So short a run has learnt little of labels: guidance makes much of it.
     guided = images("seed=1", "guidance.scale=40")
     assert not np.array_equal(first, guided)

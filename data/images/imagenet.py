@@ -39,6 +39,7 @@ class ImageNet(ImageFolder):
     """
 
     name = "ImageNet"
+    classes = 1000
     train_folders: ClassVar[tuple[str, ...]] = ("train", "ILSVRC2012_train/data")
     test_folders: ClassVar[tuple[str, ...]] = ("val", "validation", "ILSVRC2012_validation/data")
     how_to_get = (

@@ -1,4 +1,4 @@
-"""Metrics: extractors aside, streamed statistics and closed formulas."""
+"""Metrics of samples, reconstructions and densities, computed from features or scores."""
 
 from eval.metrics.codebook import CodebookUsage, codebook_usage, perplexity
 from eval.metrics.detection import detection_scores

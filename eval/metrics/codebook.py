@@ -1,7 +1,7 @@
-"""How much of its codebook a tokenizer uses.
+"""Codebook usage and perplexity of a quantising tokenizer.
 
-Source: Wang et al., "Scaling image tokenizers with grouped spherical quantization", 2024, which
-pools the counts of all groups for the headline numbers and also reports each group's.
+Source: Wang et al., "Scaling image tokenizers with grouped spherical quantization", 2024, who pool
+the counts of all groups for the main numbers and also report them per group.
 """
 
 import torch
@@ -13,22 +13,22 @@ __all__ = ["CodebookUsage", "codebook_usage", "perplexity"]
 
 
 def perplexity(counts: Int[Tensor, "*group codes"]) -> Float[Tensor, "*group"]:
-    """`exp` of the entropy of the counts: the number of codes used, were they used evenly."""
+    """Compute `exp` of the entropy of the counts: the effective number of codes."""
     p = counts.double() / counts.sum(dim=-1, keepdim=True)
     return (-torch.xlogy(p, p).sum(dim=-1)).exp()
 
 
 def codebook_usage(counts: Int[Tensor, "group codes"]) -> dict[str, Tensor]:
-    """Usage and perplexity of a codebook that several groups share.
+    """Compute usage and perplexity of a codebook shared by several groups.
 
     Returns:
-        `usage`: share of the codes that any group used, in [0, 1];
-        `perplexity`: of the counts pooled over groups, in [1, codes];
-        `group_usage`: product over groups of each one's usage, the share of all tuples of codes
-        that could occur; `group_perplexity`: mean over groups. With one group both pairs agree.
+        `usage`: fraction of the codes used by any group, in [0, 1];
+        `perplexity`: perplexity of the counts pooled over groups, in [1, codes];
+        `group_usage`: product over groups of the usage of each, the fraction of all tuples of codes
+        that can occur; `group_perplexity`: mean over groups. With one group both pairs agree.
 
     Raises:
-        ValueError: nothing was counted.
+        ValueError: all counts are zero.
 
     Example:
         >>> scores = codebook_usage(torch.tensor([[5, 5, 0, 0], [0, 0, 2, 2]]))
@@ -46,11 +46,11 @@ def codebook_usage(counts: Int[Tensor, "group codes"]) -> dict[str, Tensor]:
 
 
 class CodebookUsage(Metric):
-    """`codebook_usage` of all codes seen, counted on every rank.
+    """`codebook_usage` of all codes seen on all ranks.
 
     Args:
-        codes: how many the codebook has.
-        groups: how many codes stand for one token.
+        codes: size of the codebook.
+        groups: number of codes per token.
 
     Example:
         >>> metric = CodebookUsage(codes=8)

@@ -1,7 +1,7 @@
-"""How well a score, such as a log-likelihood, tells a model's own kind of data from others.
+"""Out-of-distribution detection by a score, such as a log-likelihood.
 
 Sources: Hendrycks and Gimpel, "A baseline for detecting misclassified and out-of-distribution
-examples", 2017, for the areas; Liang et al., "Enhancing the reliability of out-of-distribution
+examples", 2017, for AUROC and AUPR; Liang et al., "Enhancing the reliability of out-of-distribution
 image detection", 2018, for the false positive rate at 95 % true positives.
 """
 
@@ -17,25 +17,26 @@ def detection_scores(
     outside: Float[Tensor, " m"],
     validation: Float[Tensor, " k"] | None = None,
 ) -> dict[str, Tensor]:
-    """Areas and error rates of the detector "in distribution where the score is high".
+    """Compute AUROC, AUPR and FPR95 of a detector that calls high scores in distribution.
 
-    All depend on the order of the scores alone. So none is squashed into [0, 1] first, where
-    log-likelihoods of thousands of nats would all become 0 or 1.
+    All metrics depend on the order of the scores only. Scores are not squashed to [0, 1], which
+    would map log-likelihoods of thousands of nats to 0 or 1.
 
     Args:
-        inside: test scores of the distribution that the model was trained on.
-        outside: scores of other data.
-        validation: further scores of the model's own distribution, which were neither trained on
-            nor are in `inside`, to set a threshold as one could before any test.
+        inside: test scores of in-distribution data.
+        outside: scores of an out-of-distribution set.
+        validation: scores of further in-distribution data, neither trained on nor in `inside`, from
+            which a threshold can be set before testing.
 
     Returns:
-        Shares in [0, 1]:
-        `auroc`: probability that a score inside is above one outside, a tie counting half;
-        `aupr_in`, `aupr_out`: average precision with inside, and with outside as the positives;
-        `fpr95_test`: of `outside` at or above the highest threshold that 95 % of `inside` reach;
-        `fpr95_val`: of `outside` at or above the highest that 95 % of `validation` reach (Lou et
-        al., "Scaling Riemannian diffusion models", 2023), and `tpr_val`, of `inside` there. The
-        last two are there where `validation` is.
+        Fractions in [0, 1]:
+        `auroc`: probability that an in-distribution score exceeds an out-of-distribution score,
+        ties counting one half;
+        `aupr_in`, `aupr_out`: average precision with `inside`, or `outside`, as positives;
+        `fpr95_test`: fraction of `outside` at or above the threshold that 95 % of `inside` reach;
+        `fpr95_val`: the same for the threshold that 95 % of `validation` reach (Lou et al.,
+        "Scaling Riemannian diffusion models", 2023), and `tpr_val`, the fraction of `inside` at or
+        above it. The last two are returned only if `validation` is given.
 
     Raises:
         ValueError: there are no scores, or some are NaN.
@@ -69,7 +70,7 @@ def _sorted(scores: Float[Tensor, " n"], name: str) -> Float64[Tensor, " n"]:
 
 
 def _threshold(scores: Float64[Tensor, " n"]) -> Float64[Tensor, " 1"]:
-    # A score that occurred, not one interpolated: ties at the threshold then count as they should.
+    # An observed score, not an interpolated one, so that ties at the threshold are counted exactly.
     place = len(scores) // 20
     return scores[place : place + 1]
 
@@ -77,13 +78,13 @@ def _threshold(scores: Float64[Tensor, " n"]) -> Float64[Tensor, " 1"]:
 def _reached(
     scores: Float64[Tensor, " n"], thresholds: Float64[Tensor, " k"]
 ) -> Float64[Tensor, " k"]:
-    """How many scores, sorted, are at each threshold or above."""
+    """Count sorted scores at or above each threshold."""
     return (len(scores) - torch.searchsorted(scores, thresholds)).double()
 
 
 def _average_precision(
     positive: Float64[Tensor, " n"], negative: Float64[Tensor, " m"]
 ) -> Float64[Tensor, ""]:
-    """Mean, over the positives, of the precision with the threshold at their score."""
+    """Average over positives the precision with the threshold at their score."""
     true, false = _reached(positive, positive), _reached(negative, positive)
     return (true / (true + false)).mean()

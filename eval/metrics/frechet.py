@@ -1,8 +1,8 @@
-"""Fréchet distance between two sets of features, from sums that stream and merge.
+"""Fréchet distance between two sets of features, from accumulated sums.
 
 Source: Heusel et al., "GANs trained by a two time-scale update rule", 2017, equation 6; Dowson and
-Landau, "The Fréchet distance between multivariate normal distributions", 1982. The score is FID
-when the features are Inception's.
+Landau, "The Fréchet distance between multivariate normal distributions", 1982. With Inception
+features it is the FID.
 """
 
 from os import PathLike
@@ -23,7 +23,7 @@ class Moments(NamedTuple):
     Attributes:
         mu: `(dim,)`.
         sigma: `(dim, dim)`, unbiased (divided by `n - 1`).
-        n: how many features were seen; None where a file does not say.
+        n: number of features; None if a file does not contain it.
     """
 
     mu: Float[Tensor, " dim"]
@@ -31,7 +31,7 @@ class Moments(NamedTuple):
     n: int | None
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the field's usual `.npz` with keys `mu` and `sigma`, and `n` beside them."""
+        """Write the usual `.npz` file with keys `mu` and `sigma`, and additionally `n`."""
         arrays = {"mu": self.mu.cpu().numpy(), "sigma": self.sigma.cpu().numpy()}
         if self.n is not None:
             arrays["n"] = np.asarray(self.n)
@@ -40,10 +40,10 @@ class Moments(NamedTuple):
 
     @classmethod
     def load(cls, path: str | PathLike[str], mu: str = "mu", sigma: str = "sigma") -> "Moments":
-        """Read such a file; `mu="mu_s", sigma="sigma_s"` reads the spatial half of ADM's.
+        """Read such a file; `mu="mu_s", sigma="sigma_s"` reads the statistics of sFID from ADM's.
 
         Raises:
-            ValueError: the file lacks one of the keys.
+            ValueError: a key is missing.
         """
         with np.load(path, allow_pickle=False) as arrays:
             if missing := {mu, sigma} - set(arrays.files):
@@ -58,13 +58,13 @@ def frechet_distance(
     mu2: Float[Tensor, " dim"],
     sigma2: Float[Tensor, "dim dim"],
 ) -> Float[Tensor, ""]:
-    """`|mu1 - mu2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2))`, in float64, never negative.
+    """Compute `|mu1 - mu2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2))` in float64, never negative.
 
-    With any root `S1 = L L'`, the eigenvalues of `S1 S2` are those of the symmetric `L' S2 L`: real
-    whatever the rank, and no matrix square root is taken.
+    With any factor L of `S1 = L L'`, the eigenvalues of `S1 S2` are those of the symmetric matrix
+    `L' S2 L`: real for every rank, without a matrix square root.
 
     Raises:
-        ValueError: a number is not finite.
+        ValueError: an entry is not finite.
 
     Example:
         >>> eye = torch.eye(4)
@@ -85,8 +85,8 @@ def frechet_distance(
 
 
 def _root(sigma: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
-    """A matrix `L` with `sigma = L L'`."""
-    # Cholesky is several times faster than eigenvectors, but refuses a rank-deficient matrix.
+    """Compute a matrix `L` with `sigma = L L'`."""
+    # Cholesky is several times faster than eigenvectors, but fails for rank-deficient matrices.
     root, failed = torch.linalg.cholesky_ex(sigma)
     if not failed:
         return root
@@ -97,10 +97,10 @@ def _root(sigma: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
 class FrechetStatistics(Metric):
     """Count, sum and sum of outer products of features, in float64, summed over ranks.
 
-    Two of them merge with `a.merge_state(b)`, as if one had seen all features.
+    `a.merge_state(b)` merges two of them, as if one had seen all features.
 
     Args:
-        size: of a feature.
+        size: dimension of a feature vector.
 
     Example:
         >>> statistics = FrechetStatistics(2)
@@ -116,21 +116,20 @@ class FrechetStatistics(Metric):
         _declare(self, "", size)
 
     def update(self, features: Float[Tensor, "batch dim"]) -> None:
-        """Add features; raises ValueError where one is not finite or has another size."""
+        """Add features; raises ValueError if one is not finite or has another size."""
         _add(self, "", features)
 
     def compute(self) -> Moments:
-        """Raises ValueError below two features: they have no covariance."""
+        """Return the moments; raises ValueError with fewer than two features."""
         return _moments(self, "")
 
 
 class FrechetDistance(Metric):
-    """`frechet_distance` of all generated from all real features seen, on every rank.
+    """`frechet_distance` between all generated and all real features seen on all ranks.
 
     Args:
-        size: of a feature.
-        reference: of the real features, where they were measured before; then only generated ones
-            are to be given.
+        size: dimension of a feature vector.
+        reference: precomputed moments of the real features; then only generated ones are added.
     """
 
     higher_is_better = False
@@ -170,7 +169,7 @@ def _add(metric: Metric, prefix: str, features: Float[Tensor, "batch dim"]) -> N
     if not features.isfinite().all():
         bad = int((~features.isfinite()).any(dim=1).sum())
         raise ValueError(f"{bad} of {len(features)} features are not finite: look for NaN images")
-    features = features.double()  # sums of float32 lose the small covariances
+    features = features.double()  # small covariances would be lost in float32 sums
     setattr(metric, f"{prefix}n", getattr(metric, f"{prefix}n") + len(features))
     setattr(metric, f"{prefix}total", total + features.sum(0))
     setattr(metric, f"{prefix}outer", getattr(metric, f"{prefix}outer") + features.T @ features)

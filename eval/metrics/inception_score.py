@@ -1,4 +1,4 @@
-"""Inception score: sure of each picture, varied over all of them.
+"""Inception score, which is high for confident and diverse class predictions.
 
 Source: Salimans et al., "Improved techniques for training GANs", 2016, section 4.
 """
@@ -15,20 +15,20 @@ __all__ = ["InceptionScore", "inception_score"]
 def inception_score(
     logits: Float[Tensor, "n classes"], *, splits: int = 10, seed: int | None = 0
 ) -> dict[str, Tensor]:
-    """`exp` of the mean divergence of `p(class | picture)` from their mean, over several splits.
+    """Compute `exp` of the mean KL divergence of `p(class | image)` from the marginal, per split.
 
     Args:
-        logits: of a classifier; Inception's 1008 without their bias, by the field's convention.
-        splits: parts of as equal sizes as can be, each scored alone.
-        seed: of the shuffle before the split, made on the CPU. None keeps the order, as ADM's
-            evaluator does; then pictures sorted by class score far too low.
+        logits: classifier logits; by convention Inception's 1008 without their bias.
+        splits: number of parts of (nearly) equal size, each scored alone.
+        seed: seed of the shuffle before splitting. None keeps the order, as ADM's evaluator does;
+            images sorted by class then score far too low.
 
     Returns:
-        `mean` over the splits, between one and the number of classes, and their `std`, divided by
-        the number of splits (ddof 0).
+        `mean` over the splits, between one and the number of classes, and their standard deviation
+        `std` (ddof 0).
 
     Raises:
-        ValueError: there are fewer pictures than splits.
+        ValueError: there are fewer images than splits.
 
     Example:
         >>> round(inception_score(100 * torch.eye(10), splits=1)["mean"].item(), 3)
@@ -37,7 +37,7 @@ def inception_score(
     if len(logits) < splits:
         raise ValueError(f"{splits} splits need as many pictures or more, got {len(logits)}")
     if seed is not None:
-        # Sorted first: ranks hand in theirs one after the other, however many they are.
+        # Sort first, since the gathered order depends on the number of ranks.
         logits = logits[logits.log_softmax(1)[:, 0].argsort(stable=True)]
         generator = torch.Generator().manual_seed(seed)
         logits = logits[torch.randperm(len(logits), generator=generator).to(logits.device)]
@@ -52,7 +52,7 @@ def _score(logits: Float[Tensor, "n classes"]) -> Float[Tensor, ""]:
 
 
 class InceptionScore(Metric):
-    """`inception_score` of all logits seen, on every rank."""
+    """`inception_score` of all logits seen on all ranks."""
 
     higher_is_better = True
     full_state_update = False

@@ -1,7 +1,7 @@
-"""Kernel distance between two sets of features: an unbiased score, honest for small sets.
+"""Kernel distance between two sets of features, unbiased also for small sets.
 
 Source: Bińkowski et al., "Demystifying MMD GANs", 2018, section 4; Gretton et al., "A kernel
-two-sample test", 2012, equation 3. The score is KID when the features are Inception's.
+two-sample test", 2012, equation 3. With Inception features it is the KID.
 """
 
 import torch
@@ -14,12 +14,12 @@ __all__ = ["KernelDistance", "kernel_distance", "squared_mmd"]
 
 
 def squared_mmd(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[Tensor, ""]:
-    """Unbiased squared maximum mean discrepancy under `k(a, b) = (a.b / dim + 1)^3`.
+    """Estimate the squared maximum mean discrepancy for `k(a, b) = (a.b / dim + 1)^3`, unbiased.
 
-    Its expectation is zero when both sets follow one law, so a single value may be negative.
+    Its expectation is zero for equal distributions, so single values may be negative.
 
     Raises:
-        ValueError: a set holds fewer than two features.
+        ValueError: a set has fewer than two features.
 
     Example:
         >>> round(squared_mmd(torch.zeros(2, 1), torch.ones(2, 1)).item(), 3)  # 1 + 8 - 2
@@ -34,7 +34,7 @@ def squared_mmd(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[T
 
 
 def _kernel(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[Tensor, "n m"]:
-    # Products in the precision of the features; the sums of near-equal terms in float64.
+    # Inner products in the features' precision, sums of near-equal terms in float64.
     return (x @ y.T / x.shape[1] + 1).double() ** 3
 
 
@@ -50,18 +50,18 @@ def kernel_distance(
     subset_size: int = 1000,
     seed: int = 0,
 ) -> dict[str, Tensor]:
-    """Mean and spread of `squared_mmd` over random subsets, as KID is reported.
+    """Compute mean and standard deviation of `squared_mmd` over random subsets, as KID is reported.
 
     Args:
         x: features of one set.
         y: features of the other.
-        subsets: how many pairs of subsets are drawn, each without replacement.
-        subset_size: of each subset; where a set is smaller, the size of the smaller set.
-        seed: of the draws, which are made on the CPU: the same on every device.
+        subsets: number of pairs of subsets, each drawn without replacement.
+        subset_size: size of each subset, at most that of the smaller set.
+        seed: seed of the subsets, the same on every device.
 
     Returns:
-        `mean`, and `std` over the subsets (divided by their number), not multiplied by 1000. Where
-        both sets are whole in every subset, `std` is zero: it says nothing of the sampling error.
+        `mean` and `std` over the subsets (ddof 0), not multiplied by 1000. If every subset is a
+        whole set, `std` is zero and does not measure the sampling error.
     """
     x, y = _sorted(x), _sorted(y)
     size = min(subset_size, len(x), len(y))
@@ -80,7 +80,7 @@ def _subset(x: Float[Tensor, "n dim"], size: int, generator: torch.Generator) ->
 
 
 class KernelDistance(Metric):
-    """`kernel_distance` of all generated from all real features seen, on every rank."""
+    """`kernel_distance` between all generated and all real features seen on all ranks."""
 
     higher_is_better = False
     full_state_update = False
@@ -105,5 +105,5 @@ class KernelDistance(Metric):
 
 
 def _sorted(x: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-    # Ranks hand in their features one after the other: subsets must not depend on their number.
+    # The gathered order depends on the number of ranks; the subsets must not.
     return x[x[:, 0].argsort(stable=True)]

@@ -1,7 +1,7 @@
-"""Kernel densities on spheres and tori: the likelihood that a trained model has to beat.
+"""Kernel density estimates on spheres and tori, a likelihood baseline for trained models.
 
 Sources: Hall, Watson and Cabrera, "Kernel density estimation with spherical data", 1987, for the
-estimate; Mardia and Jupp, "Directional Statistics", 2000, section 9.3.2, for its kernel.
+estimator; Mardia and Jupp, "Directional Statistics", 2000, section 9.3.2, for its kernel.
 """
 
 import math
@@ -16,10 +16,10 @@ from torch import Tensor
 __all__ = ["KAPPAS", "kernel_density_nll", "kernel_log_density", "von_mises_fisher_log_peak"]
 
 KAPPAS = (*(digit * 10.0**power for power in range(6) for digit in (1, 2, 5)), 1e6)
-"""The concentrations a bandwidth is chosen from: 1, 2, 5, 10, ... 1e6."""
+"""Grid of concentrations: 1, 2, 5, 10, ... 1e6."""
 
 UNDERFLOW = 1e-290
-"""A Bessel function below it has lost digits, or all of them."""
+"""Smallest Bessel function value that has full precision."""
 
 
 def kernel_density_nll(
@@ -32,26 +32,26 @@ def kernel_density_nll(
     kappas: Sequence[float] = KAPPAS,
     rows: int = 256,
 ) -> dict[str, float]:
-    """Mean of `-kernel_log_density` over `test`, its bandwidth the best one for `val`.
+    """Compute the mean of `-kernel_log_density` over `test`, with the best bandwidth for `val`.
 
     Args:
-        train: points the kernels stand on, laid out as for `kernel_log_density`.
-        val: points that choose among `kappas`.
-        test: points that are scored.
+        train: centres of the kernels, laid out as for `kernel_log_density`.
+        val: points on which one of `kappas` is selected.
+        test: points to be scored.
         groups: as for `kernel_log_density`.
         share: as for `kernel_log_density`.
-        kappas: the grid. Where its largest wins, points cluster more finely than its kernels, and
-            the number is the grid's as much as the data's: report both. So it is for volcanoes,
-            which erupt again at one place, and for fires: half have another within 1.3 km.
-        rows: how many points are compared with all of `train` at once.
+        kappas: grid of concentrations. If its largest is selected, points cluster more finely than
+            any kernel and the result depends on the grid: report both. This happens for volcanoes,
+            which erupt repeatedly at one place, and for fires: half have another within 1.3 km.
+        rows: number of points compared with all of `train` at once.
 
     Returns:
-        `nll`, nats per point against the Riemannian volume, and `kappa`, the one chosen.
+        `nll`, nats per point with respect to the Riemannian volume, and the selected `kappa`.
 
     Raises:
         ValueError: as `kernel_log_density`.
 
-    Example: where data are uniform, the uniform law's NLL is `log(4 pi)`.
+    Example: for uniform data, the uniform distribution's NLL is `log(4 pi)`.
         >>> points = torch.nn.functional.normalize(torch.randn(3, 2000, 3), dim=-1)
         >>> kernel_density_nll(*points)["nll"] > 2.5
         True
@@ -74,28 +74,28 @@ def kernel_log_density(
     share: float = 0.1,
     rows: int = 256,
 ) -> Float64[Tensor, " m"]:
-    """Log of a mixture: `1 - share` of kernels around `points`, `share` of the uniform law.
+    """Compute the log of a mixture of kernels around `points` and the uniform distribution.
 
-    A kernel is the von Mises-Fisher law of its point, or on a product of spheres the product of
-    theirs. The uniform part bounds the loss from points far from all others.
+    A kernel is a von Mises-Fisher density, or a product of these on a product of spheres. The
+    uniform part, of weight `share`, bounds the loss for points far from all others.
 
     Args:
         x: points to be scored.
-        points: unit vectors in R^dim; or `groups` of them side by side. A torus of `groups` angles
-            is laid out in pairs: (cos, sin) of angle g are coordinates 2g and 2g + 1.
-        kappa: concentration; a kernel's spread is about `kappa^(-1/2)` radians in each direction.
-        groups: how many spheres the manifold is the product of.
-        share: of the uniform law, in [0, 1).
-        rows: how many of `x` are compared with all `points` at once; memory grows as `rows * n`.
+        points: unit vectors in R^dim, or `groups` concatenated unit vectors. A torus of `groups`
+            angles is laid out in pairs: (cos, sin) of angle g are coordinates 2g and 2g + 1.
+        kappa: concentration; the kernel's standard deviation is about `kappa^(-1/2)` radians.
+        groups: number of spheres in the product.
+        share: weight of the uniform distribution, in [0, 1).
+        rows: number of `x` compared with all `points` at once; memory grows as `rows * n`.
 
     Returns:
-        Nats against the Riemannian volume.
+        Log densities with respect to the Riemannian volume, nats.
 
     Raises:
-        ValueError: `kappa` or `share` is out of range, `dim` is not `groups` times 2 or more, or a
-            vector's length differs from one by more than 1e-3.
+        ValueError: `kappa` or `share` is out of range, `dim` is not a multiple of `groups` with 2
+            or more coordinates each, or a vector's length differs from one by more than 1e-3.
 
-    Example: at the point of the only kernel, `log(kappa / 2 pi)` but for `exp(-2 kappa)`.
+    Example: at the centre of a single kernel it is `log(kappa / 2 pi)` up to `exp(-2 kappa)`.
         >>> north = torch.tensor([[0.0, 0.0, 1.0]])
         >>> round(kernel_log_density(north, north, 50.0, share=0).item(), 6)
         2.074146
@@ -104,7 +104,7 @@ def kernel_log_density(
         raise ValueError(f"expected kappa > 0 and a share in [0, 1), got {kappa} and {share}")
     x, points = _unit(x, groups), _unit(points, groups)
     dim = points.shape[1] // groups - 1
-    # Dot products add up over the groups, so one matrix product serves spheres and tori alike.
+    # Inner products add up over groups, so one matrix product works for spheres and tori.
     spread = [torch.logsumexp(kappa * (part @ points.T - groups), 1) for part in x.split(rows)]
     peak = groups * von_mises_fisher_log_peak(dim, kappa) - math.log(len(points))
     kernels = torch.cat(spread) + peak + math.log1p(-share)
@@ -113,11 +113,12 @@ def kernel_log_density(
 
 
 def von_mises_fisher_log_peak(dim: int, kappa: float) -> float:
-    """Log density of the von Mises-Fisher law on S^dim at its mean, finite for every `kappa > 0`.
+    """Compute the log density of the von Mises-Fisher distribution on S^dim at its mean.
 
-    It is `log C(kappa) + kappa`, for a density `C(kappa) exp(kappa cos(angle))`.
+    It is `log C(kappa) + kappa` for a density `C(kappa) exp(kappa cos(angle))`, and finite for
+    every `kappa > 0`.
 
-    Example: on S^2, `log(kappa / 2 pi)` but for `exp(-2 kappa)`.
+    Example: on S^2 it is `log(kappa / 2 pi)` up to `exp(-2 kappa)`.
         >>> round(von_mises_fisher_log_peak(2, 1e6), 6)
         11.977633
     """
@@ -126,7 +127,7 @@ def von_mises_fisher_log_peak(dim: int, kappa: float) -> float:
     if bessel > UNDERFLOW:
         power = order * math.log(kappa) - (order + 1) * math.log(2 * math.pi)
         return power - math.log(bessel)
-    # Orders far above kappa: the power series is short, and all its terms are positive.
+    # For orders far above kappa use the power series, which is short and has positive terms only.
     largest = (math.hypot(order, kappa) - order) / 2
     k = np.arange(int(largest + 10 * math.sqrt(largest) + 50))
     rising = special.gammaln(order + 1 + k) - special.gammaln(order + 1)
@@ -140,7 +141,7 @@ def _log_volume(dim: int) -> float:
 
 
 def _unit(x: Float[Tensor, "n dim"], groups: int) -> Float64[Tensor, "n dim"]:
-    """The same points to the last digit of float64: kappa multiplies every rounding."""
+    """Normalise in float64, because kappa amplifies rounding errors of the points."""
     if x.shape[1] % groups or x.shape[1] < 2 * groups:
         raise ValueError(
             f"{groups} groups need {groups} times 2 or more coordinates, got {x.shape[1]}; "

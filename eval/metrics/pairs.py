@@ -1,4 +1,4 @@
-"""Scores of reconstructions against their originals: PSNR, SSIM and an injected perceptual one.
+"""Scores of reconstructions against their originals: PSNR, SSIM and a perceptual distance.
 
 Source of SSIM: Wang et al., "Image quality assessment: from error visibility to structural
 similarity", 2004.
@@ -15,13 +15,13 @@ from eval.metrics.pixels import from_uint8
 __all__ = ["PairScores", "psnr", "ssim"]
 
 SSIM_WINDOW = 11
-"""Pixels on a side of the Gaussian window; a smaller picture has no SSIM."""
+"""Side of the Gaussian window in pixels; SSIM is undefined for smaller images."""
 
 
 def psnr(
     x: UInt8[Tensor, "batch channel height width"], y: UInt8[Tensor, "batch channel height width"]
 ) -> Float[Tensor, " batch"]:
-    """Peak signal-to-noise ratio of each pair, dB with a peak of 255; infinite for equal pictures.
+    """Compute each pair's peak signal-to-noise ratio, dB, peak 255; infinite for equal images.
 
     Example:
         >>> grey = torch.full((1, 3, 4, 4), 100, dtype=torch.uint8)
@@ -44,11 +44,11 @@ def _decibels(squared_error: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
 def ssim(
     x: UInt8[Tensor, "batch channel height width"], y: UInt8[Tensor, "batch channel height width"]
 ) -> Float[Tensor, " batch"]:
-    """Structural similarity of each pair: 1 for equal pictures.
+    """Compute the structural similarity of each pair: 1 for equal images.
 
-    Gaussian window of 11 pixels and deviation 1.5, constants 0.01 and 0.03, range 255, over
-    windows that lie inside the picture, mean over channels: the paper's, on each colour.
-    TorchMetrics 1.9 also averages the windows that it pads at the border.
+    As in the paper, for each colour: Gaussian window of 11 pixels and standard deviation 1.5,
+    constants 0.01 and 0.03, range 255, mean over channels and over windows inside the image.
+    TorchMetrics 1.9 also averages over windows that are padded at the border.
 
     Raises:
         ValueError: a side is shorter than the window.
@@ -57,7 +57,7 @@ def ssim(
         raise ValueError(
             f"SSIM needs {SSIM_WINDOW} pixels or more a side, got {tuple(x.shape[-2:])}"
         )
-    x, y = x.double(), y.double()  # float64 also keeps autocast from blurring the variances
+    x, y = x.double(), y.double()  # autocast does not round float64 either
     mean_x, mean_y = _blur(x), _blur(y)
     var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
     covariance = _blur(x * y) - mean_x * mean_y
@@ -77,14 +77,14 @@ def _blur(x: Float[Tensor, "batch channel height width"]) -> Tensor:
 
 
 class PairScores(Metric):
-    """PSNR, SSIM and a perceptual distance over all pairs seen, on every rank.
+    """PSNR, SSIM and a perceptual distance over all pairs seen on all ranks.
 
-    `compute` returns `psnr`, the mean over pictures, infinite once a pair is equal; `psnr_pooled`,
-    of the squared error of all pictures, never above the mean; `ssim`, left out where pictures are
-    smaller than its window; and `lpips`, where a distance was given.
+    `compute` returns `psnr`, the mean over images, infinite if any pair is equal; `psnr_pooled`,
+    from the mean squared error of all images, never above `psnr`; `ssim`, unless images are
+    smaller than its window; and `lpips`, if a distance is given.
 
     Args:
-        distance: two batches of pictures in [-1, 1] to one number a pair, such as LPIPS.
+        distance: maps two batches of images in [-1, 1] to one number per pair, such as LPIPS.
 
     Example:
         >>> metric = PairScores()
@@ -108,7 +108,7 @@ class PairScores(Metric):
         x: UInt8[Tensor, "batch channel height width"],
         y: UInt8[Tensor, "batch channel height width"],
     ) -> None:
-        """Add pairs of pictures, 0..255: `x` reconstructed, `y` original."""
+        """Add pairs of images in 0..255: `x` reconstructed, `y` original."""
         squared_error = _squared_error(x, y)
         self.n += len(x)
         self.squared_error += squared_error.sum()
@@ -120,7 +120,7 @@ class PairScores(Metric):
                 self.lpips += self.distance(from_uint8(x), from_uint8(y)).double().sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Raises ValueError before the first pair."""
+        """Return the scores; raises ValueError before the first pair."""
         if not self.n:
             raise ValueError("no pairs were given")
         scores = {

@@ -1,4 +1,4 @@
-"""The one map between pictures in [-1, 1] and the bytes that metrics score."""
+"""Conversion between images in [-1, 1] and the bytes on which metrics are computed."""
 
 import torch
 from jaxtyping import Float, UInt8
@@ -8,14 +8,14 @@ __all__ = ["from_uint8", "to_uint8"]
 
 
 def to_uint8(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
-    """Pixels in [-1, 1] to the nearest of 256 grey levels, as a picture file would store them.
+    """Round pixels in [-1, 1] to the nearest of 256 grey levels, as an image file stores them.
 
-    The convention is EDM's: `127.5 x + 128`, clamped to [0, 255], its fraction dropped. That is
-    rounding to nearest, so bytes that went through `from_uint8` come back unchanged; dropping the
-    fraction of `127.5 (x + 1)`, as some evaluators do, darkens by half a level.
+    The convention is EDM's: `127.5 x + 128`, clamped to [0, 255] and truncated. This rounds to the
+    nearest level, so bytes converted by `from_uint8` are recovered exactly; truncating
+    `127.5 (x + 1)`, as some evaluators do, darkens by half a level.
 
     Raises:
-        ValueError: a pixel is not a number; casting it would give an arbitrary byte.
+        ValueError: a pixel is NaN, which would be cast to an arbitrary byte.
 
     Example:
         >>> to_uint8(torch.tensor([-1.5, -1.0, 0.0, 1.0])).tolist()
@@ -23,10 +23,10 @@ def to_uint8(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
     """
     if x.isnan().any():
         raise ValueError(f"{int(x.isnan().sum())} of {x.numel()} pixels are not numbers (NaN)")
-    # In float32 at least: half precision cannot tell neighbouring levels apart before rounding.
+    # Use float32 or better: half precision does not resolve neighbouring levels.
     return (x.to(torch.promote_types(x.dtype, torch.float32)) * 127.5 + 128).clamp(0, 255).byte()
 
 
 def from_uint8(x: UInt8[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Grey levels 0..255 to float32 pixels in [-1, 1]."""
+    """Convert grey levels 0..255 to float32 pixels in [-1, 1]."""
     return x.float() / 127.5 - 1

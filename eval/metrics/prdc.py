@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: quality and variety told apart by nearest neighbours.
+"""Precision, recall, density and coverage: fidelity and diversity by nearest neighbours.
 
 Sources: Kynkäänniemi et al., "Improved precision and recall metric", 2019, equations 1 and 2; Naeem
 et al., "Reliable fidelity and diversity metrics", 2020, equations 3 and 4; Khayatkhoei and
@@ -16,7 +16,7 @@ from torchmetrics.utilities import dim_zero_cat
 __all__ = ["PRDC", "prdc_scores"]
 
 SLACK = 1e-9
-"""Two computations of one distance differ in rounding: closer than this, relatively, is a tie."""
+"""Relative difference of squared distances that counts as a tie, to allow for rounding."""
 
 
 def prdc_scores(
@@ -27,29 +27,30 @@ def prdc_scores(
     density_k: int = 5,
     rows: int = 1024,
 ) -> dict[str, Tensor]:
-    """Which points of one set lie in the balls around the points of the other.
+    """Compute precision, recall, density and coverage from k-nearest-neighbour balls.
 
-    The ball of a point reaches to its k-th nearest other point of its own set. Memory grows as
-    `rows * max(n, m)`; distances are float64, so that near neighbours keep their digits.
+    The ball of a point has the distance to its k-th nearest neighbour in its own set as radius.
+    Memory grows as `rows * max(n, m)`; distances are float64, for the precision of small ones.
 
     Args:
         real: features of the data.
-        fake: features of the generated samples; 50,000 against 10,000 real ones in ADM's tables.
-        precision_k: for `precision` and `recall`, whose balls are closed (`<=`, as in the code of
-            record); 3 in the papers and ADM's tables.
-        density_k: for `density`, `coverage` and the symmetric pair, whose balls are open (`<`); 5.
-        rows: how many points are compared at once.
+        fake: features of generated samples; ADM's tables use 50,000 against 10,000 real ones.
+        precision_k: k of `precision` and `recall`, with closed balls (`<=`, as in the authors'
+            code); 3 in the papers and ADM's tables.
+        density_k: k of `density`, `coverage` and the symmetric pair, with open balls (`<`);
+            usually 5.
+        rows: number of points compared at once.
 
     Returns:
-        `precision`: share of fake points in some real ball;
-        `recall`: share of real points in some fake ball;
-        `density`: mean over fake points of the number of real balls around them, divided by k;
-        `coverage`: share of real balls that hold a fake point;
-        `symmetric_precision`, `symmetric_recall`: the lesser of precision and the share of fake
-        balls that hold a real point, and of recall and coverage. Equal `k`s make them the paper's.
+        `precision`: fraction of fake points in some real ball;
+        `recall`: fraction of real points in some fake ball;
+        `density`: mean over fake points of the number of real balls that contain them, over k;
+        `coverage`: fraction of real balls that contain a fake point;
+        `symmetric_precision`: minimum of precision and the fraction of fake balls that contain a
+        real point; `symmetric_recall`: minimum of recall and coverage. The paper uses equal k.
 
     Raises:
-        ValueError: a set holds too few points to have a k-th neighbour, or a feature is not finite.
+        ValueError: a set has no more than k points, or a feature is not finite.
 
     Example:
         >>> points = torch.arange(10.0)[:, None]
@@ -69,7 +70,7 @@ def prdc_scores(
             raise ValueError(
                 f"{bad} of {len(x)} {name} features are not finite: look for NaN images"
             )
-    # Centred, the products in a squared distance are no larger than need be.
+    # Centre the features to reduce cancellation in squared distances.
     centre = real.double().mean(dim=0)
     real, fake = real.double() - centre, fake.double() - centre
     closed_real, open_real = _radii(real, ks, rows)
@@ -102,11 +103,11 @@ def prdc_scores(
 
 
 def _radii(x: Float[Tensor, "n dim"], ks: Sequence[int], rows: int) -> Float[Tensor, "ks n"]:
-    """Squared distance from each point to its k-th nearest other point, for each k."""
+    """Compute the squared distance from each point to its k-th nearest other point, for each k."""
     nearest = []
     for start in range(0, len(x), rows):
         squared = _squared_distances(x[start : start + rows], x)
-        squared.diagonal(start).fill_(torch.inf)  # a point is no neighbour of itself
+        squared.diagonal(start).fill_(torch.inf)  # exclude the point itself
         nearest.append(squared.topk(max(ks), largest=False).values[:, [k - 1 for k in ks]])
     return torch.cat(nearest).T
 
@@ -116,12 +117,12 @@ def _squared_distances(
 ) -> Float[Tensor, "n m"]:
     scale = x.square().sum(dim=1)[:, None] + y.square().sum(dim=1)
     squared = torch.addmm(scale, x, y.T, alpha=-2)
-    # What is left of equal points is rounding; it has to be zero for balls of zero radius.
+    # Equal points must have distance exactly zero, for balls of zero radius.
     return squared.masked_fill_(squared < 1e-13 * scale, 0)
 
 
 class PRDC(Metric):
-    """`prdc_scores` of all generated against all real features seen, on every rank."""
+    """`prdc_scores` of all generated against all real features seen on all ranks."""
 
     higher_is_better = True
     full_state_update = False

@@ -1,7 +1,7 @@
-"""How many samples of the target a model's weighted samples are worth.
+"""Effective sample size of importance-weighted samples.
 
-Source: Kong, "A note on importance sampling using standardized weights", 1992; a share of the
-samples as in Lou et al., "Scaling Riemannian diffusion models", 2023, on lattice fields.
+Source: Kong, "A note on importance sampling using standardized weights", 1992; as a fraction of the
+samples, as in Lou et al., "Scaling Riemannian diffusion models", 2023, on lattice fields.
 """
 
 import math
@@ -16,19 +16,19 @@ __all__ = ["effective_sample_size"]
 def effective_sample_size(
     log_target: Float[Tensor, " n"], log_model: Float[Tensor, " n"]
 ) -> Float64[Tensor, ""]:
-    """`(mean w)^2 / mean w^2` with `w = exp(log_target - log_model)`, of samples of the model.
+    """Compute `(mean w)^2 / mean w^2` of model samples, with `w = exp(log_target - log_model)`.
 
-    The target needs no partition function: a constant added to either argument changes nothing. A
-    part of the target that no sample reached goes unseen, so a model that lacks a mode may score
-    high; a test on the target's own samples would tell.
+    The target may be unnormalised: a constant added to either argument changes nothing. Modes of
+    the target that the model lacks are not detected, since no samples lie there; that needs a test
+    on samples of the target.
 
     Args:
-        log_target: log density of the target, up to a constant: minus the action of a lattice field
-            at its coupling. Minus infinity where the target is zero.
-        log_model: log density of the model, nats, against the same measure.
+        log_target: log density of the target up to a constant, such as minus the action of a
+            lattice field. Minus infinity where the target is zero.
+        log_model: log density of the model with respect to the same measure, nats.
 
     Returns:
-        A share in [1/n, 1]: 1 where the model is the target, 1/n where one sample has all weight.
+        A fraction in [1/n, 1]: 1 if model and target agree, 1/n if one sample has all the weight.
 
     Raises:
         ValueError: there are no samples, a log weight is NaN or infinite, or all weights are zero.
@@ -47,4 +47,4 @@ def effective_sample_size(
         )
     total, total_of_squares = log_weight.logsumexp(0), (2 * log_weight).logsumexp(0)
     share = (2 * total - total_of_squares - math.log(len(log_weight))).exp()
-    return share.clamp(1 / len(log_weight), 1)  # rounding
+    return share.clamp(1 / len(log_weight), 1)  # remove rounding errors

@@ -1,4 +1,4 @@
-"""Error bars over seeds."""
+"""Mean, standard deviation and confidence interval over seeds."""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ __all__ = ["SeedSpread", "seed_spread"]
 
 
 class SeedSpread(NamedTuple):
-    """A result over seeds.
+    """Summary of one result over several seeds.
 
     Attributes:
-        mean: over the seeds.
-        std: the sample's, divided by `n - 1`; flow matching papers report `mean +- std`.
-        half_width: of the 95 % confidence interval of the mean by Student's t. RSGM reports
-            `mean +- half_width`, 1.24 times `std` for five seeds. Say which one is meant.
-        n: how many seeds.
+        mean: mean over the seeds.
+        std: standard deviation (ddof 1); flow matching papers report `mean +- std`.
+        half_width: half width of the 95 % confidence interval of the mean by Student's t. RSGM
+            reports `mean +- half_width`, 1.24 times `std` for five seeds. State which is reported.
+        n: number of seeds.
     """
 
     mean: float
@@ -28,11 +28,11 @@ class SeedSpread(NamedTuple):
 
 
 def seed_spread(values: Sequence[float]) -> SeedSpread:
-    """Mean of one result over seeds that drive split and initialisation, and how sure it is.
+    """Summarise one result over seeds of split and initialisation.
 
     Raises:
-        ValueError: there are fewer than two values, or one is not finite: a run that failed is to
-            be reported, not averaged away.
+        ValueError: there are fewer than two values, or one is not finite: failed runs must be
+            reported, not averaged.
 
     Example:
         >>> spread = seed_spread([1.0, 2.0, 3.0, 4.0, 5.0])

@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy of two samples on one manifold, with its spread under equality.
+"""Maximum mean discrepancy of two samples on a manifold, with its null standard deviation.
 
 Sources: Gretton et al., "A kernel two-sample test", 2012, equations 3 and 5; Song et al., "Feature
 selection via dependence maximization", 2012, theorem 2, for the unbiased second moment.
@@ -15,16 +15,16 @@ __all__ = ["Discrepancy", "GaussianKernel", "discrepancy", "median_distance"]
 
 
 class GaussianKernel:
-    """Mean over bandwidths b of `exp(-|x - y|^2 / 2 b^2)`, `|x - y|` being the chord's length.
+    """Mean over bandwidths b of `exp(-|x - y|^2 / 2 b^2)`, with `|x - y|` the chordal distance.
 
-    In the coordinates of any embedding (unit vectors, (cos, sin) pairs, matrices) it is positive
-    definite, and only equal laws are at no discrepancy. With geodesic distances in place of chords
-    it is positive definite for every bandwidth on Euclidean spaces alone (Feragen, Lauze and
-    Hauberg, "Geodesic exponential kernels: when curvature and linearity conflict", 2015): on
-    spheres and tori, circles too, squared discrepancies can come out negative.
+    In the coordinates of any embedding (unit vectors, (cos, sin) pairs, matrices) it is a positive
+    definite and characteristic kernel: the discrepancy vanishes for equal distributions only. With
+    geodesic distances it would be positive definite for every bandwidth on Euclidean spaces only
+    (Feragen, Lauze and Hauberg, "Geodesic exponential kernels: when curvature and linearity
+    conflict", 2015): on circles, spheres and tori, squared discrepancies could become negative.
 
     Args:
-        bandwidths: one, such as `median_distance`, or several, which see several scales at once.
+        bandwidths: one, such as `median_distance`, or several for several scales.
 
     Raises:
         ValueError: a bandwidth is not positive.
@@ -45,18 +45,18 @@ class GaussianKernel:
 def median_distance(
     points: Float[Tensor, "n ..."], *, most: int = 2000, seed: int = 0
 ) -> Float64[Tensor, ""]:
-    """Median length of the chords between points: the usual bandwidth.
+    """Compute the median chordal distance between points, the usual bandwidth.
 
-    Take it from the data alone, not from data and samples: then all models are compared under one
-    kernel.
+    Compute it from the data only, not from data and samples, so that all models are compared with
+    the same kernel.
 
     Args:
         points: the data, two or more.
-        most: how many of them, drawn at random, stand for a larger set.
-        seed: of the draw, which is made on the CPU: the same on every device.
+        most: size of the random subset used for larger sets.
+        seed: seed of the subset, the same on every device.
 
     Raises:
-        ValueError: there are fewer than two points, or half of all chords have no length.
+        ValueError: there are fewer than two points, or the median distance is zero.
 
     Example:
         >>> median_distance(torch.tensor([[0.0], [1.0], [3.0]])).item()
@@ -76,10 +76,12 @@ class Discrepancy(NamedTuple):
     """Squared maximum mean discrepancy.
 
     Attributes:
-        unbiased: its expectation is zero where both samples follow one law; may be negative.
-        biased: with each point also compared to itself; never negative for a valid kernel.
-        null_std: standard deviation that `unbiased` has where both samples follow one law, here the
-            pooled sample's. Skewed to the right as it then is, `unbiased / null_std` is no z-score.
+        unbiased: unbiased estimate; may be negative, zero in expectation for equal distributions.
+        biased: estimate that compares each point to itself as well; never negative for a positive
+            definite kernel.
+        null_std: standard deviation of `unbiased` under the null hypothesis that both samples have
+            one distribution, estimated from the pooled sample. The null distribution is skewed to
+            the right, so `unbiased / null_std` is not a z-score.
     """
 
     unbiased: Float64[Tensor, ""]
@@ -94,18 +96,18 @@ def discrepancy(
     *,
     rows: int = 1024,
 ) -> Discrepancy:
-    """Compare two samples by a kernel, which has to be positive definite on their manifold.
+    """Estimate the squared MMD of two samples for a kernel that is positive definite.
 
     Args:
         x: points of one sample, in coordinates of an embedding; axes after the first are flattened.
-        y: points of the other.
-        gram: `(n, dim), (m, dim) -> (n, m)`, the kernel of all pairs: a `GaussianKernel`.
-        rows: how many points are compared at once; memory grows as `rows * (n + m)`.
+        y: points of the other sample.
+        gram: `(n, dim), (m, dim) -> (n, m)`, the kernel of all pairs, such as a `GaussianKernel`.
+        rows: number of points compared at once; memory grows as `rows * (n + m)`.
 
     Raises:
-        ValueError: a sample holds fewer than two points.
+        ValueError: a sample has fewer than two points.
 
-    Example: two points against two others, far away.
+    Example: two equal points against two equal points far away.
         >>> x, y = torch.tensor([[0.0], [0.0]]), torch.tensor([[99.0], [99.0]])
         >>> discrepancy(x, y, GaussianKernel(1.0)).unbiased.item()
         2.0
@@ -114,7 +116,7 @@ def discrepancy(
     if min(n, m) < 2:
         raise ValueError(f"a discrepancy needs two points in each sample, got {n} and {m}")
     pooled = torch.cat([x, y]).double().flatten(1)
-    # Off the diagonal: sums of each row over x and over y, and the sum of all squares.
+    # Without the diagonal: sums of each row over x and over y, and the sum of all squares.
     sums, squares, diagonal = [], 0.0, []
     for start in range(0, n + m, rows):
         kernel = gram(pooled[start : start + rows], pooled)
@@ -127,7 +129,7 @@ def discrepancy(
     (xx, xy), (_, yy) = sums[:n].sum(dim=0), sums[n:].sum(dim=0)
     unbiased = xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
     with_itself = (xx + diagonal[:n].sum()) / n**2 + (yy + diagonal[n:].sum()) / m**2
-    # The centred kernel's values of different pairs are uncorrelated, so pairs' variances add up.
+    # The centred kernel's values for different pairs are uncorrelated, so their variances add.
     pairs = 2 / (n * (n - 1)) + 2 / (m * (m - 1)) + 4 / (n * m)
     moment = _centred_second_moment(sums.sum(dim=1), squares)
     null_std = (pairs * moment.clamp(min=0)).sqrt()
@@ -137,7 +139,7 @@ def discrepancy(
 def _centred_second_moment(
     row_sums: Float64[Tensor, " n"], squares: Float64[Tensor, ""]
 ) -> Float64[Tensor, ""]:
-    """Unbiased mean square of `k(z, z')` less its conditional means, from sums off the diagonal."""
+    """Estimate E of the doubly centred kernel squared, unbiased, from off-diagonal sums."""
     n = len(row_sums)
     total = row_sums.sum().square() / ((n - 1) * (n - 2))
     return (squares + total - 2 / (n - 2) * row_sums.square().sum()) / (n * (n - 3))

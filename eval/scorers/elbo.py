@@ -1,10 +1,11 @@
-"""How variational tokenizers are scored: likelihood of black and white images, and its bound.
+"""Scores of a variational tokenizer: likelihood of black and white images, and its bound.
 
 Sources: Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders", 2016; as in Perez Rey,
 Menkovski and Portegies, "Diffusion variational autoencoders", 2020.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,64 +13,70 @@ from jaxtyping import Float
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from data import DataModule
-from eval.record import Scores
-from eval.scorers.scorer import Evaluation
+from data import Batch
+from eval.record import Record
+from eval.scorers.scorer import BatchedScorer, to_device
 from ldm import distributed
-from ldm.bottlenecks import Encoded, Variational
+from ldm.bottlenecks import Variational
 from ldm.config.compose import ConfigError
 from ldm.losses.reconstruction import bernoulli
-from ldm.randomness import step_generator
+from ldm.randomness import sample_generators
 from ldm.run.parts import Parts
 from ldm.tokenizers import Tokenizer
 from ldm.training.progress import progress_bar
 
-__all__ = ["ElboEvaluation"]
+__all__ = ["Elbo", "nats"]
 
 
 @dataclass
-class ElboEvaluation(Evaluation):
+class Elbo(BatchedScorer):
     """Scores a tokenizer with a posterior on the test split, in nats an image.
 
     `elbo` is `reconstruction - kl`: the mean log probability of an image given a latent of its
     posterior, and the divergence of that from the prior. `log_likelihood` weighs `importance`
     latents by p(z) / q(z | x); it is a bound too, that rises to the likelihood with their number.
-    Where draws are random walks, q is the heat kernel they approach.
+    Where draws are random walks, q is the heat kernel they approach. An image's latents are drawn
+    by its own number, so scores depend on neither the batch size nor the number of processes.
 
     Attributes:
-        importance: latents an image.
         batch_size: images; `importance` times as many latents are decoded at once.
         seed: of the latents.
+        importance: latents an image.
+
+    Raises:
+        ValueError: there are no latents.
     """
 
-    importance: int = 1000
     batch_size: int = 20
-    seed: int = 0
-    samples = 0  # none are drawn from a prior
+    importance: int = 1000
 
-    def check(self, data: DataModule, tokenizer: Tokenizer) -> None:
-        if not isinstance(tokenizer.bottleneck, Variational):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.importance < 1:
+            raise ValueError(f"importance must be 1 latent or more, got {self.importance}")
+
+    def check(self, parts: Parts) -> None:
+        bottleneck = parts.tokenizer.bottleneck
+        if not isinstance(bottleneck, Variational):
             raise ConfigError(
-                f"a {type(tokenizer.bottleneck).__name__} has no posterior, and so no likelihood: "
+                f"a {type(bottleneck).__name__} has no posterior, and so no likelihood: "
                 f"choose eval=classifier or eval=inception for images, eval=points for points"
             )
 
     @torch.no_grad()
-    def score(self, parts: Parts, scores: Scores) -> None:
-        tokenizer, device = parts.tokenizer, distributed.device()
+    def score(self, parts: Parts, record: Record) -> None:
         names = ("log_likelihood", "elbo", "kl", "reconstruction")
-        means = {name: MeanMetric().to(device) for name in names}
+        means = {name: MeanMetric().to(distributed.device()) for name in names}
         batches = self.batches(parts.data, "test")
         with progress_bar() as bar:
             task = bar.add_task("likelihood", total=len(batches), remarks="")
-            for number, batch in enumerate(batches):
-                x = batch["x"].to(device)
-                generator = step_generator(self.seed, distributed.rank(), number, device)
-                values = nats(tokenizer, x, self.importance, generator)
+            for batch in batches:
+                generators = sample_generators(self.seed, batch["index"].tolist())
+                values = nats(parts.tokenizer, to_device(batch), self.importance, generators)
                 for name, value in zip(names, values, strict=True):
                     means[name].update(value.float())
                 bar.update(task, advance=1)
-        scores.add(
+        record.add(
             {name: mean.compute() for name, mean in means.items()},
             split="test",
             n=len(parts.data.test_dataset),
@@ -81,15 +88,20 @@ class ElboEvaluation(Evaluation):
 
 
 def nats(
-    tokenizer: Tokenizer,
-    x: Float[Tensor, "b c h w"],
-    draws: int,
-    generator: torch.Generator | None = None,
+    tokenizer: Tokenizer, batch: Batch, draws: int, generators: Sequence[torch.Generator]
 ) -> tuple[Float[Tensor, " b"], ...]:
-    """Log likelihood, its bound, KL and mean log probability of the pixels, of each image."""
-    encoded: Encoded = tokenizer.encode({"x": x}, generator)
+    """Log likelihood, its bound, KL and mean log probability of the pixels, of each image.
+
+    Args:
+        tokenizer: with a posterior.
+        batch: with black and white images `x`, `(b, c, h, w)`.
+        draws: latents an image.
+        generators: one an image.
+    """
+    x, encoded = batch["x"], tokenizer.encode(batch, generators)
     raw = encoded.raw.repeat_interleave(draws, 0)
-    z = tokenizer.bottleneck.latent(raw, generator)
+    parts = zip(raw.split(draws), generators, strict=True)
+    z = torch.cat([tokenizer.bottleneck.latent(part, own) for part, own in parts])
     errors = bernoulli(x.repeat_interleave(draws, 0), tokenizer.decode(z)["x"])
     log_p = -errors.flatten(1).double().sum(1).view(len(x), draws)
     weighted = log_p - tokenizer.bottleneck.log_ratio(raw, z).view(len(x), draws)

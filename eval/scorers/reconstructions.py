@@ -1,54 +1,87 @@
 """Scores of a tokenizer: pairs of pictures, their distributions, and its codebook."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 
+from data import Batch, DataModule
 from data.images.grid import save_picture
-from eval.extractors import Extractor
 from eval.metrics import CodebookUsage, PairScores, to_uint8
-from eval.record import Scores
+from eval.record import Record
 from eval.scorers.distribution import DistributionScores
-from eval.scorers.scorer import Evaluation
+from eval.scorers.image_scorer import ImageScorer
+from eval.scorers.scorer import to_device
 from ldm import distributed
 from ldm.bottlenecks import DiscreteBottleneck
 from ldm.losses import LPIPS
 from ldm.run.folder import Run
 from ldm.run.parts import Parts
 
-__all__ = ["score_reconstructions"]
+__all__ = ["Reconstructions"]
+
+SHOWN = 32  # pairs in the picture
 
 
-@torch.no_grad()
-def score_reconstructions(
-    parts: Parts, evaluation: Evaluation, extractor: Extractor, scores: Scores, lpips: bool
-) -> None:
-    """Reconstruct the test split from the posterior's mode; writes `reconstructions.png`."""
-    data, tokenizer, device = parts.data, parts.tokenizer, distributed.device()
-    pairs = PairScores(LPIPS("alex") if lpips else None).to(device)
-    distance = DistributionScores(extractor, full=False).to(device)
-    usage = None
-    if isinstance(bottleneck := tokenizer.bottleneck, DiscreteBottleneck):
-        usage = CodebookUsage(bottleneck.vocabulary, bottleneck.groups).to(device)
-    for number, batch in enumerate(evaluation.batches(data, "test")):
-        x = batch["x"].to(device)
-        reconstruction, encoded = tokenizer.reconstruct({"x": x})
-        y = reconstruction["x"].float().clamp(-1, 1)
-        pairs.update(to_uint8(y), to_uint8(x))
-        distance.update(to_uint8(x), real=True)
-        distance.update(to_uint8(y), real=False)
+@dataclass
+class Reconstructions(ImageScorer):
+    """Reconstructs the test split from the posterior's mode; writes `reconstructions.png`.
+
+    `psnr`, `ssim`, and `lpips` if asked for, of each image and its reconstruction; the usage of
+    the codebook, where there is one; with an extractor, the Fréchet distance of both sets, too.
+
+    Attributes:
+        extractor: None for scores that need none.
+        lpips: also score pairs by LPIPS, whose weights are then needed.
+    """
+
+    extractor: Literal["inception", "classifier"] | None = None
+    lpips: bool = False
+
+    def check_weights(self, data: DataModule) -> None:
+        if self.lpips:
+            x = torch.zeros(1, *data.shape)
+            LPIPS("alex")(x, x)
+
+    @torch.no_grad()
+    def score(self, parts: Parts, record: Record) -> None:
+        data, tokenizer, device = parts.data, parts.tokenizer, distributed.device()
+        pairs = PairScores(LPIPS("alex") if self.lpips else None).to(device)
+        distance = extractor = usage = None
+        if self.extractor is not None:
+            extractor = self.build_extractor(data, record)
+            distance = DistributionScores(extractor, full=False).to(device)
+        if isinstance(bottleneck := tokenizer.bottleneck, DiscreteBottleneck):
+            usage = CodebookUsage(bottleneck.vocabulary, bottleneck.groups).to(device)
+        for number, batch in enumerate(map(to_device, self.batches(data, "test"))):
+            reconstruction, encoded = tokenizer.reconstruct(batch)
+            reconstruction["x"] = reconstruction["x"].float().clamp(-1, 1)
+            real, fake = to_uint8(batch["x"]), to_uint8(reconstruction["x"])
+            pairs.update(fake, real)
+            if distance is not None:
+                distance.update(real, real=True)
+                distance.update(fake, real=False)
+            if usage is not None:
+                usage.update(encoded.codes)
+            if number == 0 and distributed.rank() == 0:
+                path = Run(parts.config.run).folder / "reconstructions.png"
+                save_picture(path, data.show(_side_by_side(batch, reconstruction), columns=8))
+        protocol = {
+            "split": "test",
+            "n": len(data.test_dataset),
+            "posterior": "mode",
+            "pixels": "bytes",
+        }
+        record.add(pairs.compute(), **protocol)
+        if distance is not None:
+            named = {f"r{name}": value for name, value in distance.compute().items()}
+            record.add(named, **protocol, **extractor.protocol)
         if usage is not None:
-            usage.update(encoded.codes)
-        if number == 0 and distributed.rank() == 0:
-            shown = torch.stack([x[:32], y[:32]], 1).flatten(0, 1)  # each beside its original
-            path = Run(parts.config.run).folder / "reconstructions.png"
-            save_picture(path, data.show({"x": shown}, columns=8))
-    protocol = {
-        "split": "test",
-        "n": len(data.test_dataset),
-        "posterior": "mode",
-        "pixels": "bytes",
-    }
-    scores.add(pairs.compute(), **protocol)
-    named = {f"r{name}": value for name, value in distance.compute().items()}
-    scores.add(named, **protocol, **extractor.protocol)
-    if usage is not None:
-        scores.add({f"codebook_{k}": v for k, v in usage.compute().items()}, **protocol)
+            record.add({f"codebook_{k}": v for k, v in usage.compute().items()}, **protocol)
+
+
+def _side_by_side(batch: Batch, reconstruction: Batch) -> Batch:
+    """Some samples, each before its reconstruction."""
+    both = {**batch, **reconstruction}
+    pairs = {key: [batch[key][:SHOWN], both[key][:SHOWN]] for key in batch}
+    return {key: torch.stack(pair, 1).flatten(0, 1) for key, pair in pairs.items()}

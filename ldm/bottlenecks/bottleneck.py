@@ -1,6 +1,7 @@
 """What stands between an encoder and a decoder, and what it hands on."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtyping import Float, Int
@@ -22,6 +23,8 @@ class Encoded(NamedTuple):
         codes: indices in the codebook `(batch, *grid, codes per token)`, None when continuous.
         losses: scalars to be added to the training loss, unweighted.
         stats: detached scalars to be logged.
+        context: what the decoder, and the space of the latents, need to know of these samples: a
+            mask, sizes. It goes wherever the latents go.
     """
 
     latent: Float[Tensor, "batch channels *grid"]
@@ -29,6 +32,7 @@ class Encoded(NamedTuple):
     codes: Int[Tensor, "batch *grid group"] | None
     losses: dict[str, Tensor]
     stats: dict[str, Tensor]
+    context: dict[str, Tensor] = {}  # noqa: RUF012  never written to
 
 
 class Bottleneck(nn.Module, ABC):
@@ -45,6 +49,13 @@ class Bottleneck(nn.Module, ABC):
 
     in_channels: int
     """Feature channels asked of the encoder: twice the latent's for a Gaussian posterior."""
+
+    def on_grid(self, grid: Sequence[int]) -> None:
+        """Declare latents on a grid of this size, where only their channels were given.
+
+        Whoever builds a tokenizer calls it with the grid of the encoder's features, so that no
+        configuration repeats what the encoder and the data decide.
+        """
 
     @abstractmethod
     def forward(
@@ -84,7 +95,7 @@ class Variational(Bottleneck):
 
 
 class DiscreteBottleneck(Bottleneck):
-    """A bottleneck whose latents are rows of a codebook."""
+    """A bottleneck whose latents are rows of a codebook; `raw` is codes."""
 
     vocabulary: int
     """How many codes a codebook has."""

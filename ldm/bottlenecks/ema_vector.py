@@ -10,9 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, distributed
 
-from ldm.bottlenecks.bottleneck import Encoded
 from ldm.bottlenecks.vector import VectorQuantizer
-from ldm.randomness import Generators
 
 __all__ = ["EMAVectorQuantizer"]
 
@@ -35,6 +33,7 @@ class EMAVectorQuantizer(VectorQuantizer):
         decay: of the running sums, a step.
         epsilon: added to each count, in tokens.
         beta: weight of the commitment.
+        unquantized: as for `VectorQuantizer`.
 
     Raises:
         ValueError: the features do not have the latent's channels.
@@ -56,8 +55,9 @@ class EMAVectorQuantizer(VectorQuantizer):
         decay: float = 0.99,
         epsilon: float = 1e-5,
         beta: float = 0.25,
+        unquantized: bool = False,
     ) -> None:
-        super().__init__(shape, codes, beta=beta)
+        super().__init__(shape, codes, beta=beta, unquantized=unquantized)
         self.decay, self.epsilon = decay, epsilon
         self.weights = (0.0, beta)
         codebook = self.codebook.detach()
@@ -72,17 +72,8 @@ class EMAVectorQuantizer(VectorQuantizer):
             self.counts.fill_(1)
             self.sums.copy_(self.codebook)
 
-    def forward(
-        self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
-    ) -> Encoded:
-        encoded = super().forward(h, generator)
-        if self.training and torch.is_grad_enabled():
-            tokens = encoded.raw.detach().movedim(1, -1).flatten(0, -2)
-            self.update(tokens, encoded.codes.flatten())
-        return encoded
-
     @torch.no_grad()
-    def update(self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"]) -> None:
+    def learn(self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"]) -> None:
         """Move the codebook by the tokens of this step; every rank must call it together."""
         ones = tokens.new_ones(len(tokens), 1)
         # One tensor, so one reduction: counts in the last column.

@@ -41,6 +41,9 @@ class Gaussian(Variational):
         self.space = Flat(shape)
         self.in_channels = 2 * self.space.shape[0]
 
+    def on_grid(self, grid: Sequence[int]) -> None:
+        self.space = Flat([self.space.shape[0], *grid])
+
     def forward(
         self, h: Float[Tensor, "batch features *grid"], generator: Generators = None
     ) -> Encoded:

@@ -72,15 +72,18 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
             normalize = "l2" if width > 2 else "none"
         if normalize not in ("l2", "none", "clip"):
             raise ValueError(f'normalize is "l2", "none", "clip" or None, got {normalize!r}')
-        # On S^0, two points, nothing moves: signs count as real numbers.
-        if normalize == "l2" and width > 1:
-            self.manifold = Power(Sphere(width - 1), groups, grid)
-        self.on_spheres = self.manifold is not None and not flat
-        self.space = self.manifold if self.on_spheres else Flat(shape)
-        self.groups, self.vocabulary = groups, codes
-        self.normalize, self.beta = normalize, beta
+        self.groups, self.width, self.vocabulary = groups, width, codes
+        self.normalize, self.beta, self.flat = normalize, beta, flat
+        self.on_grid(grid)
         self.codebook = nn.Parameter(torch.empty(codes, width))
         self.reset_parameters()
+
+    def on_grid(self, grid: Sequence[int]) -> None:
+        # On S^0, two points, nothing moves: signs count as real numbers.
+        if self.normalize == "l2" and self.width > 1:
+            self.manifold = Power(Sphere(self.width - 1), self.groups, grid)
+        self.on_spheres = self.manifold is not None and not self.flat
+        self.space = self.manifold if self.on_spheres else Flat([self.in_channels, *grid])
 
     def reset_parameters(self) -> None:
         """Draw the codebook anew."""

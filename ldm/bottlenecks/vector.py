@@ -32,9 +32,8 @@ __all__ = ["VectorQuantizer"]
 class VectorQuantizer(DiscreteBottleneck):
     """Replaces each token by the nearest row of a learned codebook.
 
-    The loss `codebook` is <(q - sg z)^2> + beta <(sg q - z)^2>. Priors learn the latent before
-    quantisation, which is therefore `raw`, and `decodable` quantises what they generate (Rombach
-    et al. 2022).
+    The loss `codebook` is <(q - sg z)^2> + beta <(sg q - z)^2>. Codes are `raw`, and priors learn
+    them or their rows; `decodable` quantises what they generate.
 
     Args:
         shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
@@ -44,6 +43,8 @@ class VectorQuantizer(DiscreteBottleneck):
         legacy: weigh the codebook's term with `beta` instead, as the published VQ-GAN and latent
             diffusion models do.
         init: "uniform" within 1/codes of zero, "symmetric" within one, or "sphere".
+        unquantized: let priors learn the latent before quantisation, which is then `raw`, as the
+            published latent diffusion models on VQ tokenizers do (Rombach et al. 2022).
 
     Raises:
         ValueError: the features do not have the latent's channels, or `init` is unknown.
@@ -63,8 +64,10 @@ class VectorQuantizer(DiscreteBottleneck):
         beta: float = 0.25,
         legacy: bool = False,
         init: str = "uniform",
+        unquantized: bool = False,
     ) -> None:
         super().__init__()
+        self.unquantized = unquantized
         self.space = Flat(shape)
         self.in_channels = self.space.shape[0]
         self.vocabulary = codes
@@ -77,6 +80,9 @@ class VectorQuantizer(DiscreteBottleneck):
         """Draw the codebook anew."""
         fill_codebook(self.codebook, self.init)
 
+    def on_grid(self, grid: Sequence[int]) -> None:
+        self.space = Flat([self.in_channels, *grid])
+
     def forward(
         self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
     ) -> Encoded:
@@ -84,12 +90,17 @@ class VectorQuantizer(DiscreteBottleneck):
         codes = nearest(z.flatten(0, -2), self._rows()).view(z.shape[:-1])
         q = self._look_up(codes)
         losses = {"codebook": quantization_loss(z, q, *self.weights)}
-        return Encoded(join(snap(z, q)), join(z), codes, losses, usage(codes, self.vocabulary))
+        raw = join(z) if self.unquantized else codes
+        encoded = Encoded(join(snap(z, q)), raw, codes, losses, usage(codes, self.vocabulary))
+        if self.training and torch.is_grad_enabled():
+            self.learn(z.detach().flatten(0, -2), codes.flatten())
+        return encoded
 
-    def latent(
-        self, raw: Float[Tensor, "batch channels *grid"], generator: Generators = None
-    ) -> Float[Tensor, "batch channels *grid"]:
-        return raw
+    def learn(self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"]) -> None:
+        """Move the codebook by the tokens of a training step, where no gradient does."""
+
+    def latent(self, raw: Tensor, generator: Generators = None) -> Tensor:
+        return raw if self.unquantized else self.codes_to_latent(raw)
 
     def decodable(
         self, latent: Float[Tensor, "batch channels *grid"]

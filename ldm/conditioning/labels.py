@@ -1,49 +1,40 @@
-"""Conditions a prior is trained with, and the empty condition that guidance needs."""
+"""Class labels."""
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
-from ldm.randomness import Generators, uniform
+from ldm.conditioning.condition import Condition
 
-__all__ = ["LabelDropout"]
-
-Condition = dict[str, Tensor]
+__all__ = ["Labels"]
 
 
-class LabelDropout:
+class Labels(Condition):
     """Class labels, some of which are replaced by a null label in training (Ho and Salimans 2022).
 
     Args:
         classes: how many labels there are; the null label is the next number.
         rate: share of labels dropped in training.
 
+    Raises:
+        ValueError: there are no classes, or the rate is no share.
+
     Example:
-        >>> LabelDropout(10).null({"label": torch.tensor([3, 4])})
-        {'label': tensor([10, 10])}
+        >>> Labels(10).null(torch.tensor([3, 4]))
+        tensor([10, 10])
     """
 
     def __init__(self, classes: int, rate: float = 0.1) -> None:
-        self.classes, self.rate = classes, rate
-
-    def keep(self, condition: Condition) -> Condition:
-        """The part of a condition that the backbone reads.
-
-        Raises:
-            ValueError: labels are absent.
-        """
-        if "label" not in condition:
+        super().__init__(rate)
+        if classes < 1:
             raise ValueError(
-                "this prior is class-conditional but the batch has no label: use labelled data, "
-                "or set prior.conditioning=null and prior.backbone.classes=0"
+                f"labels need 1 class or more, and the data has {classes}: use labelled data, or "
+                f"set prior.conditioning=null"
             )
-        return {"label": condition["label"]}
+        self.classes = classes
 
-    def drop(self, condition: Condition, generator: Generators = None) -> Condition:
-        """Replace a random share of labels by the null label."""
-        label = condition["label"]
-        dropped = uniform((len(label),), generator, label.device) < self.rate
-        return {"label": torch.where(dropped, self.classes, label)}
+    def null(self, value: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+        return torch.full_like(value, self.classes)
 
-    def null(self, condition: Condition) -> Condition:
-        """Replace all labels by the null label."""
-        return {"label": torch.full_like(condition["label"], self.classes)}
+    def example(self, n: int) -> Int[Tensor, " n"]:
+        return torch.arange(n) % self.classes

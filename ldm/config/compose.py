@@ -2,21 +2,20 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from itertools import product
-from typing import Any
 
-import hydra
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from ldm.config.groups import CONFIGS, keys_of, members
-from ldm.config.hints import exchanged, explain, unfit
-from ldm.config.signatures import ConfigError, check_arguments, check_type, refuse_unknown, suggest
+from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
+from ldm.config.hints import exchanged, explain
+from ldm.config.signatures import ConfigError, suggest
+from ldm.config.validate import validate
 
 __all__ = [
     "ConfigError",
@@ -25,29 +24,9 @@ __all__ = [
     "name_run",
     "overridden",
     "resolved",
-    "validate",
 ]
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors say it all
-
-ALLOWED = (
-    "ldm",
-    "data",
-    "eval",
-    "torch.nn",
-    "torch.optim",
-    "diffusers.schedulers",
-)
-"""Packages whose classes a configuration may name: one that came with a run can call nothing else.
-Functions are another matter, some of them write files."""
-
-FUNCTIONS = ("ldm.training.records",)
-"""Modules of which functions may be named, too: makers of loggers."""
-
-STAGE_KEYS = {"checkpoint", "training"}  # what a stage has beside the arguments of its model
-
-KINDS = {"run": str, "seed": int, "stages": list[str], "stage": str | None, "describe": bool}
-"""Types of what belongs to no group."""
 
 
 def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
@@ -65,7 +44,8 @@ def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
     overrides = list(overrides)
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         try:
-            config = hydra_compose("train", overrides, return_hydra_config=True)
+            given = [*overrides, *search_path()]
+            config = hydra_compose("train", given, return_hydra_config=True)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise ConfigError(explain(error, overrides)) from error
     experiment = config.hydra.runtime.choices.get("experiment")
@@ -118,10 +98,12 @@ def name_run(config: DictConfig, experiment: str | None, job: Iterable[str] = ()
 
 def resolved(config: DictConfig) -> DictConfig:
     """A copy without interpolations, checked."""
+    config = config.copy()
+    for node in (config.get(key) for key in list(config)):
+        if isinstance(node, DictConfig) and True in node:  # how YAML reads a bare `on:`
+            node["on"] = node.pop(True)
     try:
-        OmegaConf.resolve(config := config.copy())
-    except InterpolationKeyError as error:
-        raise ConfigError(unfit(config, str(error))) from error
+        OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
     if missing := sorted(OmegaConf.missing_keys(config)):
@@ -141,7 +123,7 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
         key, equals, value = override.partition("=")
         if not equals:
             raise ConfigError(f"expected key=value, got {override!r}")
-        if (CONFIGS / key).is_dir():
+        if is_group(key):
             if value not in members(key):
                 raise ConfigError(f"no {key} {value!r}{suggest(value, members(key))}")
             config[key] = _group(key, value)
@@ -154,75 +136,6 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
 
 def _group(group: str, member: str) -> DictConfig:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = hydra_compose("train", [f"{group}={member}"])
+        config = hydra_compose("train", [f"{group}={member}", *search_path()])
     OmegaConf.set_struct(config, False)
     return config[group]
-
-
-def validate(config: DictConfig) -> None:
-    """Check that every target may be called and has the arguments it is given.
-
-    Raises:
-        ConfigError: with the place, and the nearest right name or the type that is expected.
-    """
-    root = OmegaConf.load(CONFIGS / "train.yaml")
-    known = [key for key in root if key != "defaults"]
-    known += [next(iter(d)) for d in root.defaults if isinstance(d, DictConfig)]
-    refuse_unknown("", config.keys(), known)
-    for key, kind in KINDS.items():
-        check_type(key, OmegaConf.to_object(config).get(key), kind)
-    if config.run == "":
-        raise ConfigError("run is empty: name a folder, run=runs/mine")
-    if config.seed < 0:
-        raise ConfigError(f"seed must not be negative, got {config.seed}")
-    needed = ["data", "tokenizer", "eval", "trainer"]
-    if "prior" in (config.stages if config.stage is None else [config.stage]):
-        needed += ["prior", "sampler"]
-    for group in needed:
-        if config.get(group) is None:
-            raise ConfigError(f"no {group} is named: {group}={' | '.join(members(group))}")
-    for place, node in _targets(config):
-        target = locate(node["_target_"], place)
-        extra = set() if "." in place else STAGE_KEYS
-        given = OmegaConf.to_container(node)
-        check_arguments(place, target, {k: v for k, v in given.items() if k not in extra})
-
-
-def locate(name: str, place: str = "") -> Callable[..., Any]:
-    """The class of a dotted name, or the maker of a logger, if it is of an allowed package.
-
-    Raises:
-        ConfigError: not there, or not allowed.
-    """
-    allowed = f"targets must be classes of {', '.join(ALLOWED)}"
-    refused = f"{place or 'config'}._target_={name} is refused: {allowed}"
-    if not _within(name, ALLOWED) and not _within(name, ["diffusers"]):
-        raise ConfigError(refused)
-    try:
-        target = hydra.utils.get_object(name)
-    except Exception as error:  # whatever importing a module may raise
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{place}._target_={name} cannot be found: {reason}") from error
-    # A name may lead out of its package, as data.images.folder.os.system does: its home decides.
-    home = getattr(target, "__module__", None) or ""
-    packages = ALLOWED if inspect.isclass(target) else FUNCTIONS
-    if not callable(target) or not _within(home, packages):
-        raise ConfigError(refused)
-    return target
-
-
-def _within(name: str, packages: Iterable[str]) -> bool:
-    return any(name == package or name.startswith(package + ".") for package in packages)
-
-
-def _targets(node: Any, place: str = "") -> Iterator[tuple[str, dict]]:
-    if isinstance(node, DictConfig):
-        if "_target_" in node:
-            yield place, node
-        children = node.items()
-    elif isinstance(node, ListConfig):
-        children = enumerate(node)
-    else:
-        return
-    for key, child in children:
-        yield from _targets(child, f"{place}.{key}" if place else str(key))

@@ -1,25 +1,56 @@
 """The configuration files there are: groups, their members, and the keys within."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-__all__ = ["CONFIGS", "keys_of", "members"]
+from ldm.config.signatures import ConfigError
+
+__all__ = ["CONFIGS", "folders", "is_group", "keys_of", "members", "search_path"]
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
+def folders() -> list[Path]:
+    """Where configurations lie: the shipped ones, and the user's own in the folder LDM_CONFIGS.
+
+    Raises:
+        ConfigError: LDM_CONFIGS names no folder.
+    """
+    own = os.environ.get("LDM_CONFIGS")
+    if not own:
+        return [CONFIGS]
+    folder = Path(own).expanduser().resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"LDM_CONFIGS={own} is no folder: name one that is laid out as configs/")
+    return [CONFIGS, folder]
+
+
+def search_path() -> list[str]:
+    """The override that makes Hydra look in all of `folders`."""
+    own = [f"file://{folder}" for folder in folders()[1:]]
+    return [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+
+
+def is_group(key: str) -> bool:
+    """Whether a key is that of a configuration group: `sampler`, `prior/backbone`."""
+    return any((folder / key).is_dir() for folder in folders())
+
+
 def members(group: str) -> list[str]:
     """Names of a configuration group's files, but not of the groups that its files choose from."""
-    folder = CONFIGS / group
-    files = [OmegaConf.load(path) for path in folder.glob("*.yaml")]
-    choices = [
-        one for file in files for one in file.get("defaults", []) if isinstance(one, DictConfig)
-    ]
-    inner = {key for one in choices for key in one}
-    names = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml")]
-    return sorted(str(name) for name in names if name.parts[0] not in inner)
+    found = set()
+    for folder in (root / group for root in folders()):
+        files = [OmegaConf.load(path) for path in folder.glob("*.yaml")]
+        choices = [
+            one for file in files for one in file.get("defaults", []) if isinstance(one, DictConfig)
+        ]
+        inner = {key for one in choices for key in one}
+        names = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml")]
+        found |= {str(name) for name in names if name.parts[0] not in inner}
+    return sorted(found)
 
 
 def keys_of(node: Any, place: str = "") -> list[str]:

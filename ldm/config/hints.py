@@ -5,28 +5,28 @@ import inspect
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ldm.config.groups import CONFIGS, keys_of, members
+from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
 from ldm.config.signatures import suggest
 
-__all__ = ["exchanged", "explain", "unfit"]
+__all__ = ["exchanged", "explain"]
 
 
 def explain(error: Exception, overrides: list[str]) -> str:
-    """Hydra's complaint, with the nearest right name where one override's name is wrong."""
+    """Name the override that Hydra complains of, with the nearest right name."""
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         if key.startswith("hydra"):
             continue
-        if (CONFIGS / key).is_dir():
+        if is_group(key):
             if value not in members(key):
                 return f"no {key} {value!r}{suggest(value, members(key))}"
             continue
-        groups = [o for o in overrides if (CONFIGS / o.partition("=")[0]).is_dir()]
+        groups = [o for o in overrides if is_group(o.partition("=")[0])]
         try:
-            config = hydra_compose("train", groups)
+            config = hydra_compose("train", [*groups, *search_path()])
         except (HydraException, OmegaConfBaseException, ValueError):
             continue
         if OmegaConf.select(config, key, default=inspect) is inspect:
@@ -34,26 +34,16 @@ def explain(error: Exception, overrides: list[str]) -> str:
     return f"the configuration cannot be composed: {error}"
 
 
-def unfit(config: DictConfig, error: str) -> str:
-    """Which groups do not go together, where one takes a number from another that has it not."""
-    wanted = error.split("'")[1]  # Interpolation key 'tokenizer.bottleneck.shape.0' not found
-    other = wanted.partition(".")[0]
-    parts = OmegaConf.to_container(config, resolve=False).items()
-    groups = [key for key, part in parts if wanted in str(part) and (CONFIGS / key).is_dir()]
-    if not groups:
-        return error
-    return (
-        f"{groups[0]} takes {wanted}, which is not there: this {groups[0]}= is not for this "
-        f"{other}=; choose another {groups[0]}={' | '.join(members(groups[0]))}"
-    )
-
-
 def exchanged(experiment: str | None, overrides: list[str]) -> str:
-    """Where other group members are asked for than an experiment has, that its settings are not."""
+    """Say, if the command line swaps a group that the experiment sets, whom its settings are for.
+
+    An experiment's overrides were written for its own choice of groups.
+    """
     if experiment is None:
         return ""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        own = hydra_compose("train", [f"experiment={experiment}"], return_hydra_config=True)
+        given = [f"experiment={experiment}", *search_path()]
+        own = hydra_compose("train", given, return_hydra_config=True)
     choices = own.hydra.runtime.choices
     asked = dict(override.split("=", 1) for override in overrides if "=" in override)
     others = {key: choices[key] for key in asked if choices.get(key, asked[key]) != asked[key]}

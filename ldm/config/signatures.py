@@ -6,7 +6,14 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
-__all__ = ["ConfigError", "check_arguments", "check_type", "refuse_unknown", "suggest"]
+__all__ = [
+    "ConfigError",
+    "check_arguments",
+    "check_type",
+    "parameters",
+    "refuse_unknown",
+    "suggest",
+]
 
 HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_convert_"}
 ANY = inspect.Parameter.empty
@@ -22,7 +29,7 @@ def check_arguments(place: str, target: Callable, given: Mapping[str, Any]) -> N
     Raises:
         ConfigError: with the place, and the nearest right name or the type that is expected.
     """
-    kinds, rest = _parameters(target)
+    kinds, rest = parameters(target)
     names = given.keys() - HYDRA_KEYS
     if rest is None:
         refuse_unknown(place, [name for name in given if name in names], kinds)
@@ -62,7 +69,7 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
     return f": choose one of {', '.join(known[:30])}" if known else ""
 
 
-def _parameters(target: Callable) -> tuple[dict[str, Any], Any]:
+def parameters(target: Callable) -> tuple[dict[str, Any], Any]:
     """Types of the named parameters, and that of all others, None where there are no others."""
     kinds: dict[str, Any] = {}
     for one in target.__mro__ if inspect.isclass(target) else [target]:

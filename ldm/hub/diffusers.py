@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ldm.networks.embedders import position_embedding
+from ldm.networks.images.patches import position_embedding
 
 __all__ = [
     "autoencoder_kl_from_diffusers",

@@ -1,7 +1,8 @@
-"""What tokenizers are trained to minimise, and their discriminators."""
+"""Losses of tokenizers: reconstruction, perceptual and adversarial."""
 
 from ldm.losses.adversarial import Adversarial
 from ldm.losses.lpips import LPIPS
 from ldm.losses.reconstruction import ReconstructionLoss
+from ldm.losses.regularizer import Regularizer
 
-__all__ = ["LPIPS", "Adversarial", "ReconstructionLoss"]
+__all__ = ["LPIPS", "Adversarial", "ReconstructionLoss", "Regularizer"]

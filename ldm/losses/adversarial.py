@@ -1,7 +1,7 @@
-"""Adversarial losses, and their weight against a reconstruction loss.
+"""Adversarial losses, and their adaptive weights relative to a reconstruction loss.
 
-Sources: Lim and Ye 2017 (hinge), Goodfellow et al. 2014 (vanilla), Esser et al. 2021 (VQGAN) and
-Wang et al. 2024 (GSQ) for the adaptive weights and for logits averaged before the loss.
+Sources: Lim and Ye 2017 (hinge); Goodfellow et al. 2014 (vanilla); Esser et al. 2021 (VQGAN) and
+Wang et al. 2024 (GSQ) for the adaptive weights; GSQ for logits averaged before the loss.
 """
 
 from collections.abc import Iterator
@@ -19,42 +19,42 @@ Scalar = Float[Tensor, ""]
 
 
 def hinge_generator(fake: Logits) -> Scalar:
-    """`-mean fake`."""
+    """Compute `-mean(fake)`."""
     return -fake.mean()
 
 
 def vanilla_generator(fake: Logits) -> Scalar:
-    """`-log sigmoid`, averaged over all logits."""
+    """Compute `-log sigmoid(fake)`, averaged over all logits."""
     return softplus(-fake).mean()
 
 
 def non_saturating_generator(fake: Logits) -> Scalar:
-    """`-log sigmoid` of each sample's mean logit: one verdict a sample, not one a patch."""
+    """Compute `-log sigmoid` of each sample's mean logit, averaged over samples."""
     return softplus(-_per_sample(fake)).mean()
 
 
 def hinge_discriminator(real: Logits, fake: Logits) -> Scalar:
-    """Half of `relu(1 - real) + relu(1 + fake)`: zero once all are beyond their margins."""
+    """Compute half of `relu(1 - real) + relu(1 + fake)`, averaged over all logits."""
     return (relu(1 - real).mean() + relu(1 + fake).mean()) / 2
 
 
 def vanilla_discriminator(real: Logits, fake: Logits) -> Scalar:
-    """Half of the two cross entropies, averaged over all logits."""
+    """Compute half of the sum of both cross entropies, averaged over all logits."""
     return (softplus(-real).mean() + softplus(fake).mean()) / 2
 
 
 def non_saturating_discriminator(real: Logits, fake: Logits) -> Scalar:
-    """Half of the two cross entropies of each sample's mean logit."""
+    """Compute half of the sum of both cross entropies of each sample's mean logit."""
     return vanilla_discriminator(_per_sample(real), _per_sample(fake))
 
 
 def vqgan_ratio(reconstruction: Scalar, adversarial: Scalar) -> Scalar:
-    """Of two gradient norms, at most 10,000; the guard is the released models', 1e-4."""
+    """Compute the ratio of two gradient norms, at most 1e4; the published 1e-4 in the divisor."""
     return (reconstruction / (adversarial + 1e-4)).clamp(max=1e4)
 
 
 def gsq_ratio(reconstruction: Scalar, adversarial: Scalar) -> Scalar:
-    """Of two gradient norms, at most 1,000; the divisor at least 1e-3; NaN gives 1."""
+    """Compute the ratio of two gradient norms, at most 1e3; divisor at least 1e-3; NaN gives 1."""
     return (reconstruction / adversarial.clamp(min=1e-3)).nan_to_num(nan=1.0).clamp(max=1e3)
 
 
@@ -72,21 +72,22 @@ ADAPTIVE_RATIOS = {"vqgan": vqgan_ratio, "gsq": gsq_ratio}
 
 
 class Adversarial(nn.Module):
-    """A discriminator, what it learns from, and what a tokenizer learns from it.
+    """A discriminator with its own loss and the adversarial loss of the tokenizer.
 
     Args:
-        discriminator: data `(batch, ...)` to logits `(batch, ...)`, one or many a sample.
+        discriminator: maps data `(batch, ...)` to logits `(batch, ...)`, one or more per sample.
         generator: name of the tokenizer's loss, see `GENERATOR_LOSSES`.
-        discriminator_loss: name of the discriminator's, see `DISCRIMINATOR_LOSSES`.
-        weight: of the tokenizer's loss.
-        start: samples seen before either is trained; until then the discriminator is not called.
-        adaptive: "vqgan" or "gsq" to multiply the weight by the ratio of the gradients' norms of
-            the reconstruction and the adversarial loss at the decoder's last layer; None for 1.
+        discriminator_loss: name of the discriminator's loss, see `DISCRIMINATOR_LOSSES`.
+        weight: weight of the tokenizer's adversarial loss.
+        start: number of training samples after which both losses start; until then the
+            discriminator is not called.
+        adaptive: "vqgan" or "gsq" multiply the weight by the ratio of the norms of the gradients of
+            the reconstruction and the adversarial loss at the decoder's last layer; None does not.
 
     Raises:
-        ValueError: a name is not among those known.
+        ValueError: a name is unknown.
 
-    Example: GSQ's choice, non-saturating against hinge.
+    Example: GSQ's choice, non-saturating loss for the tokenizer, hinge for the discriminator.
         >>> discriminator = nn.Conv2d(3, 1, 4, 4)
         >>> adversarial = Adversarial(discriminator, "non_saturating", "hinge", weight=0.1)
         >>> real, fake = torch.zeros(2, 3, 8, 8), torch.ones(2, 3, 8, 8)
@@ -118,20 +119,20 @@ class Adversarial(nn.Module):
         last_layer: Tensor | None,
         samples: int,
     ) -> tuple[Scalar, dict[str, Scalar]]:
-        """What the tokenizer's loss grows by, weighted; the discriminator gets no gradient.
+        """Compute the tokenizer's weighted loss; the discriminator gets no gradient.
 
         Args:
-            reconstruction: what the decoder made, with its graph.
-            nll: the reconstruction loss, which the adaptive weight balances this one with.
-            last_layer: weight of the decoder's last layer; read by adaptive weights only. Keep that
-                layer out of what `torch.compile` compiles: a compiled region has one backward pass
-                for all its weights, so two more of it would be paid for each step, and PyTorch
-                refuses them if its first one, before `start`, was free to overwrite its buffers.
-            samples: seen so far in training.
+            reconstruction: the decoder's output, with its graph.
+            nll: the reconstruction loss, for the adaptive weight.
+            last_layer: weight of the decoder's last layer; used by adaptive weights only. Exclude
+                that layer from `torch.compile`: a compiled region has one backward pass for all
+                its weights, so the two extra gradients would cost two full passes per step, and
+                PyTorch raises an error if the first pass, before `start`, reused its buffers.
+            samples: training samples seen so far.
 
         Raises:
-            ValueError: an adaptive weight has no last layer to look at, or one that the
-                reconstruction does not depend on.
+            ValueError: the adaptive weight needs a last layer and none is given, or the
+                reconstruction does not depend on it.
         """
         if samples < self.start:
             return reconstruction.new_zeros((), requires_grad=True), {}
@@ -148,7 +149,7 @@ class Adversarial(nn.Module):
         fake: Float[Tensor, "batch ..."],
         samples: int,
     ) -> tuple[Scalar, dict[str, Scalar]]:
-        """What the discriminator minimises; the tokenizer that made `fake` gets no gradient."""
+        """Compute the discriminator's loss; the tokenizer that made `fake` gets no gradient."""
         if samples < self.start:
             return real.new_zeros((), requires_grad=True), {}
         logits_real = _wide(self.discriminator(real))
@@ -164,7 +165,7 @@ class Adversarial(nn.Module):
 def _gradient_norm(loss: Scalar, last_layer: Tensor | None) -> Scalar:
     if last_layer is None:
         raise ValueError("an adaptive weight needs the weight of the decoder's last layer")
-    # The graph is kept: the training step's own backward pass is still to come.
+    # Keep the graph for the backward pass of the training step.
     (gradient,) = torch.autograd.grad(loss, last_layer, retain_graph=True, allow_unused=True)
     if gradient is None:
         raise ValueError(
@@ -176,7 +177,7 @@ def _gradient_norm(loss: Scalar, last_layer: Tensor | None) -> Scalar:
 
 @contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
-    """Graphs built inside lead through the module, not to its parameters."""
+    """Build graphs that pass gradients through the module but not to its parameters."""
     trained = [p for p in module.parameters() if p.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
@@ -198,5 +199,5 @@ def _per_sample(logits: Logits) -> Float[Tensor, " batch"]:
 
 
 def _wide(x: Tensor) -> Tensor:
-    # Half precision comes out of autocast; means and norms need more.
+    # Logits are in half precision under autocast, which is too coarse for means and norms.
     return x.to(torch.promote_types(x.dtype, torch.float32))

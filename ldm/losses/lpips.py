@@ -1,4 +1,4 @@
-"""LPIPS: how different two pictures look, by the features of a network that sees.
+"""LPIPS, a perceptual distance between images from the features of a pretrained classifier.
 
 Source: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric",
 2018, equation 1, with version 0.1 of its weights.
@@ -22,12 +22,13 @@ __all__ = ["LPIPS"]
 
 
 class Trunk(NamedTuple):
-    """A classifier's convolutions, and the layers whose features are compared.
+    """The convolutional part of a classifier, and the layers whose features are used (taps).
 
     Attributes:
         weights: name of its published weights.
-        smallest: pixels a side, below which its pools have nothing left.
-        channels: channels of each tap: the last ReLU before each pool of VGG, each of AlexNet.
+        smallest: smallest side of an image, in pixels, that all pooling layers accept.
+        channels: channels of each tap: the last ReLU before each pooling of VGG, every ReLU of
+            AlexNet.
     """
 
     weights: str
@@ -44,26 +45,27 @@ TRUNKS = {
 HEAD = re.compile(r"lin(\d)\.model\.1\.weight")  # in the authors' files, five to a network
 
 MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-"""ImageNet's, of channels in [-1, 1]."""
+"""Mean and standard deviation of ImageNet's channels in [-1, 1]."""
 
 
 class LPIPS(nn.Module):
-    """Learned perceptual distance of pairs of pictures; frozen, always in evaluation mode.
+    """Learned perceptual distance of pairs of images; frozen, always in evaluation mode.
 
-    Tables report `alex` in evaluation and train with `vgg`. The distance depends on resolution: do
-    not resize. One-channel pictures are repeated to three. On the meta device no weights are
-    loaded: call `load` once the module has memory.
+    Papers train with `vgg` and report `alex`. The distance depends on resolution: do not resize.
+    One-channel images are repeated to three. On the meta device no weights are loaded: call `load`
+    once the module has memory.
 
     Args:
         network: `vgg` (VGG-16) or `alex` (AlexNet).
         weights: file of torchvision's weights of that network; by default cached or downloaded.
         heads: file of the weights of the five taps; by default the one that TorchMetrics ships.
-        input_range: pictures in [-1, 1] are mapped to this range before the network's scaling.
-            (0, 1) repeats the training of GSQ, whose loss weights are tuned to that slip.
+        input_range: images in [-1, 1] are mapped to this range before the network's normalisation.
+            (0, 1) reproduces GSQ, which by mistake trained with images in [0, 1] here and tuned its
+            loss weights to that.
 
     Raises:
-        BadCheckpoint: the weights cannot be had, or a file is damaged or of another network.
-        ValueError: unknown network.
+        BadCheckpoint: weights are missing, damaged or belong to another network.
+        ValueError: the network is unknown.
 
     Example:
         >>> with torch.device("meta"):
@@ -96,7 +98,7 @@ class LPIPS(nn.Module):
             self.load()
 
     def train(self, mode: bool = True) -> "LPIPS":
-        """Stays in evaluation mode, also inside a model that trains."""
+        """Stay in evaluation mode, also inside a model that trains."""
         return super().train(False)
 
     def forward(
@@ -104,10 +106,10 @@ class LPIPS(nn.Module):
         x: Float[Tensor, "batch channel height width"],
         y: Float[Tensor, "batch channel height width"],
     ) -> Float[Tensor, " batch"]:
-        """Distance of each pair, pictures in [-1, 1]; zero for equal ones, symmetric.
+        """Compute the distance of each pair of images in [-1, 1]; symmetric, zero for equal ones.
 
         Raises:
-            ValueError: not one or three channels, or too small for the network's pools.
+            ValueError: images do not have one or three channels, or are too small.
         """
         if x.shape[1] not in (1, 3) or min(x.shape[-2:]) < self.trunk.smallest:
             raise ValueError(
@@ -115,18 +117,18 @@ class LPIPS(nn.Module):
                 f"or more a side, got pictures of {tuple(x.shape[1:])}"
             )
         pairs = zip(self._activations(x), self._activations(y), self.heads, strict=True)
-        # A product and a sum, not a matrix product: autocast would round that to half precision.
+        # Not a matrix product, which autocast would compute in half precision.
         return sum(((a - b).square().mean(dim=(2, 3)) * head).sum(dim=1) for a, b, head in pairs)
 
     def _activations(self, x: Tensor) -> Iterator[Float[Tensor, "batch channel _ _"]]:
-        """What each tap reads, of unit length over channels."""
+        """Yield the features of each tap, normalised to unit length over channels."""
         x = (x + 1) / 2 * (self.high - self.low) + self.low
         x = (x - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1)  # one channel becomes three
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self.taps:
-                tap = x.float()  # a half-precision difference of near-equal features is noise
-                # Inside the root, so that a pixel without features has a gradient.
+                tap = x.float()  # differences of near-equal features need single precision
+                # The constant under the root gives pixels with zero features a finite gradient.
                 yield tap / (tap.square().sum(dim=1, keepdim=True) + 1e-10).sqrt()
 
     def load(self) -> None:

@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its data: pixels, and what a network sees in them."""
+"""Reconstruction losses: a pixel error plus a perceptual distance."""
 
 import math
 
@@ -18,11 +18,11 @@ def _l2(x, y):
 
 
 def bernoulli(x: Float[Tensor, "*shape"], y: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Minus the log probability of each pixel, nats: white with probability (y + 1) / 2.
+    """Compute minus the log probability of each pixel, white with probability (y + 1) / 2; nats.
 
-    A grey x counts as white with probability (x + 1) / 2 itself. Probabilities come as `y`, not as
-    logits, so that a reconstruction is a picture and averages of pictures are mixtures. What is
-    lost is below the resolution of float32: logarithms stop at -17.3. A decoder ends in a tanh.
+    A grey x is taken as white with probability (x + 1) / 2. The decoder, which ends in a tanh,
+    gives probabilities in the form of `y` instead of logits, so that reconstructions are images and
+    averages of images are mixtures. The resolution of float32 bounds logarithms below by -17.3.
     """
     y = y.to(torch.promote_types(y.dtype, torch.float32))
     edge = 1 - torch.finfo(y.dtype).eps / 2
@@ -38,28 +38,28 @@ REDUCTIONS = ("mean", "sum")
 class ReconstructionLoss(nn.Module):
     """A pixel error plus `perceptual_weight` times a perceptual distance.
 
-    The two reductions are the two conventions of the field, and decide what the weight of a KL term
-    beside this loss means. With N the number of elements of one sample:
+    The field uses two reductions; a KL weight is relative to one of them. With N the number of
+    elements of one sample:
 
-    - "mean": over all elements; the perceptual distance over the batch. VQGAN (Esser et al. 2021):
-      `l1` with LPIPS; GSQ (Wang et al. 2024): `l2` with LPIPS.
-    - "sum": N times that, the negative log likelihood of one sample, as a KL in nats needs it. The
-      perceptual distance counts once for each element, so both terms keep their proportion.
+    - "mean": the pixel error is averaged over all elements, the perceptual distance over the batch.
+      VQGAN (Esser et al. 2021): `l1` with LPIPS; GSQ (Wang et al. 2024): `l2` with LPIPS.
+    - "sum": N times that, the negative log likelihood of one sample, matching a KL in nats. The
+      perceptual distance is multiplied by N as well, so both terms keep their proportion.
       Latent diffusion's KL autoencoders (Rombach et al. 2022): `l1` with LPIPS, log variance 0.
 
-    For sums over each frame of a video, as its autoencoders have them, and for perceptual networks
-    that read images, fold the frames into the batch first.
+    For videos, fold the frames into the batch first, both for sums per frame and for perceptual
+    networks of images.
 
     Args:
         pixel: "l1" for absolute, "l2" for squared error; "bernoulli" for minus the log probability
-            of black and white pixels, with "sum" in nats a sample, on images in [-1, 1].
-        perceptual: `perceptual(x, reconstruction)` gives a distance for each sample, `(batch,)`; it
-            receives both in the range they have here, [-1, 1] for images.
-        perceptual_weight: its weight against the pixel error per element.
+            of black and white pixels of images in [-1, 1] (with "sum" in nats per sample).
+        perceptual: `perceptual(x, reconstruction)` returns a distance for each sample, `(batch,)`;
+            it gets both unchanged, images in [-1, 1].
+        perceptual_weight: weight of the perceptual distance relative to the mean pixel error.
         reduction: "mean" or "sum".
 
     Raises:
-        ValueError: `pixel` or `reduction` has no such name, or the two batches differ in shape.
+        ValueError: `pixel` or `reduction` is unknown, or the shapes of the two batches differ.
 
     Example:
         >>> loss = ReconstructionLoss("l2", reduction="sum")
@@ -85,7 +85,7 @@ class ReconstructionLoss(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch ..."], reconstruction: Float[Tensor, "batch ..."]
     ) -> dict[str, Float[Tensor, ""]]:
-        """Named terms, weighted: the loss is their sum."""
+        """Compute the weighted terms by name; the loss is their sum."""
         if x.shape != reconstruction.shape:
             raise ValueError(
                 f"a reconstruction has the shape of its data, {tuple(x.shape)}, "

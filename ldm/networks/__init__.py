@@ -1,1 +1,1 @@
-"""Encoders, decoders and backbones, one file a family: name them by their file."""
+"""Encoders, decoders and backbones, one family per file; import each from its own file."""

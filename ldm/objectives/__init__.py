@@ -1,4 +1,4 @@
-"""Objectives: how a network is fitted to a process."""
+"""Objectives: losses that fit a network to a process."""
 
 from ldm.objectives.bridge_matching import BridgeMatching
 from ldm.objectives.denoising import DenoisingScoreMatching

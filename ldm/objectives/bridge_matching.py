@@ -19,7 +19,8 @@ __all__ = ["BridgeMatching"]
 class BridgeMatching(Objective):
     """`E w(t) 1/2 (|f - bridge's drift|^2 + |b - reversed bridge's drift|^2)`.
 
-    The network's output is f above b along the first axis of a point (`ldm.networks.points.pair`).
+    The network's output is f before b along the feature axis of a point, as that of
+    `ldm.networks.points.pair` is.
     """
 
     prediction = Drifts
@@ -44,10 +45,12 @@ class BridgeMatching(Objective):
     def read(
         self, output: Tensor, process: DiffusionMixture, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Drifts:
-        if output.shape[1] != 2 * noisy.shape[1]:
+        axis = 1 + process.space.feature_axis
+        if output.shape[axis] != 2 * noisy.shape[axis]:
             raise ValueError(
                 f"the network gives {tuple(output.shape[1:])} for points of "
-                f"{tuple(noisy.shape[1:])}: two drifts, one above the other, were expected, as "
+                f"{tuple(noisy.shape[1:])}: two drifts, one after the other, were expected, as "
                 f"ldm.networks.points.pair.Pair gives them"
             )
-        return Drifts(*(tangent_field(drift, process, noisy) for drift in output.chunk(2, dim=1)))
+        pair = output.chunk(2, dim=axis)
+        return Drifts(*(tangent_field(drift, process, noisy) for drift in pair))

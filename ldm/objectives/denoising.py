@@ -21,7 +21,7 @@ class DenoisingScoreMatching(ScoreMatching):
     """`E w(t) |score - grad log K(x_t | x_0)|^2` in the metric of the space.
 
     Args:
-        scale: of the network's output, see `ScoreMatching`.
+        scale: the output's scale, see `ScoreMatching`.
         weight: `scale`, that of the output squared, so every time counts alike; or `rate`,
             beta(t), that of the likelihood.
         target: `kernel`, the exact score of the transition (of Brownian motion, the heat kernel's);
@@ -54,7 +54,7 @@ class DenoisingScoreMatching(ScoreMatching):
                 "ImplicitScoreMatching"
             )
         if self.target == "kernel":
-            process.space.heat_kernel  # noqa: B018  says now, not in training, that there is none
+            process.check_transition()
 
     def loss(
         self,
@@ -79,7 +79,7 @@ class DenoisingScoreMatching(ScoreMatching):
         latent: Float[Tensor, "n ..."],
         t: Float[Tensor, " n"],
     ) -> Float[Tensor, "n ..."]:
-        """Of what led from `latent` to `x`."""
+        """Score at `x` of the forward transition from `latent`, exact or approximate."""
         if self.target == "kernel":
             return process.transition_score(x, latent, t)
         return process.space.log(x, latent) / like(process.variance(t), x)

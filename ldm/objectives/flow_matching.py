@@ -3,7 +3,6 @@
 Source: Chen and Lipman, "Flow Matching on General Geometries", 2024, section 3.
 """
 
-import math
 from collections.abc import Callable
 
 from jaxtyping import Float
@@ -17,7 +16,7 @@ __all__ = ["FlowMatching"]
 
 
 class FlowMatching(Objective):
-    """`E |v(x_t, t) - dx_t/dt|^2 / D` in the metric, D the numbers of a point (3 on the sphere)."""
+    """`E |v(x_t, t) - dx_t/dt|^2 / D` in the metric, D the entries of a point (3 on the sphere)."""
 
     prediction = Velocity
 
@@ -32,8 +31,10 @@ class FlowMatching(Objective):
         x, t, velocity = process.examples(latent, generator)
         times = len(x) // len(latent)
         repeated = {key: value.repeat_interleave(times, 0) for key, value in condition.items()}
+        if times > 1:
+            process = process.on(repeated)
         error = self.read(predict(x, t, **repeated), process, x, t).velocity - velocity
-        loss = process.space.inner(x, error, error) / math.prod(x.shape[1:])
+        loss = process.space.inner(x, error, error) / process.space.entries
         return loss.view(len(latent), times).mean(1)
 
     def read(

@@ -21,7 +21,7 @@ class ImplicitScoreMatching(ScoreMatching):
     """`E w(t) [ 1/2 |score|^2 + div score ]`, least where denoising score matching is.
 
     Args:
-        scale: of the network's output, see `ScoreMatching`.
+        scale: the output's scale, see `ScoreMatching`.
         weight: `rate`, beta(t), that of the likelihood; or `scale`, that of the output squared.
         sliced: estimate the divergence with one random probe, of coordinates 1 or -1 in a frame,
             for spaces of many dimensions.

@@ -1,4 +1,4 @@
-"""Networks that say coordinates in a frame of the tangent space rather than ambient vectors."""
+"""Networks that predict coordinates in a frame of the tangent space, not ambient vectors."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ class InFrame(Objective):
     the ball, positive definite matrices, groups and flat spaces are, a sphere's cannot be.
 
     Args:
-        objective: which reads ambient vectors.
+        objective: one that reads ambient vectors.
 
     Raises:
         ValueError: on use, the network's output is not one number for each direction.

@@ -1,4 +1,4 @@
-"""How a network is fitted to a process, and what its output means."""
+"""Losses that fit a network to a process, and the meaning of its output."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from torch import Tensor
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
 
-__all__ = ["Objective", "tangent_field"]
+__all__ = ["Objective", "first_features", "tangent_field"]
 
 
 class Objective(ABC):
     """A loss for one kind of network output, and the way from that output to a `Prediction`."""
 
     prediction: type[Prediction]
-    """What the output is turned into; it must be what the process asks for."""
+    """The prediction made of the output; it must be the one that the process needs."""
 
     def check(self, process: Process) -> None:
         """Refuse a process that this objective cannot teach.
@@ -46,7 +46,21 @@ class Objective(ABC):
     def read(
         self, output: Tensor, process: Process, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Prediction:
-        """What the network's output on `noisy` at times `t` says."""
+        """The prediction that the network's output on `noisy` at times `t` amounts to."""
+
+
+def first_features(
+    output: Tensor, process: Process, noisy: Float[Tensor, "n ..."]
+) -> Float[Tensor, "n ..."]:
+    """The first features of a network's output, as many as points have, made tangent.
+
+    Raises:
+        ValueError: it is not shaped like the points in what is left.
+    """
+    axis = 1 + process.space.feature_axis
+    if output.ndim == noisy.ndim and output.shape[axis] > noisy.shape[axis]:
+        output = output.narrow(axis, 0, noisy.shape[axis])
+    return tangent_field(output, process, noisy)
 
 
 def tangent_field(

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.objectives.objective import Objective
+from ldm.objectives.objective import Objective, first_features
 from ldm.processes import Denoised, GaussianProcess, Process
-from ldm.randomness import Generators, normal
+from ldm.randomness import Generators
 from ldm.tensors import like
 
 __all__ = ["Regression"]
@@ -39,10 +39,11 @@ TARGETS = {"eps": _eps, "x0": _x0, "v": _v, "velocity": _velocity}
 
 
 class Regression(Objective):
-    """Mean squared error on `eps`, `x0`, `v` or `velocity`, averaged over a latent's elements.
+    """Mean squared error on `eps`, `x0`, `v` or `velocity`, averaged over a latent's entries.
 
-    A backbone with more output channels than the latent has (DiT predicts variances, too) is fitted
-    on the first ones; the rest are left free, as SiT does.
+    A backbone with more output features than the latent has (DiT predicts variances, too) is fitted
+    on the first ones; the rest are left free, as SiT does. What an output has outside of the space,
+    as in padding, counts for nothing.
 
     Args:
         target: what the network predicts.
@@ -63,14 +64,17 @@ class Regression(Objective):
         self.target = target
 
     def check(self, process: Process) -> None:
-        """Refuse, besides, a target that says nothing of the data where a flow starts to sample."""
+        """Refuse, besides, a target from which x0 cannot be recovered where sampling starts.
+
+        That is eps at pure noise.
+        """
         super().check(process)
         start = torch.full((1,), process.span[0], device="cpu")  # where models are meta, too
         alpha, sigma, a, b = self._mixture(process, start)
         if (alpha * b - sigma * a).item() == 0:
             raise ValueError(
-                f"{self.target} says nothing of the data where {type(process).__name__} starts to "
-                f"sample: choose the target velocity or v"
+                f"x0 cannot be recovered from {self.target} at pure noise, where sampling a "
+                f"{type(process).__name__} starts: choose the target velocity or v"
             )
 
     def loss(
@@ -82,16 +86,18 @@ class Regression(Objective):
         generator: Generators = None,
     ) -> Float[Tensor, " n"]:
         t = process.random_times(len(latent), generator, latent.device)
-        eps = normal(latent.shape, generator, latent.device, latent.dtype)
-        output = predict(process.mix(latent, eps, t), t, **condition)
+        space = process.space
+        eps = space.random(len(latent), generator, latent.device, latent.dtype)
+        noisy = process.mix(latent, eps, t)
+        output = first_features(predict(noisy, t, **condition), process, noisy)
         a, b = (like(scale, latent) for scale in self._mixture(process, t)[2:])
-        error = output[:, : latent.shape[1]].float() - (a * latent + b * eps)
-        return error.square().flatten(1).mean(1)
+        error = output - (a * latent + b * eps)
+        return space.inner(noisy, error, error) / space.entries
 
     def read(
         self, output: Tensor, process: GaussianProcess, noisy: Float[Tensor, "n ..."], t: Tensor
     ) -> Denoised:
-        output = output[:, : noisy.shape[1]].to(noisy.dtype)
+        output = first_features(output, process, noisy)
         alpha, sigma, a, b = (like(scale, noisy) for scale in self._mixture(process, t))
         determinant = alpha * b - sigma * a
         return Denoised(

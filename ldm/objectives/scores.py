@@ -1,4 +1,4 @@
-"""From network outputs to scores: what all kinds of score matching share."""
+"""The base class of all kinds of score matching: from network outputs to scores."""
 
 from typing import Literal
 
@@ -15,12 +15,12 @@ __all__ = ["ScoreMatching"]
 class ScoreMatching(Objective):
     """Reads the output, projected on the tangent space, as the score times a scale.
 
-    With a forward drift b, 2 b / beta is added: a zero network then undoes nothing, and its flow
-    stands still. (With none, it is the score of the uniform law.)
+    `score = output / scale + 2 b / beta` with b the forward drift: a zero network gives zero
+    velocity of the probability flow (without a drift, the score of the uniform distribution).
 
     Args:
-        scale: `sigma`, the deviation sqrt(s) (Lou et al. 2023), or `std`, sqrt(1 - exp(-s)), which
-            stays below 1 (De Bortoli et al. 2022).
+        scale: `sigma`, the standard deviation sqrt(s) (Lou et al. 2023), or `std`,
+            sqrt(1 - exp(-s)), which stays below 1 (De Bortoli et al. 2022).
     """
 
     prediction = Score
@@ -31,7 +31,7 @@ class ScoreMatching(Objective):
         self.scale = scale
 
     def scale_at(self, process: Brownian, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """What the score is multiplied by to have the network's output."""
+        """The factor from the score to the network's output."""
         s = process.variance(t)
         return s.sqrt() if self.scale == "sigma" else (-(-s).expm1()).sqrt()
 

@@ -1,17 +1,18 @@
 """Diffusion and flow priors: a backbone, a process and an objective."""
 
-from collections.abc import Sequence
+import copy
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ldm.conditioning.labels import LabelDropout
+from ldm.conditioning import Conditioning
 from ldm.objectives import Objective
 from ldm.priors.prior import Prior
+from ldm.priors.silent import Silent
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
-from ldm.samplers import Guidance, Likelihood, Sampler, refuse_nan
+from ldm.samplers import Guidance, Likelihood, Sampler, Span, refuse_nan
 from ldm.spaces import Space
 
 __all__ = ["Denoiser"]
@@ -25,7 +26,8 @@ class Denoiser(Prior):
             channels are allowed where the objective knows what they are.
         process: how latents are noised.
         objective: what the backbone predicts, and its loss.
-        conditioning: which conditions are used and dropped; None for an unconditional prior.
+        conditioning: which conditions are read and dropped; None for a prior that is told nothing
+            but what always passes, a mask.
 
     Raises:
         ValueError: the objective cannot teach the process.
@@ -36,16 +38,17 @@ class Denoiser(Prior):
         backbone: nn.Module,
         process: Process,
         objective: Objective,
-        conditioning: LabelDropout | None = None,
+        conditioning: Conditioning | None = None,
     ) -> None:
         super().__init__()
         objective.check(process)
         self.backbone = backbone
-        self.process, self.objective, self.conditioning = process, objective, conditioning
+        self.process, self.objective = process, objective
+        self.conditioning = conditioning or Conditioning()
 
     @property
     def space(self) -> Space:
-        """The process's: where the latents live."""
+        """The space of the latents, which is the process's."""
         return self.process.space
 
     def loss(
@@ -54,62 +57,96 @@ class Denoiser(Prior):
         condition: dict[str, Tensor],
         generator: Generators = None,
     ) -> dict[str, Float[Tensor, " n"]]:
-        condition = self._keep(condition)
-        if self.conditioning is not None:
-            condition = self.conditioning.drop(condition, generator)
-        loss = self.objective.loss(self.backbone, self.process, latent, condition, generator)
+        condition = self.conditioning.drop(self.conditioning.read(condition), generator)
+        process, latent = self._bind(latent, condition)
+        loss = self.objective.loss(self.backbone, process, latent, condition, generator)
         return {"loss": loss}
 
-    def probe(
-        self, latent: Float[Tensor, "n ..."], condition: dict[str, Tensor]
-    ) -> Float[Tensor, "n ..."]:
-        """The backbone's output on latents as if they were noisy: its shape, and what it costs."""
-        t = self.process.random_times(len(latent), None, latent.device)
-        return self.backbone(latent, t, **self._keep(condition))
+    def brief(self) -> "Denoiser":
+        brief = copy.copy(self)
+        brief.process = self.process.brief()
+        return brief
 
-    def check_output(self, shape: Sequence[int]) -> None:
-        noisy = self.process.random(shape[0])
-        t = self.process.random_times(len(noisy), None, "cpu")
-        found = self.objective.read(torch.zeros(*shape), self.process, noisy, t)
-        for name, field in found._asdict().items():
-            if field.shape != noisy.shape:
-                raise ValueError(
-                    f"the network's output {tuple(shape[1:])} makes a {name} of shape "
-                    f"{tuple(field.shape[1:])}, not {tuple(noisy.shape[1:])}"
-                )
+    def example(self, n: int) -> dict[str, Tensor]:
+        return self.conditioning.example(n)
+
+    def rehearse(
+        self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
+    ) -> None:
+        """Draw latents with a network that predicts nothing but zero."""
+        network, n = self.backbone, len(next(iter(condition.values()), "."))
+        self.backbone = Silent(network)
+        try:
+            self.sample(n, condition, sampler, torch.Generator(), guidance)
+        finally:
+            self.backbone = network
 
     def denoise(
         self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]
     ) -> Prediction:
-        """What the backbone says of noisy latents at times `t`."""
+        """The backbone's prediction from noisy latents at times `t`."""
         self.network_calls += 1
         output = self.backbone(noisy, t, **condition)
-        return self.objective.read(output, self.process, noisy, t)
+        # Guidance asks of a doubled batch, so the view is that of the condition given here.
+        return self.objective.read(output, self.process.on(condition), noisy, t)
 
-    @torch.no_grad()
     def sample(
         self,
         n: int,
         condition: dict[str, Tensor],
-        sampler: Sampler,
+        sampler: Sampler | None,
         generator: Generators = None,
         guidance: Guidance | None = None,
     ) -> Float[Tensor, "n ..."]:
-        """Draw `n` normalised latents.
+        """Draw `n` normalised latents, from starts that the base distribution draws.
 
         Raises:
             ValueError: guidance is asked of a prior without conditions.
             Unsolved: latents are NaN, or an adaptive solver gave up.
         """
+        process = self.process.on(self.conditioning.read(condition))
+        start = process.random(n, generator, next(self.parameters()).device)
+        return self.transport(start, condition, sampler, generator, guidance)
+
+    @torch.no_grad()
+    def transport(
+        self,
+        x: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        sampler: Sampler | None,
+        generator: Generators = None,
+        guidance: Guidance | None = None,
+        span: Span | None = None,
+    ) -> Float[Tensor, "n ..."]:
+        """Run the sampler from given points over a span.
+
+        The reversed span inverts latents; one that begins in the middle, from `process.noise` of
+        latents, edits them (SDEdit, Meng et al. 2022); scaled starts of the whole truncate.
+
+        Args:
+            x: points of the space, at the first time of the span.
+            condition: what the points are to be; the backbone reads it.
+            sampler: the walk.
+            generator: source of the noise that a stochastic sampler adds.
+            guidance: None for the conditional model.
+            span: first and last time; None for the process's, from noise to data.
+
+        Raises:
+            ValueError: guidance is asked of a prior without conditions, or the sampler cannot walk
+                the span.
+            Unsolved: latents are NaN, or an adaptive solver gave up.
+        """
+        if sampler is None:
+            raise ValueError(f"a {type(self).__name__} needs a sampler: name one, sampler=...")
         self.network_calls = 0
+        condition = self.conditioning.read(condition)
+        process, x = self._bind(x, condition)
         denoise = self.denoise
         if guidance is not None and guidance.active:
-            if self.conditioning is None:
+            if not self.conditioning.active:
                 raise ValueError("this prior has no conditions to guide by: set guidance.scale=1")
-            denoise = guidance(denoise, self.conditioning.null, self.process)
-        device = next(self.parameters()).device
-        condition = self._keep(condition)
-        latent = sampler(denoise, self.process, self.space, n, condition, generator, device)
+            denoise = guidance(denoise, self.conditioning.null, process)
+        latent = sampler(denoise, process, x, condition, generator, span)
         return refuse_nan(type(sampler).__name__, latent)
 
     @torch.no_grad()
@@ -122,8 +159,14 @@ class Denoiser(Prior):
     ) -> Float[Tensor, " n"]:
         """Log density of normalised latents, nats against the volume of their space."""
         self.network_calls = 0
-        condition = self._keep(condition)
-        return likelihood(self.denoise, self.process, latent, condition, generator)
+        condition = self.conditioning.read(condition)
+        process, latent = self._bind(latent, condition)
+        return likelihood(self.denoise, process, latent, condition, generator).log_density
 
-    def _keep(self, condition):
-        return {} if self.conditioning is None else self.conditioning.keep(condition)
+    def _bind(self, x: Tensor, condition: dict[str, Tensor]) -> tuple[Process, Tensor]:
+        """The process's view for these samples, and the points in its space.
+
+        Points are projected in a view alone: their padding may hold anything.
+        """
+        process = self.process.on(condition)
+        return process, x if process is self.process else process.space.project(x)

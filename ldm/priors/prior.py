@@ -1,9 +1,8 @@
 """A distribution over latents."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from ldm.randomness import Generators
@@ -14,51 +13,63 @@ __all__ = ["Prior"]
 
 
 class Prior(nn.Module, ABC):
-    """What is trained on a tokenizer's normalised latents, and sampled from."""
+    """A distribution over a tokenizer's normalised latents, to train and to sample from."""
 
     space: Space
     """Where the latents live; it must equal the tokenizer's."""
 
     network_calls: int = 0
-    """How often the last `sample` or `log_prob` called the network; a guided call is one call."""
+    """Network calls of the last `sample` or `log_prob`; a guided call is one call."""
 
     @abstractmethod
     def loss(
         self,
-        latent: Float[Tensor, "n ..."],
+        latent: Num[Tensor, "n ..."],
         condition: dict[str, Tensor],
         generator: Generators = None,
     ) -> dict[str, Float[Tensor, " n"]]:
         """Named losses, one number a sample; their sum is minimised."""
 
     @abstractmethod
-    def probe(
-        self, latent: Float[Tensor, "n ..."], condition: dict[str, Tensor]
-    ) -> Float[Tensor, "n ..."]:
-        """The network's output on latents, whatever it means; works on the meta device."""
-
-    @abstractmethod
-    def check_output(self, shape: Sequence[int]) -> None:
-        """Refuse a network whose output on a batch has this shape.
-
-        Raises:
-            ValueError: the prior cannot read it.
-        """
-
-    @abstractmethod
     def sample(
         self,
         n: int,
         condition: dict[str, Tensor],
-        sampler: Sampler,
+        sampler: Sampler | None,
         generator: Generators = None,
         guidance: Guidance | None = None,
-    ) -> Float[Tensor, "n ..."]:
-        """Draw `n` normalised latents."""
+    ) -> Num[Tensor, "n ..."]:
+        """Draw `n` normalised latents, or codes.
+
+        Args:
+            n: how many.
+            condition: what they are to be, each value with `n` rows.
+            sampler: the walk from noise to data; None where the prior needs none.
+            generator: of all randomness; one for each sample where samples must not depend on
+                which others are drawn beside them.
+            guidance: how conditions are exaggerated; None for not at all.
+        """
+
+    def brief(self) -> "Prior":
+        """The same prior, its process simulated in few steps: to try it out, not to train it."""
+        return self
+
+    def example(self, n: int) -> dict[str, Tensor]:
+        """Conditions of `n` samples, to try the prior with; none where it reads none of its own."""
+        return {}
+
+    def rehearse(
+        self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
+    ) -> None:
+        """Find out in no time whether the prior can be sampled like this.
+
+        Raises:
+            ValueError: sampler or guidance do not fit the prior.
+        """
 
     def log_prob(
         self,
-        latent: Float[Tensor, "n ..."],
+        latent: Num[Tensor, "n ..."],
         condition: dict[str, Tensor],
         likelihood: Likelihood,
         generator: Generators = None,

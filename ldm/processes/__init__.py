@@ -1,4 +1,4 @@
-"""Processes: how a latent is noised, and how it is found again."""
+"""Processes that noise latents, and the rates by which samplers undo them."""
 
 from ldm.processes.brownian import Brownian
 from ldm.processes.diffusion import GaussianDiffusion

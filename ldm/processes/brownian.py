@@ -3,6 +3,7 @@
 Source: De Bortoli et al., "Riemannian Score-Based Generative Modelling", 2022.
 """
 
+import copy
 import math
 
 import torch
@@ -21,14 +22,14 @@ __all__ = ["Brownian"]
 
 
 class Brownian(Process):
-    """`dX = sqrt(beta(t)) dB` from data at time 0 to almost the reference law at time 1.
+    """`dX = sqrt(beta(t)) dB` from data at time 0 to almost the reference measure at time 1.
 
     Args:
         space: compact, else nothing is approached.
         rate: beta.
         first: the earliest time, above 0, that is trained at and where sampling stops; with the
             rate it sets a resolution of about `sqrt(s(first))` radians.
-        steps: of a geodesic random walk that noises; None to draw from the exact heat kernel.
+        steps: number of steps of a geodesic random walk that noises; None for the heat kernel.
 
     Raises:
         ValueError: the space is not compact; `first` is not between 0 and 1; there are no steps, or
@@ -45,20 +46,27 @@ class Brownian(Process):
         if not 0 < first < 1:
             raise ValueError(f"the earliest time must be between 0 and 1, got {first}")
         if self.needs_compact and math.isinf(space.log_volume):
-            raise ValueError(f"{space} has no uniform law to reach: set the process to Langevin")
+            raise ValueError(
+                f"{space} has no uniform distribution to reach: set the process to Langevin"
+            )
         self.schedule, self.first, self.steps = rate, first, steps
         self.span = (1.0, first)
         if steps is None:
-            space.heat_kernel  # noqa: B018  says now, not in training, that there is none
+            self.check_transition()
         elif steps < 1:
             raise ValueError(f"a walk needs 1 step or more, got {steps}")
 
+    def brief(self) -> "Brownian":
+        view = copy.copy(self)
+        view.steps = None if self.steps is None else 1
+        return view
+
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """beta(t), the variance gathered per unit of time."""
+        """beta(t), the variance accumulated per unit of time."""
         return self.schedule.rate(t)
 
     def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """s(t), the variance gathered since time 0."""
+        """s(t), the variance accumulated since time 0."""
         return self.schedule.variance(t)
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
@@ -73,10 +81,18 @@ class Brownian(Process):
             return self.space.heat_kernel.sample(latent, s, generator)
         return random_walk(self.space, latent, s, self.steps, generator)
 
+    def check_transition(self) -> None:
+        """Refuse a space in which the density of the forward transition is not known.
+
+        Raises:
+            ValueError: it has no heat kernel.
+        """
+        self.space.heat_kernel  # noqa: B018  fail now, not in training
+
     def transition_score(
         self, x: Float[Tensor, "n ..."], latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        """The gradient at `x` of the log density of what led there from `latent`.
+        """The gradient at `x` of the log density of the forward transition from `latent`.
 
         Raises:
             ValueError: the heat kernel of the space is not known.
@@ -89,7 +105,7 @@ class Brownian(Process):
     def forward_drift(
         self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        """Of the noising process: none."""
+        """Drift of the noising process: none."""
         return torch.zeros_like(x)
 
     def velocity(

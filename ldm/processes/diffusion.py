@@ -18,8 +18,8 @@ class GaussianDiffusion(GaussianProcess):
     Args:
         space: where the latents live.
         schedule: `linear`, `scaled_linear` or `cosine`, see `ldm.processes.noise_schedules`.
-        steps: how many.
-        **numbers: the schedule's own, `start` and `end`, say.
+        steps: number of steps.
+        **numbers: the schedule's own, such as `start` and `end`.
 
     Raises:
         ValueError: no schedule has that name.
@@ -37,7 +37,7 @@ class GaussianDiffusion(GaussianProcess):
         super().__init__(space)
         if schedule not in SCHEDULES:
             raise ValueError(f"no schedule {schedule!r}: choose one of {', '.join(SCHEDULES)}")
-        self.steps = steps
+        self.steps, self.span = steps, (steps - 1, 0)
         with torch.device("cpu"):  # no checkpoint fills these in where a model is built on meta
             self.betas = SCHEDULES[schedule](steps, **numbers)
             self.alpha_bar = torch.cumprod(1 - self.betas, 0)
@@ -48,7 +48,7 @@ class GaussianDiffusion(GaussianProcess):
         return times.long().clamp(max=self.steps - 1)  # float32 may round up to `steps` itself
 
     def alpha_sigma(self, t: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        if self.alpha_bar.device != t.device:
+        if self.alpha_bar.device != t.device and not t.is_meta:
             self.alpha_bar = self.alpha_bar.to(t.device)
-        signal = self.alpha_bar[t.long()]
+        signal = self.alpha_bar.to(t.device)[t.long()]
         return signal.sqrt().float(), (1 - signal).sqrt().float()

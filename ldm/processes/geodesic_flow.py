@@ -20,7 +20,7 @@ __all__ = ["Flow", "GeodesicFlow"]
 
 
 class Flow(Process):
-    """Paths from the easy law at time 0 to data at time 1, and their velocities."""
+    """Paths from the base distribution at time 0 to data at time 1, and their velocities."""
 
     prediction = Velocity
 
@@ -28,7 +28,7 @@ class Flow(Process):
     def path(
         self, latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"], generator: Generators = None
     ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "n ..."]]:
-        """Where a random path to each latent is at time `t`, and its velocity there."""
+        """A point at time `t` of a random path to each latent, and the velocity there."""
 
     def examples(
         self, latent: Float[Tensor, "n ..."], generator: Generators = None
@@ -67,7 +67,8 @@ class GeodesicFlow(Flow):
         late: share of the training times whose distance to 1 is log-uniform down to `nearest`, the
             others being uniform: data with fine detail decide much of it in the last moments.
         nearest: how close to 1 those times come.
-        base: maker, from the space, of the law at time 0; None for the space's reference measure.
+        base: makes, from the space, the distribution at time 0; None for the space's reference
+            measure.
     """
 
     def __init__(
@@ -81,7 +82,13 @@ class GeodesicFlow(Flow):
         if not (0 <= late <= 1 and 0 < nearest < 1):
             raise ValueError(f"late must be a share and nearest in (0, 1), got {late}, {nearest}")
         self.late, self.nearest = late, nearest
+        self._base = base
         self.base = space if base is None else base(space)
+
+    def _bound(self, space: Space) -> Process:
+        view = super()._bound(space)
+        view.base = space if self._base is None else self._base(space)
+        return view
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
         """Uniform on [0, 1), but for the late ones."""
@@ -106,9 +113,9 @@ class GeodesicFlow(Flow):
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n ..."]:
-        """Draw from the base."""
+        """Draw from the base distribution."""
         return self.base.random(n, generator, device, dtype)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the base, nats."""
+        """Log density of the base distribution, nats."""
         return self.base.log_density(x)

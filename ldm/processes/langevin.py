@@ -1,4 +1,4 @@
-"""Langevin dynamics: noise for spaces without a uniform law, hyperbolic ones say.
+"""Langevin dynamics: noise for spaces without a uniform distribution, such as hyperbolic ones.
 
 Source: De Bortoli et al., "Riemannian Score-Based Generative Modelling", 2022, section 3.
 """
@@ -17,15 +17,15 @@ __all__ = ["Langevin"]
 
 
 class Langevin(Brownian):
-    """`dX = beta/2 grad log p dt + sqrt(beta) dB`, which keeps the space's reference law p.
+    """`dX = beta/2 grad log p dt + sqrt(beta) dB`, which keeps the space's reference measure p.
 
     In a flat space it is the variance-preserving diffusion; where p is uniform, Brownian motion.
 
     Args:
-        space: its reference law must have a density that can be differentiated.
+        space: its reference measure must have a density that can be differentiated.
         rate: beta.
         first: the earliest time that is trained at, and where sampling stops.
-        steps: of the geodesic random walk that noises.
+        steps: number of steps of the geodesic random walk that noises.
 
     Raises:
         ValueError: `first` is not between 0 and 1, or there are no steps.
@@ -54,7 +54,7 @@ class Langevin(Brownian):
         x, step = latent, t / self.steps
         for number in range(self.steps):
             now = (number + 0.5) * step
-            deviation = like((self.rate(now) * step).sqrt(), x)
+            std = like((self.rate(now) * step).sqrt(), x)
             drift = like(step, x) * self.forward_drift(x, now)
-            x = self.space.exp(x, drift + deviation * self.space.random_tangent(x, generator))
+            x = self.space.exp(x, drift + std * self.space.random_tangent(x, generator))
         return x

@@ -1,9 +1,10 @@
-"""A mixture of bridges from the easy law to each datum, learned from both ends.
+"""A mixture of bridges from the base distribution to each datum, learned from both ends.
 
 Source: Jo and Hwang, "Generative Modeling on Manifolds Through Mixture of Riemannian Diffusion
 Processes", 2024.
 """
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -25,15 +26,16 @@ class DiffusionMixture(Process):
     """Bridges `dX = beta(t)/S(t) v(X, z) dt + sqrt(beta) dB` to data z; S(t) is beta's rest to 1.
 
     `v(X, z)` is `log_X(z)`, or a spectral direction where geodesics are unknown. Steps follow the
-    law of a Brownian bridge over each, so in flat space their number does not matter.
+    distribution of a Brownian bridge over each, so in flat space their number does not matter.
 
     Args:
-        space: its reference law is that at time 0.
+        space: its reference measure is the base distribution, at time 0.
         rate: beta.
         first: how close to either end, in time, is trained and sampled.
-        steps: of the walk from the nearer end to the time that is trained at.
+        steps: number of steps from the nearer end to the time that is trained at.
         importance: draw times in proportion to 1/beta rather than uniformly.
-        premetric: maker, from the space, of what tells the direction v; None for geodesics.
+        premetric: makes, from the space, the premetric that gives the direction v; None for
+            geodesics.
 
     Raises:
         ValueError: `first` is not between 0 and 1/2, or there are no steps.
@@ -56,8 +58,19 @@ class DiffusionMixture(Process):
                 f"a mixture needs 0 < first < 1/2 and 1 step or more, got {first} and {steps}"
             )
         self.schedule, self.first, self.steps, self.importance = rate, first, steps, importance
-        self.premetric = (premetric or GeodesicDistance)(space)
+        self._premetric = premetric or GeodesicDistance
+        self.premetric = self._premetric(space)
         self.span = (0.0, 1 - first)
+
+    def _bound(self, space: Space) -> Process:
+        view = super()._bound(space)
+        view.premetric = self._premetric(space)
+        return view
+
+    def brief(self) -> "DiffusionMixture":
+        view = copy.copy(self)
+        view.steps = 1
+        return view
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
         """On [first, 1 - first], uniform or with density proportional to 1/beta."""
@@ -67,9 +80,9 @@ class DiffusionMixture(Process):
         return self.first + (1 - 2 * self.first) * u
 
     def weight(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """What makes the mean over `random_times` that of 1/beta times the loss, up to a factor.
+        """Weight of the loss at t, so that averages over `random_times` estimate that of loss/beta.
 
-        1 / beta itself; with importance, the integral of 1 / beta.
+        Up to a constant factor: 1 / beta itself or, with importance, the integral of 1 / beta.
         """
         if self.importance:
             total = self.schedule.reciprocal_total(self.first, 1 - self.first)
@@ -97,7 +110,7 @@ class DiffusionMixture(Process):
         t: Float[Tensor, " n"],
         generator: Generators = None,
     ) -> Float[Tensor, "n ..."]:
-        """Where a bridge between two points is at time `t`, walked from the nearer end."""
+        """Draw a bridge between two points at time `t`, by a walk from the nearer end."""
         rate, early = self.schedule, t < 0.5
         choose = early.view(-1, *[1] * (origin.ndim - 1))
         x, goal = torch.where(choose, origin, latent), torch.where(choose, latent, origin)
@@ -107,10 +120,10 @@ class DiffusionMixture(Process):
             so_far = away * (number / self.steps)
             now = torch.where(early, rate.variance(so_far), rate.remaining(1 - so_far))
             step, left, after = now - gathered, rate.total - gathered, rate.total - now
-            pull, deviation = step / left, (step * after / left).sqrt()
+            pull, std = step / left, (step * after / left).sqrt()
             noise = self.space.random_tangent(x, generator)
             drift = like(pull, x) * self.premetric.direction(x, goal)
-            x, gathered = self.space.exp(x, drift + like(deviation, x) * noise), now
+            x, gathered = self.space.exp(x, drift + like(std, x) * noise), now
         return x
 
     def noise(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ldm.processes.brownian import Brownian
 from ldm.processes.rates import Rate
-from ldm.randomness import Generators, normal
+from ldm.randomness import Generators
 from ldm.spaces import Space
 from ldm.tensors import like
 
@@ -17,7 +17,7 @@ __all__ = ["OrnsteinUhlenbeck"]
 
 
 class OrnsteinUhlenbeck(Brownian):
-    """`dX = -beta/2 X dt + sqrt(beta) dB`, which keeps the standard normal law.
+    """`dX = -beta/2 X dt + sqrt(beta) dB`, which keeps the standard normal distribution.
 
     It is Langevin dynamics of a flat space; here its transition is known: with s(t) the integral of
     beta, `X_t = exp(-s/2) X_0 + sqrt(1 - exp(-s)) eps`.
@@ -39,6 +39,9 @@ class OrnsteinUhlenbeck(Brownian):
             raise ValueError(f"{space} is not flat: set the process to Langevin")
         super().__init__(space, rate, first)
 
+    def check_transition(self) -> None:
+        """Pass: the transition is known in every linear space."""
+
     def forward_drift(
         self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
@@ -47,7 +50,7 @@ class OrnsteinUhlenbeck(Brownian):
     def noise(
         self, latent: Float[Tensor, "n ..."], t: Float[Tensor, " n"], generator: Generators = None
     ) -> Float[Tensor, "n ..."]:
-        eps = normal(latent.shape, generator, latent.device, latent.dtype)
+        eps = self.space.random(len(latent), generator, latent.device, latent.dtype)
         s = self.variance(t)
         return like((-s / 2).exp(), latent) * latent + like((-(-s).expm1()).sqrt(), latent) * eps
 

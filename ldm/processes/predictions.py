@@ -1,4 +1,4 @@
-"""What a network may say of noisy latents, whatever it was asked to output.
+"""Predictions from noisy latents, in the form that processes need, whatever the network outputs.
 
 Every field is linear in the network's output at one point, so guidance may extrapolate it.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 __all__ = ["Denoised", "Drifts", "Prediction", "Score", "Velocity"]
 
 Prediction = tuple
-"""One of those below; each process says which it needs."""
+"""One of those below; each process states which it needs."""
 
 
 class Denoised(NamedTuple):
@@ -27,7 +27,7 @@ class Denoised(NamedTuple):
 
 
 class Score(NamedTuple):
-    """Where noise is Brownian motion.
+    """The prediction where noise is Brownian motion.
 
     Attributes:
         score: the Riemannian gradient of the log density of noisy latents, tangent there.
@@ -37,20 +37,20 @@ class Score(NamedTuple):
 
 
 class Velocity(NamedTuple):
-    """Where latents flow.
+    """The prediction where latents follow a flow.
 
     Attributes:
-        velocity: of the flow from the easy law to the data's, tangent at the noisy latents.
+        velocity: of the flow from the base distribution to data, tangent at the noisy latents.
     """
 
     velocity: Float[Tensor, "n ..."]
 
 
 class Drifts(NamedTuple):
-    """Where latents travel along bridges, both ways.
+    """The prediction where latents follow bridges, in both directions of time.
 
     Attributes:
-        forward: drift of the process that leads from the easy law to the data's.
+        forward: drift of the process that leads from the base distribution to the data's.
         backward: drift of its time reversal, both tangent at the noisy latents.
     """
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.processes.geodesic_flow import Flow
+from ldm.processes.process import Process
 from ldm.randomness import Generators, uniform
 from ldm.spaces import Space
 from ldm.spaces.premetric import Premetric
@@ -27,8 +28,8 @@ class PremetricFlow(Flow):
 
     Args:
         space: where the latents live.
-        premetric: maker, from the space, of what tells the direction.
-        steps: of a path; it is trained at as many times, the last of them before 1 - 1 / steps,
+        premetric: makes, from the space, the premetric whose descent gives the direction.
+        steps: number of steps of a path; it is trained at as many times, all before 1 - 1 / steps,
             where the velocity is still a good difference of points.
 
     Raises:
@@ -48,7 +49,12 @@ class PremetricFlow(Flow):
         super().__init__(space)
         if steps < 2:
             raise ValueError(f"a simulated path needs 2 steps or more, got {steps}")
-        self.premetric, self.steps = premetric(space), steps
+        self._premetric, self.premetric, self.steps = premetric, premetric(space), steps
+
+    def _bound(self, space: Space) -> Process:
+        view = super()._bound(space)
+        view.premetric = self._premetric(space)
+        return view
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
         """Uniform on [0, 1 - 1 / steps)."""

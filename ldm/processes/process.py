@@ -1,13 +1,15 @@
-"""How a latent is noised, and how it is found again."""
+"""Processes that noise latents, and the rates by which samplers undo them."""
 
+import copy
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ldm.processes.predictions import Denoised, Prediction
-from ldm.randomness import Generators, normal
+from ldm.randomness import Generators
 from ldm.spaces import Space
 from ldm.tensors import like
 
@@ -15,7 +17,7 @@ __all__ = ["GaussianProcess", "Process"]
 
 
 class Process(ABC):
-    """A family of laws on one space, from the data's to one that is easy to draw from.
+    """A family of distributions on one space, from that of data to a base distribution.
 
     Rates are per unit of the process's own time, whichever way it runs: a step of a sampler from
     time t to t' moves by `(t' - t) * velocity`.
@@ -25,13 +27,28 @@ class Process(ABC):
     """
 
     prediction: type[Prediction]
-    """What a network must say for the methods below."""
+    """The prediction that the methods below need."""
 
     span: tuple[float, float] = (0.0, 1.0)
-    """Times at which a sampler starts, from the easy law, and stops, at data."""
+    """Times at which a sampler starts, from the base distribution, and stops, at data."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
+
+    def on(self, context: Mapping[str, Tensor]) -> "Process":
+        """The process on the space's view for these samples: itself where the space is its own."""
+        space = self.space.on(context)
+        return self if space is self.space else self._bound(space)
+
+    def _bound(self, space: Space) -> "Process":
+        """A copy on a view of the space; overridden where more is made from the space."""
+        view = copy.copy(self)
+        view.space = space
+        return view
+
+    def brief(self) -> "Process":
+        """A copy that simulates in as few steps as it can: to try parts out, not to train."""
+        return self
 
     @abstractmethod
     def random_times(self, n: int, generator: Generators, device) -> Tensor:
@@ -45,13 +62,13 @@ class Process(ABC):
 
     @abstractmethod
     def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
-        """How noisy latents are: sigma/alpha, or a deviation in the units of the space."""
+        """The noise level: sigma/alpha, or a standard deviation in the units of the space."""
 
     @abstractmethod
     def velocity(
         self, prediction: Prediction, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        """`dx/dt` of the flow whose laws are those of the process.
+        """`dx/dt` of the flow whose distributions are those of the process.
 
         Raises:
             ValueError: the process runs in discrete steps and has none.
@@ -64,7 +81,7 @@ class Process(ABC):
         return self.velocity(prediction, x, t)
 
     def diffusion(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """Deviation that the random walk to data gathers, per square root of time."""
+        """Standard deviation that the random walk to data accumulates, per square root of time."""
         return torch.zeros_like(t)
 
     def score(
@@ -73,7 +90,7 @@ class Process(ABC):
         """The gradient of the log density at time `t`.
 
         Raises:
-            ValueError: the prediction does not tell it.
+            ValueError: it does not follow from the prediction.
         """
         raise ValueError(f"a {type(self).__name__} has no score: sample without a corrector")
 
@@ -84,16 +101,16 @@ class Process(ABC):
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n ..."]:
-        """Draw from the easy law: the space's reference measure, unless a process has its own."""
+        """Draw from the base distribution: the space's reference measure, unless overridden."""
         return self.space.random(n, generator, device, dtype)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the easy law, nats."""
+        """Log density of the base distribution, nats."""
         return self.space.log_density(x)
 
 
 class GaussianProcess(Process):
-    """Processes with `x_t = alpha_t x_0 + sigma_t eps` and `eps` standard normal.
+    """Processes with `x_t = alpha_t x_0 + sigma_t eps` and `eps` standard normal in the space.
 
     Raises:
         ValueError: sums of the space's points are no points of it.
@@ -134,7 +151,7 @@ class GaussianProcess(Process):
     def noise(
         self, latent: Float[Tensor, "n ..."], t: Tensor, generator: Generators = None
     ) -> Float[Tensor, "n ..."]:
-        eps = normal(latent.shape, generator, latent.device, latent.dtype)
+        eps = self.space.random(len(latent), generator, latent.device, latent.dtype)
         return self.mix(latent, eps, t)
 
     def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:

@@ -1,4 +1,4 @@
-"""How fast Brownian noise is added: rates on [0, 1], and the variance they add up to.
+"""Rates at which Brownian noise is added over [0, 1], and the variance they accumulate.
 
 Sources: De Bortoli et al. 2022 (RSGM; linear, quadratic, triangle), Lou et al. 2023 (geometric), Jo
 and Hwang 2024 (linear and constant). Variances are per unit tangent direction, everywhere.
@@ -23,7 +23,7 @@ class Rate(ABC):
 
     @abstractmethod
     def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """s(t), all that was gathered from time 0."""
+        """s(t), the variance accumulated from time 0."""
 
 
 class Linear(Rate):
@@ -58,7 +58,7 @@ class Linear(Rate):
         return t * (self.start + self.rate(t)) / 2
 
     def remaining(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """`s(1) - s(t)`, what is still to be gathered, in all its digits near time 1."""
+        """`s(1) - s(t)`, what is still to be accumulated, exact to the last digits near time 1."""
         return (1 - t) * (self.rate(t) + self.end) / 2
 
     def reciprocal_total(self, first: float, last: float) -> float:
@@ -129,22 +129,24 @@ class Triangle(Rate):
 
 
 class Geometric(Rate):
-    """Deviations in geometric progression from `smallest` to `largest`: variance exploding.
+    """Standard deviations in geometric progression, from `smallest` to `largest` (exploding).
 
     `s(t) = sigma(t)^2` with `sigma(t) = smallest^(1 - t) largest^t`; that s(0) is `smallest^2`, not
     0, is a resolution below which data are blurred.
 
     Args:
         smallest: sigma at time 0, radians.
-        largest: sigma at time 1; the law is then almost the easy one.
+        largest: sigma at time 1; the distribution is then almost the base distribution.
 
     Raises:
-        ValueError: the deviations do not rise, or not from above 0.
+        ValueError: the standard deviations do not rise, or not from above 0.
     """
 
     def __init__(self, smallest: float = 0.001, largest: float = 4.0) -> None:
         if not 0 < smallest < largest:
-            raise ValueError(f"deviations must rise from above 0, got {smallest} to {largest}")
+            raise ValueError(
+                f"standard deviations must rise from above 0, got {smallest} to {largest}"
+            )
         self.smallest, self.ratio = smallest, math.log(largest / smallest)
 
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

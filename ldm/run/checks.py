@@ -1,137 +1,122 @@
 """All that can be found wrong with an experiment before it trains: in seconds, at any size."""
 
-from pathlib import Path
-
 import torch
 from omegaconf import DictConfig
-from torch import Tensor, nn
 
 from data import DataModule
 from ldm.config.compose import ConfigError
-from ldm.hub.weights import check_resumable, read_facts
 from ldm.priors import Prior
-from ldm.run.folder import Run
-from ldm.run.parts import (
-    build_guidance,
-    build_part,
-    build_prior,
-    build_sampler,
-    build_tokenizer,
-    load_tokenizer,
-)
+from ldm.run.parts import Parts, build_guidance, build_sampler
+from ldm.run.rehearsal import on_meta, without_weights
 from ldm.tokenizers import Tokenizer
+from ldm.training import PriorTraining, TokenizerTraining, Training
+from ldm.training.latents import Latents
 
-__all__ = ["check_sampler", "check_stages"]
+__all__ = ["check_prior", "check_sampler", "check_training"]
 
 
-def check_stages(config: DictConfig, run: Run, data: DataModule, stages: list[str]) -> None:
-    """Build each stage on the meta device and look at the files that it goes on from.
+def check_training(parts: Parts, name: str, training: Training) -> None:
+    """Look at a stage that is to be trained: whether its losses and data fit.
 
     Raises:
-        ConfigError: parts do not fit one another or the data, or the run was begun otherwise.
-        BadCheckpoint: a file is damaged or unsafe.
+        ConfigError: they do not; says what to change.
     """
-    tokenizer = build_tokenizer(config, "meta")
-    prior = build_prior(config, tokenizer, "meta") if "prior" in stages else None
-    for name in stages:
-        run.check_config(name, config)
-        if run.model(name).is_file():
-            read_facts(run.model(name))
-            continue
-        if run.checkpoint(name).is_file():
-            check_resumable(run.checkpoint(name))
-        if name == "tokenizer":
-            _check_tokenizer_training(config, tokenizer, data)
-        else:
-            _check_prior_training(config, tokenizer, prior, data)
-    if prior is not None:
-        check_sampler(config, tokenizer)
-    if config.tokenizer.checkpoint is not None:
-        load_tokenizer(config, Path(config.tokenizer.checkpoint))
+    if isinstance(training, TokenizerTraining):
+        _check_tokenizer_loss(parts, name, training)
+    if isinstance(training, PriorTraining):
+        _check_prior_training(parts, name, training)
 
 
-def check_sampler(config: DictConfig, tokenizer: Tokenizer) -> None:
-    """Draw one latent with a network that says nothing but zero.
+def check_prior(name: str, prior: Prior, latents: Latents, data: DataModule) -> None:
+    """Take the loss of one batch without numbers, or of zero weights where numbers are looked at.
+
+    Raises:
+        ConfigError: network, process and latents do not fit one another.
+    """
+    try:
+        rehearsed_loss(prior, latents, data)
+    except (RuntimeError, ValueError, TypeError) as error:
+        space = prior.space
+        raise ConfigError(
+            f"the {name} does not fit the latent space {space}: {error}; leave out what the "
+            f"network is told of it, or set its shape to {tuple(space.shape)}"
+        ) from error
+
+
+def rehearsed_loss(prior: Prior, latents: Latents, data: DataModule) -> torch.Tensor:
+    """The summed loss of one sample: of meta tensors, or of weights that are zero."""
+    told = _example_told(latents, data, "meta")
+    shape, codes = latents.tokenizer.space.shape, latents.tokenizer.latents == "codes"
+    latent = torch.zeros(1, *shape, device="meta", dtype=torch.long if codes else torch.float32)
+    try:
+        return on_meta(prior, lambda model: sum(model.loss(latent, told).values()).sum())
+    except Exception:  # kernels and meshes look at numbers, which meta tensors do not have
+        told = {key: torch.zeros_like(x, device="cpu") for key, x in told.items()}
+        point = prior.space.on(told).random(1, torch.Generator())
+        loss = without_weights(prior).brief().loss(point, told, torch.Generator())
+        return sum(loss.values()).sum()
+
+
+def _example_told(latents: Latents, data: DataModule, device: str) -> dict[str, torch.Tensor]:
+    example = {key: x.to(device) for key, x in data.example(1).items() if key != "x"}
+    for key, model in latents.told.items():
+        example[key] = torch.zeros(1, *model.space.shape, device=device)
+    return example
+
+
+def check_sampler(config: DictConfig, name: str, prior: Prior, data: DataModule) -> None:
+    """Draw one latent with a network that predicts nothing but zero.
 
     Raises:
         ConfigError: sampler or guidance do not fit the prior's process or conditions.
     """
-    process = build_part(config, "prior.process", space=tokenizer.space)
-    with torch.device("meta"):
-        backbone = build_part(config, "prior.backbone")
-    prior = build_part(config, "prior", process=process, backbone=_Zero(backbone))
-    sampler, guidance = build_sampler(config), build_guidance(config)
-    label = {"label": torch.zeros(1, dtype=torch.long)}
+    sampler, guidance = build_sampler(config, name), build_guidance(config, name)
     try:
-        prior.sample(1, label, sampler, torch.Generator(), guidance)
+        requests = data.requests([0], config.seed)
+        given = {key: x for key, x in requests.items() if key != "index"}
+        prior.rehearse({**prior.example(1), **given}, sampler, guidance)
     except Exception as error:  # diffusers divides by zero, and more
         raise ConfigError(f"the sampler does not fit the prior: {error}") from error
 
 
-class _Zero(nn.Module):
-    """Zeros of the shape of a network's output, which is asked of the network but once."""
+def _check_tokenizer_loss(parts: Parts, name: str, training: TokenizerTraining) -> None:
+    (loss,) = training.loss
+    (first,) = training.first
+    if loss is None:
+        return
+    shape = parts.data.shape if first is None else first.space.shape
+    x = torch.zeros(1, *shape, device="meta")
+    try:
+        on_meta(loss, lambda module: module(x, x))
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"{name}.training.loss does not fit {parts.data.name}: {error}"
+        ) from error
 
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = [network]  # in a list: its parameters are on the meta device
-        self.zero = nn.Parameter(torch.zeros(()))
-        self.shape: tuple[int, ...] | None = None
 
-    def forward(self, noisy: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
-        if self.shape is None:
-            given = {key: value.to("meta") for key, value in condition.items()}
-            self.shape = self.network[0](noisy.to("meta"), t.to("meta"), **given).shape[1:]
-        return self.zero.expand(len(noisy), *self.shape)
+def _check_prior_training(parts: Parts, name: str, training: PriorTraining) -> None:
+    data, latents = parts.data, training.latents
+    if training.selection is not None and "val" not in data.held:
+        raise ConfigError(
+            f"{name}.training.selection looks at a val split, and {data.name} has none: set it to "
+            f"null"
+        )
+    if not latents.learned:
+        _check_points(latents.tokenizer, data)
+    elif parts.config.trainer.cache_latents and not data.views:
+        raise ConfigError(
+            f"{data.name} has too many views of a sample to cache their latents: set "
+            f"trainer.cache_latents=false, or, for random crops, data.crop=center"
+        )
+    check_prior(name, training.model, latents, data)
 
 
 def _check_points(tokenizer: Tokenizer, data: DataModule) -> None:
     """Data that are their own latents, or other coordinates of them, must lie in the space."""
     batches = (batch for split in data.held for batch in data.ordered_batches(split, 4096))
     for batch in batches:
+        encoded = tokenizer.encode(batch)
         try:
-            tokenizer.space.check(tokenizer.encode(batch).latent)
+            tokenizer.bottleneck.space.on(encoded.context).check(encoded.latent)
         except ValueError as error:
             raise ConfigError(f"{data.name} does not live in {tokenizer.space}: {error}") from error
-
-
-def _check_tokenizer_training(config: DictConfig, tokenizer: Tokenizer, data: DataModule) -> None:
-    place = "tokenizer.training"
-    # Not on the meta device, where perceptual losses do without their weights.
-    build_part(config, place, model=tokenizer, seed=config.seed)
-    with torch.device("meta"):
-        loss = build_part(config, f"{place}.loss")
-        x = torch.zeros(1, *data.shape)
-    try:
-        loss(x, x)
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"{place}.loss does not fit {data.name}: {error}") from error
-
-
-def _check_prior_training(
-    config: DictConfig, tokenizer: Tokenizer, prior: Prior, data: DataModule
-) -> None:
-    given = {"model": prior, "tokenizer": tokenizer, "seed": config.seed}
-    training = build_part(config, "prior.training", **given)
-    if training.selection is not None and "val" not in data.held:
-        raise ConfigError(
-            f"prior.training.selection looks at a val split, and {data.name} has none: set it to "
-            f"null"
-        )
-    if not tokenizer.learned:
-        _check_points(tokenizer, data)
-    if (
-        tokenizer.learned
-        and config.trainer.cache_latents
-        and config.data.get("crop", "center") != "center"
-    ):
-        raise ConfigError(
-            "cached latents would be of one crop of each image: set trainer.cache_latents=false "
-            "or data.crop=center"
-        )
-    conditioning = getattr(prior, "conditioning", None)
-    if conditioning is not None and not 0 < data.classes <= conditioning.classes:
-        raise ConfigError(
-            f"the prior is conditional on {conditioning.classes} classes, {data.name} has "
-            f"{data.classes}: set prior.backbone.classes to that, and prior.conditioning=null "
-            f"where it is 0"
-        )

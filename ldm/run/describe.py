@@ -3,17 +3,22 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ldm.priors import Prior
+from ldm.run.checks import rehearsed_loss
 from ldm.run.folder import Run
-from ldm.run.parts import build_data, build_prior, build_tokenizer
+from ldm.run.models import build_models
+from ldm.run.parts import Parts, build_data
+from ldm.run.rehearsal import on_meta
+from ldm.run.stages import build_training, latents_of
+from ldm.training import Training
 
-__all__ = ["amount", "describe", "parameters", "training_flops"]
+__all__ = ["amount", "describe", "optimizer_state", "parameters", "training_costs"]
 
 FLOPS = ("FLOPs", "kFLOPs", "MFLOPs", "GFLOPs", "TFLOPs", "PFLOPs")
 BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -24,34 +29,33 @@ def parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def training_flops(loss: Callable[[], torch.Tensor]) -> int:
-    """Floating-point operations of a forward and a backward pass; a multiply-add counts as two."""
+def training_costs(loss: Callable[[], Tensor]) -> tuple[int, int]:
+    """Floating-point operations of a forward and a backward pass, and bytes kept between them.
+
+    A multiply-add counts as two operations; weights do not count among what is kept.
+    """
     counter = FlopCounterMode(display=False)
     with counter:
-        loss().backward()
-    return counter.get_total_flops()
+        value = loss()
+        kept = _kept(value)
+        value.backward()
+    return counter.get_total_flops(), kept
 
 
 def describe(config: DictConfig) -> None:
     """Print parts, latent space, parameters, FLOPs and memory of each stage's training."""
     data = build_data(config)
-    tokenizer = build_tokenizer(config, "meta")
-    table = Table(title=f"{config.run}: {data.name}, {data.shape}, latents in {tokenizer.space}")
+    parts = Parts(config, data, build_models(config, data, list(config.stages), "meta"))
+    space = parts.tokenizer.space
+    table = Table(title=f"{config.run}: {data.name}, {data.shape}, latents in {space}")
     for column in ("part", "class", "parameters"):
         table.add_column(column, justify="right" if column == "parameters" else "left")
-    parts = {f"tokenizer.{name}": child for name, child in tokenizer.named_children()}
-    models = {}
-    if "tokenizer" in config.stages:
-        models["tokenizer"] = tokenizer, lambda x: _tokenizer_loss(tokenizer, x)
-    if "prior" in config.stages:
-        prior = build_prior(config, tokenizer, "meta")
-        parts |= {f"prior.{name}": child for name, child in prior.named_children()}
-        models["prior"] = prior, lambda x: _prior_loss(prior, tokenizer, x)
-    for name, part in parts.items():
-        table.add_row(name, type(part).__name__, f"{parameters(part):,}")
-    for stage, (model, loss) in models.items():
+    for stage, model in parts.models.items():
+        for name, child in model.named_children():
+            table.add_row(f"{stage}.{name}", type(child).__name__, f"{parameters(child):,}")
+    for stage in config.stages:
         table.add_section()
-        for label, value in _costs(model, loss, data.shape, config[stage].training):
+        for label, value in _costs(parts, stage):
             table.add_row(stage, label, value)
     console = Console(width=120)
     console.print(table)
@@ -61,20 +65,70 @@ def describe(config: DictConfig) -> None:
     console.print(f"resolved configuration: {path}")
 
 
-def _costs(model, loss, shape, training: DictConfig) -> list[tuple[str, str]]:
-    per_sample = training_flops(lambda: loss(torch.zeros(1, *shape, device="meta")))
-    count = parameters(model)
-    # Weights, gradients, averaged weights and two moments in float32.
-    state = count * 4 * (5 if "Adam" in instantiate(training.optimizer).func.__name__ else 4)
+def _costs(parts: Parts, stage: str) -> list[tuple[str, str]]:
+    model = parts.models[stage]
+    count = [("parameters", f"{parameters(model):,}")]
+    if parts.config[stage].get("training") is None:
+        return count
+    with torch.device("meta"):  # a perceptual network does without its weights there
+        training = build_training(parts, stage)
+    loss = _loss(parts, stage, training)
+    per_sample, kept = training_costs(loss)
+    # Weights, gradients, averaged weights, and what the optimizer keeps, in float32.
+    state = 3 * 4 * parameters(model) + optimizer_state(training)
     steps = -(-training.samples // training.batch_size)
     return [
-        ("parameters", f"{count:,}"),
+        *count,
         ("FLOPs a sample (forward and backward)", amount(per_sample, FLOPS, 1000)),
         ("FLOPs a step", amount(per_sample * training.batch_size, FLOPS, 1000)),
         ("steps x batch", f"{steps:,} x {training.batch_size:,}"),
         ("memory of weights and optimizer", amount(state, BYTES, 1024)),
-        ("memory of activations a sample", amount(_activations(model, loss, shape), BYTES, 1024)),
+        ("memory of activations a sample", amount(kept, BYTES, 1024)),
     ]
+
+
+def _loss(parts: Parts, stage: str, training: Training) -> Callable[[], Tensor]:
+    """The stage's own loss of one sample, without the discriminator's."""
+    model = parts.models[stage]
+    if isinstance(model, Prior):
+        latents = latents_of(parts, stage)
+        return lambda: rehearsed_loss(model.train(), latents, parts.data)
+    training.adversarial = None
+    batch = {key: value.to("meta") for key, value in parts.data.example(1).items()}
+
+    def loss() -> Tensor:
+        def of(tokenizer: nn.Module) -> Tensor:
+            read = training.read(batch)
+            reconstruction, encoded = tokenizer(read)
+            return training.tokenizer_loss(read, reconstruction, encoded)[0]
+
+        return on_meta(model.train(), of)
+
+    return loss
+
+
+def optimizer_state(training: Training) -> int:
+    """Bytes that the optimizer keeps for the parameters: found by a step on small stand-ins.
+
+    A side of a parameter becomes a small number, the same one for equal sides, so that an
+    optimizer that treats square matrices otherwise still does.
+    """
+    trained = [p for p in training.model.parameters() if p.requires_grad]
+    sides = {
+        side: small for small, side in enumerate(sorted({s for p in trained for s in p.shape}), 2)
+    }
+    small = [nn.Parameter(torch.zeros([sides[s] for s in p.shape], device="cpu")) for p in trained]
+    optimizer = training.make_optimizer(small)
+    for stand_in in small:
+        stand_in.grad = torch.zeros_like(stand_in)
+    optimizer.step()
+    total = 0
+    for parameter, stand_in in zip(trained, small, strict=True):
+        for kept in optimizer.state.get(stand_in, {}).values():
+            if torch.is_tensor(kept):
+                like = kept.shape == stand_in.shape
+                total += kept.element_size() * (parameter.numel() if like else kept.numel())
+    return total
 
 
 def amount(number: float, units: Sequence[str], step: int) -> str:
@@ -96,29 +150,23 @@ def amount(number: float, units: Sequence[str], step: int) -> str:
     return f"{number / step**rank:,.{digits}f} {units[rank]}"
 
 
-def _activations(model: nn.Module, loss, shape) -> int:
-    """Bytes that autograd keeps of one sample for the backward pass, in float32."""
+def _kept(value: Tensor) -> int:
+    """Bytes that autograd keeps for the backward pass of a value, but for the weights."""
+    weights: set[int] = set()
     kept: dict[int, int] = {}
-    weights = {id(p) for p in model.parameters()}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        if id(tensor) not in weights and id(tensor._base) not in weights:
-            kept[id(tensor)] = tensor.numel() * tensor.element_size()
-            alive.append(tensor)  # or its id would be given to another
-        return tensor
-
-    alive: list[torch.Tensor] = []
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss(torch.zeros(1, *shape, device="meta"))
-    return sum(kept.values())
-
-
-def _tokenizer_loss(tokenizer, x):
-    reconstruction, encoded = tokenizer.train()({"x": x})
-    return reconstruction["x"].square().mean() + sum(encoded.losses.values())
-
-
-def _prior_loss(prior, tokenizer, x):
-    latent = torch.zeros(len(x), *tokenizer.space.shape, device="meta")
-    label = torch.zeros(len(x), dtype=torch.long, device="meta")
-    return prior.train().probe(latent, {"label": label}).mean()
+    nodes, seen = [value.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        nodes += [following for following, _ in node.next_functions]
+        if hasattr(node, "variable"):  # where a gradient ends: at a weight
+            weights.add(node.variable.untyped_storage()._cdata)
+        for name in (name for name in dir(node) if name.startswith("_saved_")):
+            saved = getattr(node, name)
+            for tensor in saved if isinstance(saved, tuple | list) else [saved]:
+                if torch.is_tensor(tensor):
+                    storage = tensor.untyped_storage()
+                    kept[storage._cdata] = storage.nbytes()
+    return sum(size for storage, size in kept.items() if storage not in weights)

@@ -1,50 +1,74 @@
-"""An experiment: its run folder, and its stages, run in order, skipped or resumed."""
+"""An experiment: its parts built once and checked, its stages run in order, skipped or resumed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from data import DataModule
 from ldm.config.compose import ConfigError, overridden
-from ldm.run.checks import check_sampler, check_stages
+from ldm.config.lineage import lineage
+from ldm.hub import weights
+from ldm.priors import Prior
+from ldm.run.checks import check_sampler, check_training
 from ldm.run.folder import Run, read_config
-from ldm.run.parts import (
-    Parts,
-    build_data,
-    build_guidance,
-    build_sampler,
-    load_prior,
-    load_tokenizer,
-)
-from ldm.run.stages import STAGES
+from ldm.run.models import build_models
+from ldm.run.parts import Parts, build_data
+from ldm.run.stages import build_training, train_stage
+from ldm.tokenizers import Tokenizer
+from ldm.training import Training
 
-__all__ = ["Parts", "Run", "load_run", "train_stages"]
+__all__ = ["Parts", "Run", "load_run", "prepare", "train_stages"]
 
 
-def train_stages(config: DictConfig, data: DataModule | None = None) -> Parts:
+def train_stages(
+    config: DictConfig, data: DataModule, check: Callable[[Parts], None] = lambda parts: None
+) -> Parts:
     """Run the stages that are not finished, in order; the parts have their averaged weights.
+
+    Every part is built once; all of them are checked before the first stage trains.
 
     Args:
         config: of the experiment.
-        data: that it names, where somebody has built it, and fetched what it is read from.
+        data: that it names, prepared.
+        check: further checks of the parts, before any training.
 
     Raises:
         ConfigError, DataError, BadCheckpoint: before any training.
     """
     run = Run(config.run)
     stages = list(config.stages) if config.stage is None else [config.stage]
-    if unknown := set(stages) - STAGES.keys():
-        raise ConfigError(f"no stage {', '.join(unknown)}: choose from {', '.join(STAGES)}")
-    if data is None:
-        data = build_data(config)
-        data.prepare_data()
+    if unknown := set(stages) - set(config.stages):
+        raise ConfigError(f"no stage {', '.join(unknown)}: choose from {', '.join(config.stages)}")
     data.setup()
-    check_stages(config, run, data, stages)
+    parts = Parts(config, data, build_models(config, data, stages))
+    trainings = prepare(parts, run, stages)
+    check(parts)
     for name in stages:
         run.keep_config(name, config)
         if not run.model(name).is_file():
-            STAGES[name](config, run, data)
-    return load_parts(config, run, data)
+            train_stage(parts, run, name, trainings[name])
+    return load_parts(parts, run)
+
+
+def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | None]:
+    """Load what is finished, and check all that is still to be trained, and how."""
+    trainings: dict[str, Training | None] = {}
+    for name in parts.models:
+        if name in stages:
+            run.check_config(name, parts.config)
+        if name not in stages or run.model(name).is_file():
+            _load(parts, run, name)
+            continue
+        if run.checkpoint(name).is_file():
+            weights.check_resumable(run.checkpoint(name))
+        trainings[name] = build_training(parts, name)
+        if trainings[name] is not None:
+            check_training(parts, name, trainings[name])
+    for name, model in parts.models.items():
+        if isinstance(model, Prior):
+            check_sampler(parts.config, name, model, parts.data)
+    return trainings
 
 
 def load_run(folder: str | Path, overrides: list[str]) -> Parts:
@@ -65,17 +89,51 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
         raise ConfigError(f"{found[-1]} is not as training wrote it: {error}") from error
     config = overridden(config, overrides)
     config.run = str(run.folder)
-    return load_parts(config, run, build_data(config))
+    data = build_data(config)
+    return load_parts(Parts(config, data), run)
 
 
-def load_parts(config: DictConfig, run: Run, data: DataModule) -> Parts:
-    """Finished stages of a run, ready for use."""
-    wanted = [run.model(name) for name in config.stages if name != "prior"]
-    if missing := [path for path in wanted if not path.is_file()]:
-        raise ConfigError(f"{run.folder} is not trained to its end: {missing[0]} is missing")
-    parts = Parts(config, data, load_tokenizer(config, run.tokenizer(config)))
-    if "prior" in config.stages and run.model("prior").is_file():
-        check_sampler(config, parts.tokenizer)
-        parts.prior = load_prior(config, parts.tokenizer, run.model("prior"))
-        parts.sampler, parts.guidance = build_sampler(config), build_guidance(config)
+def load_parts(parts: Parts, run: Run) -> Parts:
+    """Finished stages of a run, ready for use; what is built already is not built again."""
+    config = parts.config
+    done = [name for name in config.stages if run.model(name).is_file()]
+    missing = [name for name in config.stages if name not in done]
+    if not parts.models:
+        wanted = lineage(config, *config.stages)
+        parts.models = build_models(config, parts.data, wanted)
+    for name in list(parts.models):
+        if isinstance(parts.models[name], Prior) and name not in done:
+            del parts.models[name]
+        elif name in missing:
+            path = run.model(name)
+            raise ConfigError(f"{run.folder} is not trained to its end: {path} is missing")
+        elif any(p.requires_grad for p in parts.models[name].parameters()):
+            _load(parts, run, name)
+    for name, model in parts.models.items():
+        if isinstance(model, Prior):
+            check_sampler(config, name, model, parts.data)
     return parts
+
+
+def _load(parts: Parts, run: Run, name: str) -> None:
+    """Put a finished model's weights in place, from its own stage or the file that is named.
+
+    Raises:
+        BadCheckpoint: unreadable, or its latents live in another space.
+    """
+    model = parts.models[name]
+    if isinstance(model, Tokenizer) and not model.learned:
+        model.eval()
+        return
+    given = parts.config[name].get("checkpoint")
+    path = run.model(name) if given is None else Path(given)
+    space = repr(model.bottleneck.space if isinstance(model, Tokenizer) else model.space)
+    found = weights.read_facts(path).get("space")
+    if found != space:
+        kind = "tokenizer" if isinstance(model, Tokenizer) else "prior"
+        raise weights.BadCheckpoint(
+            f"{path} is a {kind} of the latent space {found}, the configuration wants {space}: "
+            f"choose the {kind} group that it was trained with"
+        )
+    weights.load(path, model)
+    model.eval().requires_grad_(False)

@@ -9,6 +9,7 @@ from yaml import YAMLError
 
 from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
+from ldm.config.lineage import lineage
 from ldm.distributed import rank
 
 __all__ = ["Run", "changes", "read_config"]
@@ -52,11 +53,6 @@ class Run:
     def latents(self) -> Path:
         """Latent caches, shared by the runs beside this one."""
         return self.folder.parent / ".latents"
-
-    def tokenizer(self, config: DictConfig) -> Path:
-        """The tokenizer that the configuration names, else that of the run's own stage."""
-        given = config.tokenizer.checkpoint
-        return self.model("tokenizer") if given is None else Path(given)
 
     def keep_config(self, name: str, config: DictConfig) -> None:
         """Write the configuration of a stage that begins or goes on."""
@@ -111,8 +107,9 @@ def changes(before: DictConfig, now: DictConfig, stage: str) -> list[tuple[str, 
 
 def _training_of(config: DictConfig, stage: str) -> dict[str, Any]:
     """The values that decide what a stage learns, by their full keys."""
-    parts = ("seed", "data", "tokenizer", *([stage] if stage != "tokenizer" else []))
-    plain = OmegaConf.to_container(OmegaConf.masked_copy(config, list(dict.fromkeys(parts))))
+    plain = OmegaConf.to_container(
+        OmegaConf.masked_copy(config, ["seed", "data", *lineage(config, stage)])
+    )
     return {key: value for key, value in _flat(plain) if not key.endswith(".workers")}
 
 

@@ -1,23 +1,25 @@
-"""From a checked configuration to the parts it names."""
+"""What an experiment consists of, and how a part is built from its configuration."""
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
+from torch import nn
 
 from data import DataModule
-from ldm.config.compose import STAGE_KEYS, ConfigError
-from ldm.hub import load_into, weights
+from ldm.config.compose import ConfigError
+from ldm.config.interfaces import hand_over
+from ldm.config.lineage import foundation, told
+from ldm.config.validate import STAGE_KEYS
 from ldm.priors import Prior
 from ldm.run.folder import Run
 from ldm.samplers import Guidance, Sampler
-from ldm.tokenizers import Tokenizer
+from ldm.tokenizers import Stacked, Tokenizer
 
 __all__ = [
     "Parts",
@@ -25,42 +27,103 @@ __all__ = [
     "build_guidance",
     "build_loggers",
     "build_part",
-    "build_prior",
     "build_sampler",
-    "build_tokenizer",
-    "load_prior",
-    "load_tokenizer",
+    "model_config",
+    "reader",
+    "told_readers",
 ]
 
 
 @dataclass
 class Parts:
-    """What an experiment built; `prior` and `sampler` are None where it has only a tokenizer."""
+    """What an experiment built, or a run folder holds.
+
+    Attributes:
+        config: of the experiment.
+        data: what it learns.
+        models: tokenizers and priors by the names of their stages, each after those it stands on.
+    """
 
     config: DictConfig
     data: DataModule
-    tokenizer: Tokenizer
-    prior: Prior | None = None
-    sampler: Sampler | None = None
-    guidance: Guidance | None = None
+    models: dict[str, nn.Module] = field(default_factory=dict)
+
+    @property
+    def stage(self) -> str | None:
+        """The stage that samples come from: the last one that is a prior; None without."""
+        priors = [name for name, model in self.models.items() if isinstance(model, Prior)]
+        return priors[-1] if priors else None
+
+    @property
+    def prior(self) -> Prior | None:
+        """What samples are drawn from; None where there is only a tokenizer."""
+        return None if self.stage is None else self.models[self.stage]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """From data to the latents that `prior` learns, and back; without a prior, the last one."""
+        if self.stage is not None:
+            return reader(self.config, self.models, foundation(self.config, self.stage))
+        (*_, last) = self.models
+        return (
+            self.models[last] if len(self.models) == 1 else reader(self.config, self.models, last)
+        )
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """How `prior` is turned into latents; None where it needs no sampler."""
+        return build_sampler(self.config, self.stage)
+
+    @property
+    def guidance(self) -> Guidance:
+        """How the conditions of `prior` are exaggerated."""
+        return build_guidance(self.config, self.stage)
 
 
-def build_part(config: DictConfig, place: str, /, **parts: Any) -> Any:
-    """What a place of the configuration names.
+def reader(config: DictConfig, models: Mapping[str, nn.Module], name: str) -> Tokenizer:
+    """The tokenizer from data to the latents of this stage, through all that it stands on.
+
+    Raises:
+        ConfigError: the stage is no tokenizer.
+    """
+    if not isinstance(models[name], Tokenizer):
+        raise ConfigError(f"{name} has no latents to stand on: it is no tokenizer")
+    below = foundation(config, name)
+    return models[name] if below is None else Stacked(reader(config, models, below), models[name])
+
+
+def told_readers(
+    config: DictConfig, models: Mapping[str, nn.Module], name: str
+) -> dict[str, Tokenizer]:
+    """The tokenizers whose latents the prior of a stage is told, by the key of the condition."""
+    return {
+        key: reader(config, models, foundation(config, other))
+        for key, other in told(config, name).items()
+    }
+
+
+def build_part(
+    config: DictConfig, place: str, /, handed: Mapping[str, Any] | None = None, **parts: Any
+) -> Any:
+    """Build what a place of the configuration names.
 
     Args:
         config: of the experiment.
         place: key of a node with a `_target_`, `tokenizer.training` say; of a stage, the model.
+        handed: numbers and lists for the constructors that take them by these names, at any depth,
+            where the configuration leaves them out.
         **parts: arguments that are there already; they replace the nodes of their names.
 
     Raises:
         ConfigError: an argument is missing or of no use to what is built; names its place.
     """
     node = model_config(OmegaConf.select(config, place))
-    rest = OmegaConf.create({key: value for key, value in node.items() if key not in parts})
+    rest = {key: value for key, value in node.items() if key not in parts}
+    if handed:
+        rest = hand_over(rest, handed)
     try:
         # In two steps: Hydra would build whatever has a target in what it is given.
-        return instantiate(rest, _partial_=True)(**parts)
+        return instantiate(OmegaConf.create(rest), _partial_=True)(**parts)
     except InstantiationException as error:
         inner = re.search(r"full_key: (\S+)", str(error))
         where = f"{place}.{inner[1]}" if inner else place
@@ -74,70 +137,19 @@ def build_data(config: DictConfig) -> DataModule:
     return build_part(config, "data")
 
 
-def build_tokenizer(config: DictConfig, device: str = "cpu") -> Tokenizer:
-    """An untrained tokenizer, checked against the shape of the data.
-
-    Raises:
-        ConfigError: encoder, bottleneck, decoder and data do not fit one another.
-    """
-    with torch.device(device):
-        tokenizer = build_part(config, "tokenizer")
-    with torch.device("meta"):
-        twin = tokenizer if device == "meta" else build_part(config, "tokenizer")
-    data = build_data(config)
-    x = torch.zeros(1, *data.shape, device="meta")
-    fits = f"data of shape {tuple(data.shape)} and a latent space {tokenizer.space}"
-    try:
-        latent = twin.eval().encode({"x": x}).latent
-        back = twin.decode(latent)["x"]
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"the tokenizer does not fit {fits}: {error}") from error
-    if latent.shape[1:] != tokenizer.space.shape or back.shape != x.shape:
-        remedy = "tokenizer.bottleneck.shape, the multipliers, or the size of the data"
-        if not tokenizer.learned:
-            remedy = "tokenizer.space to the one that the data live in"
-        raise ConfigError(
-            f"the tokenizer does not fit {fits}: it makes latents {tuple(latent.shape[1:])} and "
-            f"reconstructions {tuple(back.shape[1:])}; change {remedy}"
-        )
-    return tokenizer
+def build_sampler(config: DictConfig, stage: str | None = None) -> Sampler | None:
+    """How latents are drawn: the stage's own sampler, where it has one, else that of all."""
+    place = _own(config, stage, "sampler")
+    return None if OmegaConf.select(config, place) is None else build_part(config, place)
 
 
-def build_prior(config: DictConfig, tokenizer: Tokenizer, device: str = "cpu") -> Prior:
-    """An untrained prior on the tokenizer's space, checked against it.
-
-    Raises:
-        ConfigError: the backbone reads latents of another shape.
-    """
-
-    def model() -> Prior:
-        process = build_part(config, "prior.process", space=tokenizer.space)
-        return build_part(config, "prior", process=process)
-
-    with torch.device(device):
-        prior = model()
-    with torch.device("meta"):
-        twin = prior if device == "meta" else model()
-    latent = torch.zeros(2, *tokenizer.space.shape, device="meta")
-    label = torch.zeros(2, dtype=torch.long, device="meta")
-    try:
-        twin.check_output(twin.probe(latent, {"label": label}).shape)
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"the prior does not fit the tokenizer's latent space {tokenizer.space}: {error}; set "
-            f"the backbone's shape, or channels and size, to {tuple(tokenizer.space.shape)}"
-        ) from error
-    return prior
+def build_guidance(config: DictConfig, stage: str | None = None) -> Guidance:
+    """How conditions are exaggerated: the stage's own, where it has one, else that of all."""
+    return build_part(config, _own(config, stage, "guidance"))
 
 
-def build_sampler(config: DictConfig) -> Sampler:
-    """How latents are drawn."""
-    return build_part(config, "sampler")
-
-
-def build_guidance(config: DictConfig) -> Guidance:
-    """How conditions are exaggerated."""
-    return build_part(config, "guidance")
+def _own(config: DictConfig, stage: str | None, key: str) -> str:
+    return f"{stage}.{key}" if stage is not None and config[stage].get(key) is not None else key
 
 
 def build_loggers(config: DictConfig, run: Run, part: str) -> list[Logger]:
@@ -145,25 +157,6 @@ def build_loggers(config: DictConfig, run: Run, part: str) -> list[Logger]:
     plain = OmegaConf.to_container(config, resolve=True)
     given = {"folder": run.stage(part), "run": run.folder.name, "part": part, "config": plain}
     return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
-
-
-def load_tokenizer(config: DictConfig, path: str | Path) -> Tokenizer:
-    """A tokenizer for this configuration, its weights, where it has any, from `path`.
-
-    Raises:
-        BadCheckpoint: unreadable, or its latents live in another space.
-    """
-    tokenizer = build_tokenizer(config)
-    if tokenizer.learned:
-        load_into(path, tokenizer)
-    return tokenizer.eval().requires_grad_(False)
-
-
-def load_prior(config: DictConfig, tokenizer: Tokenizer, path: Path) -> Prior:
-    """A trained prior, its weights from `path`."""
-    prior = build_prior(config, tokenizer)
-    weights.load(path, prior)
-    return prior.eval().requires_grad_(False)
 
 
 def model_config(node: DictConfig) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from data import Batch
 from ldm import distributed
-from ldm.randomness import sample_generators
-from ldm.run.parts import Parts
+from ldm.config.lineage import lineage, told
+from ldm.priors import Prior
+from ldm.randomness import Generators, sample_generators
+from ldm.run.parts import Parts, build_guidance, build_sampler
 from ldm.training.progress import progress_bar
 
 __all__ = ["Drawn", "draw", "draw_share", "gather"]
@@ -25,7 +26,7 @@ class Drawn(NamedTuple):
     """
 
     batch: Batch
-    latent: Float[Tensor, "n ..."]
+    latent: Tensor
 
 
 @torch.no_grad()
@@ -46,10 +47,24 @@ def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn
     requests = parts.data.requests(indices, seed, **asked)
     condition = {key: value.to(device) for key, value in requests.items() if key != "index"}
     generators = sample_generators(seed, indices)
-    latent = parts.prior.sample(len(indices), condition, parts.sampler, generators, parts.guidance)
-    latent = parts.tokenizer.denormalize(latent)
-    decoded = parts.tokenizer.decode(latent)
-    return Drawn({**requests, **{key: x.float() for key, x in decoded.items()}}, latent)
+    latent = parts.tokenizer.denormalize(
+        draw_normalized(parts, len(indices), condition, generators), condition
+    )
+    decoded = parts.tokenizer.decode(latent, condition, generators)
+    floats = {key: x.float() if x.is_floating_point() else x for key, x in decoded.items()}
+    return Drawn({**requests, **floats}, latent)
+
+
+def draw_normalized(parts: Parts, n: int, condition: Batch, generator: Generators = None) -> Tensor:
+    """Normalised latents of the last prior, told those that other priors drew before it."""
+    drawn: dict[str, Tensor] = {}
+    for name in lineage(parts.config, parts.stage):
+        if isinstance(prior := parts.models[name], Prior):
+            others = {key: drawn[other] for key, other in told(parts.config, name).items()}
+            sampler = build_sampler(parts.config, name)
+            guidance = build_guidance(parts.config, name)
+            drawn[name] = prior.sample(n, {**condition, **others}, sampler, generator, guidance)
+    return drawn[parts.stage]
 
 
 def draw_share(parts: Parts, n: int, seed: int, batch_size: int, **asked: Any) -> Iterator[Drawn]:

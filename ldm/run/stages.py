@@ -1,4 +1,4 @@
-"""The stages of an experiment: what each trains, and what it leaves behind."""
+"""Training a stage of an experiment, and what it leaves behind."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -8,111 +8,165 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Callback
 from pytorch_lightning.utilities.exceptions import SIGTERMException
-from torch import Tensor, nn
+from torch import Tensor
 
-from data import DataModule, SampleOrder
+from data import Batch, DataModule, SampleOrder
 from ldm import distributed
+from ldm.bottlenecks import Encoded
+from ldm.config.compose import ConfigError
+from ldm.config.lineage import foundation, lineage
 from ldm.hub import weights
+from ldm.priors import Prior
 from ldm.randomness import fold, step_generator
 from ldm.run.folder import Run
-from ldm.run.parts import (
-    Parts,
-    build_guidance,
-    build_loggers,
-    build_part,
-    build_prior,
-    build_sampler,
-    build_tokenizer,
-    load_tokenizer,
-    model_config,
-)
+from ldm.run.parts import Parts, build_loggers, build_part, reader, told_readers
 from ldm.run.sampling import draw
-from ldm.tokenizers import Batch, Tokenizer
-from ldm.training import Training
+from ldm.tokenizers import Tokenizer, latents_as_data
+from ldm.training import PriorTraining, TokenizerTraining, Training
 from ldm.training.fit import fit
 from ldm.training.latent_cache import LatentCache
+from ldm.training.latents import Latents
 from ldm.training.progress import progress_bar
 from ldm.training.selection import KeepBest
 
-__all__ = ["STAGES"]
+__all__ = ["build_training", "latents_of", "train_stage"]
 
 MEASURED = 10_000  # training samples that the latents' mean and deviation are measured on
 COLUMNS = 8  # pictures in a row of a grid
 
 
-def train_tokenizer(config: DictConfig, run: Run, data: DataModule) -> None:
-    """Train the tokenizer, then measure the mean and deviation of its latents."""
-    tokenizer = _seeded(config, lambda: build_tokenizer(config))
-    training = build_part(config, "tokenizer.training", model=tokenizer, seed=config.seed)
-    training.batches = lambda t: data.train_batches(*_left(t))
-    shown = data.test_dataset.__getitems__(list(range(min(COLUMNS, len(data.test_dataset)))))["x"]
+def latents_of(parts: Parts, name: str) -> Latents:
+    """The maps from data to what the prior of a stage learns and is told."""
+    below = reader(parts.config, parts.models, foundation(parts.config, name))
+    return Latents(below, told_readers(parts.config, parts.models, name))
 
-    def draw(t: Training) -> Tensor:
-        back = t.ema.model.reconstruct({"x": shown.to(t.device)})[0]["x"]
-        return data.show({"x": torch.cat([shown, back.float().cpu()])}, columns=len(shown))
 
-    _fit(config, run, "tokenizer", training, draw)
-    if distributed.rank() == 0:
-        weights.load_averaged(run.checkpoint("tokenizer"), tokenizer)
-        device = distributed.device()
-        tokenizer.to(device).eval()
-        generator = step_generator(config.seed, 0, training.samples, device)
-        tokenizer.measure(_raws(tokenizer, data, device), generator)
-        _export(config, run, "tokenizer", tokenizer, space=repr(tokenizer.space))
+def build_training(parts: Parts, name: str) -> Training | None:
+    """How a stage is trained; None where its model is fitted without gradient steps.
+
+    Raises:
+        ConfigError: nothing says how, or a number is of no use.
+    """
+    config, model = parts.config, parts.models[name]
+    if config[name].get("training") is None:
+        if not hasattr(model, "fit"):
+            raise ConfigError(f"nothing says how {name} is trained: set {name}.training")
+        return None
+    given: dict[str, Any] = {"model": model, "seed": config.seed}
+    below = foundation(config, name)
+    if below is not None:
+        given["tokenizer"] = reader(config, parts.models, below)
+    if told := told_readers(config, parts.models, name):
+        given["told"] = told
+    torch.manual_seed(fold(config.seed, 1))  # of a discriminator's initial weights
+    handed = {"in_channels": parts.data.shape[0], "shape": list(parts.data.shape)}
+    return build_part(config, f"{name}.training", handed, **given)
+
+
+def train_stage(parts: Parts, run: Run, name: str, training: Training | None) -> None:
+    """Train or fit a stage's model, export it, and leave it ready for the stages that stand on it.
+
+    Args:
+        parts: with the models that the stage stands on, trained.
+        run: whose folder the stage is in.
+        name: of the stage.
+        training: see `build_training`.
+    """
+    model = parts.models[name]
+    train = _train_prior if isinstance(model, Prior) else _train_tokenizer
+    train(parts, run, name, training)
     distributed.barrier()
+    weights.load(run.model(name), model)
+    model.eval().requires_grad_(False)
 
 
-def train_prior(config: DictConfig, run: Run, data: DataModule) -> None:
-    """Train the prior on the latents of the run's tokenizer."""
-    tokenizer = load_tokenizer(config, run.tokenizer(config))
-    prior = _seeded(config, lambda: build_prior(config, tokenizer))
-    given = {"model": prior, "tokenizer": tokenizer, "seed": config.seed}
-    training = build_part(config, "prior.training", **given)
-    training.batches = lambda t: _latent_batches(config, run, data, t)
-    sampler, guidance = build_sampler(config), build_guidance(config)
+def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTraining) -> None:
+    """Train a tokenizer, then measure the mean and standard deviation of its latents."""
+    config, data, tokenizer = parts.config, parts.data, parts.models[name]
+    below = foundation(config, name)
+    first = None if below is None else reader(config, parts.models, below)
+
+    def read(batch: Batch) -> Batch:
+        return batch if first is None else latents_as_data(first, batch)
 
     def show(t: Training) -> Tensor:
-        parts = Parts(config, data, tokenizer, t.ema.model, sampler, guidance)
-        return data.show(draw(parts, range(data.shown), config.seed).batch, columns=COLUMNS)
+        whole = reader(config, {**parts.models, name: t.ema.model}, name)
+        count = min(COLUMNS, len(data.test_dataset))
+        shown = data.test_dataset.__getitems__(list(range(count)))
+        back = whole.reconstruct(_to(shown, t.device))[0]
+        return data.show(_joined(shown, _to(back, "cpu")), columns=count)
 
-    best = run.stage("prior") / "best.safetensors"
+    device = distributed.device()
+    if training is None:
+        with torch.no_grad():
+            tokenizer.fit(read(batch) for batch in data.ordered_batches("train", 128))
+        seen = len(data.train_dataset)
+    else:
+        training.batches = lambda t: data.train_batches(*_left(t))
+        _fit(config, run, name, training, show)
+        seen = training.samples
+    if distributed.rank() == 0:
+        if training is not None:
+            weights.load_averaged(run.checkpoint(name), tokenizer)
+        tokenizer.to(device).eval()
+        if first is not None:
+            first.to(device)
+        generator = step_generator(config.seed, 0, seen, device)
+        tokenizer.measure(_encodings(tokenizer, read, data, device), generator)
+        facts = {"space": repr(tokenizer.bottleneck.space), "samples": seen}
+        weights.save(run.model(name), tokenizer, facts)
+
+
+def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining) -> None:
+    """Train a prior on the latents of the tokenizer that it stands on."""
+    config, data, prior = parts.config, parts.data, parts.models[name]
+    latents = latents_of(parts, name)
+
+    def show(t: Training) -> Tensor:
+        models = {other: parts.models[other] for other in lineage(config, name)}
+        now = Parts(config, data, {**models, name: t.ema.model})
+        return data.show(draw(now, range(data.shown), config.seed).batch, columns=COLUMNS)
+
+    if training is None:
+        prior.fit(latents.read(batch) for batch in data.ordered_batches("train", 128))
+        if distributed.rank() == 0:
+            facts = {"space": repr(prior.space), "samples": len(data.train_dataset)}
+            weights.save(run.model(name), prior, facts)
+        return
+    training.batches = lambda t: _latent_batches(config, run, data, t)
+    best = run.stage(name) / "best.safetensors"
     select = []
     if training.selection is not None:
         select = [KeepBest(best, training.selection, data.ordered_batches("val", 4096))]
-    _fit(config, run, "prior", training, show, select)
+    _fit(config, run, name, training, show, select)
     if distributed.rank() == 0:
         if select:
             weights.load(best, prior)
         else:
-            weights.load_averaged(run.checkpoint("prior"), prior)
-        _export(config, run, "prior", prior, space=repr(prior.space))
-    distributed.barrier()
-
-
-STAGES = {"tokenizer": train_tokenizer, "prior": train_prior}
-
-
-def _seeded(config: DictConfig, build: Callable[[], nn.Module]) -> nn.Module:
-    torch.manual_seed(fold(config.seed))  # of the initial weights
-    return build()
+            weights.load_averaged(run.checkpoint(name), prior)
+        facts = {"space": repr(prior.space), "samples": training.samples}
+        weights.save(run.model(name), prior, facts)
 
 
 @torch.no_grad()
-def _raws(tokenizer: Tokenizer, data: DataModule, device: torch.device) -> Iterator[Tensor]:
+def _encodings(
+    tokenizer: Tokenizer, read: Callable[[Batch], Batch], data: DataModule, device: torch.device
+) -> Iterator[Encoded]:
     samples = min(MEASURED, len(data.train_dataset))
     for batch in data.train_batches(0, samples, rank=0, world=1, batch_size=min(samples, 128)):
-        yield tokenizer.encode({"x": batch["x"].to(device)}).raw
+        yield tokenizer.encode(read(_to(batch, device)))
 
 
 def _latent_batches(
-    config: DictConfig, run: Run, data: DataModule, training: Training
+    config: DictConfig, run: Run, data: DataModule, training: PriorTraining
 ) -> Iterable[Batch]:
     start, stop, rank, world, size = _left(training)
-    if not (config.trainer.cache_latents and training.tokenizer.learned):
+    latents = training.latents
+    if not (config.trainer.cache_latents and latents.learned):
         return data.train_batches(start, stop, rank, world, size)
-    training.tokenizer.to(training.device)
-    identity = weights.fingerprint(training.tokenizer)
-    cache = LatentCache(run.latents, partial(_stored, training.tokenizer), identity, data)
+    for model in latents.models:
+        model.to(training.device)
+    cache = LatentCache(run.latents, latents.encode, latents.identity, data)
     with progress_bar() as bar:
         total = len(data.train_dataset) * len(data.views) // world
         task = bar.add_task("latents", total=total, remarks="")
@@ -124,12 +178,6 @@ def _latent_batches(
     length = len(data.train_dataset)
     order = SampleOrder(length, size, data.seed, start=start, stop=stop, rank=rank, world=world)
     return cache.batches(order, data.workers)
-
-
-def _stored(tokenizer: Tokenizer, batch: Batch) -> Batch:
-    """What a cache keeps of a batch: raw latents, and all that is not data."""
-    kept = {key: value for key, value in batch.items() if key != "x"}
-    return {**kept, "raw": tokenizer.encode(batch).raw}
 
 
 def _left(training: Training) -> tuple[int, int, int, int, int]:
@@ -144,14 +192,20 @@ def _fit(
     run: Run,
     stage: str,
     training: Training,
-    draw: Callable[[Training], Tensor],
+    show: Callable[[Training], Tensor],
     callbacks: Sequence[Callback] = (),
 ) -> None:
     options = build_part(config, "trainer")
     loggers = partial(build_loggers, config, run, stage)
-    fit(training, run.stage(stage), options, draw, loggers, callbacks)
+    fit(training, run.stage(stage), options, show, loggers, callbacks)
 
 
-def _export(config: DictConfig, run: Run, stage: str, model: nn.Module, **facts: Any) -> None:
-    facts |= {"model": model_config(config[stage]), "samples": config[stage].training.samples}
-    weights.save(run.model(stage), model, facts)
+def _to(batch: Batch, device: torch.device | str) -> Batch:
+    moved = {key: value.to(device) for key, value in batch.items()}
+    return {key: x.float() if x.is_floating_point() else x for key, x in moved.items()}
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    """Two batches as one, of the keys that both have; context that only one has is that of both."""
+    kept = {key: torch.cat([first[key], second.get(key, first[key])]) for key in first}
+    return kept

@@ -1,12 +1,12 @@
-"""Samplers: how a prior is turned into latents."""
+"""Samplers and likelihoods: walks along a prior's process, between noise and latents."""
 
 from ldm.samplers.adaptive import AdaptiveODE
 from ldm.samplers.diffusers_scheduler import DiffusersScheduler
 from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
-from ldm.samplers.likelihood import Likelihood
+from ldm.samplers.likelihood import Likelihood, LikelihoodResult
 from ldm.samplers.ode import EulerODE, HeunODE
-from ldm.samplers.sampler import Sampler, Unsolved, refuse_nan
+from ldm.samplers.sampler import Sampler, Span, Unsolved, refuse_nan
 
 __all__ = [
     "AdaptiveODE",
@@ -16,7 +16,9 @@ __all__ = [
     "Guidance",
     "HeunODE",
     "Likelihood",
+    "LikelihoodResult",
     "Sampler",
+    "Span",
     "Unsolved",
     "refuse_nan",
 ]

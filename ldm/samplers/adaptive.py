@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ldm.processes import Process
 from ldm.randomness import Generators
-from ldm.samplers.sampler import Denoise, Sampler, Unsolved
-from ldm.spaces import Space
+from ldm.samplers.sampler import Denoise, Sampler, Span, Unsolved
 
 __all__ = ["AdaptiveODE", "solve"]
 
@@ -21,7 +20,7 @@ LIMIT = 10_000  # steps, of six network calls each; smooth fields need some tens
 def solve(
     field: Callable[[Tensor, States], States],
     states: States,
-    span: tuple[float, float],
+    span: Span,
     rtol: float,
     atol: float,
 ) -> States:
@@ -50,17 +49,17 @@ def solve(
         numbers = all(part.isfinite().all() for part in found)
         reason = "changes too fast" if numbers else "is NaN or infinite"
         raise Unsolved(
-            f"the adaptive solver gave up ({error}): what the network says {reason}; take a fixed "
-            f"number of steps (sampler=flow_heun, or the likelihood's `steps`), a larger "
+            f"the adaptive solver gave up ({error}): the network's prediction {reason}; take a "
+            f"fixed number of steps (sampler=flow_heun, or the likelihood's `steps`), a larger "
             f"tolerance, or train the network better"
         ) from error
     return tuple(state[-1] for state in path)
 
 
 class AdaptiveODE(Sampler):
-    """As many steps as a tolerance asks for, the number depending on the whole batch.
+    """Solves the flow to a tolerance, with steps chosen for the whole batch.
 
-    So samples drawn in different company differ, by less than the tolerance.
+    Samples in batches of other company therefore differ, by less than the tolerance.
 
     Args:
         rtol: relative tolerance.
@@ -75,21 +74,21 @@ class AdaptiveODE(Sampler):
             raise ValueError(f"tolerances must be above 0, got {rtol} and {atol}")
         self.rtol, self.atol = rtol, atol
 
-    def __call__(
+    def walk(
         self,
         denoise: Denoise,
         process: Process,
-        space: Space,
-        n: int,
+        x: Float[Tensor, "n ..."],
         condition: dict[str, Tensor],
-        generator: Generators = None,
-        device: torch.device | str | None = None,
+        generator: Generators,
+        span: Span,
     ) -> Float[Tensor, "n ..."]:
+        space = process.space
+
         def field(t: Tensor, states: States) -> States:
             x = space.project(states[0])  # between steps a solver leaves the space
-            times = t.to(x.dtype).expand(n)
+            times = t.to(x.dtype).expand(len(x))
             return (process.velocity(denoise(x, times, condition), x, times),)
 
-        x = process.random(n, generator, device)
-        (x,) = solve(field, (x,), process.span, self.rtol, self.atol)
+        (x,) = solve(field, (x,), span, self.rtol, self.atol)
         return space.project(x)

@@ -3,16 +3,14 @@
 import inspect
 from collections.abc import Callable, Sequence
 
-import torch
-from diffusers import SchedulerMixin
+from diffusers import DDIMScheduler, SchedulerMixin
 from jaxtyping import Float
 from torch import Tensor
 
 from ldm.processes import GaussianDiffusion, Process
 from ldm.randomness import Generators
-from ldm.samplers.sampler import Denoise, Sampler
-from ldm.spaces import Space
-from ldm.tensors import like
+from ldm.samplers import ddim
+from ldm.samplers.sampler import Denoise, Sampler, Span, to_data
 
 __all__ = ["DiffusersScheduler"]
 
@@ -24,14 +22,19 @@ class DiffusersScheduler(Sampler):
     prediction that stays well-conditioned at both ends of every schedule. Nor does it clip clean
     latents to [-1, 1], as diffusers does unless told not to: that range is for pixels.
 
+    A span that begins in the middle runs the scheduler's time steps from there on; where the start
+    is none of them, a DDIM step leads to the next. A reversed span is DDIM inversion, and has to
+    begin at data. Points are always given in the variance-preserving coordinates of the process.
+
     Args:
         scheduler: class of diffusers, or a partial of it with its options.
-        steps: of the walk; Heun calls the network twice in each but the last.
-        **options: of the scheduler's `step`: `eta` for DDIM.
+        steps: number of steps of the whole walk; Heun calls the network twice in each but the last.
+        **options: arguments of the scheduler's `step`: `eta` for DDIM.
 
     Raises:
-        ValueError: on a call, the process has no discrete steps, or fewer than `steps`, or the
-            scheduler stops between two of them.
+        ValueError: on a call, the process has no discrete steps, or fewer than `steps`; the
+            scheduler stops between two of them; neither end of the span is data; or a reversed span
+            is asked of a scheduler other than deterministic DDIM.
 
     Example:
         >>> from functools import partial
@@ -45,28 +48,70 @@ class DiffusersScheduler(Sampler):
     ) -> None:
         self.scheduler, self.steps, self.options = scheduler, steps, options
 
-    def __call__(
+    def walk(
         self,
         denoise: Denoise,
         process: Process,
-        space: Space,
-        n: int,
+        x: Float[Tensor, "n ..."],
         condition: dict[str, Tensor],
-        generator: Generators = None,
-        device: torch.device | str | None = None,
+        generator: Generators,
+        span: Span,
     ) -> Float[Tensor, "n ..."]:
-        scheduler = self._build(process, device)
-        options = dict(self.options)
-        if "generator" in inspect.signature(scheduler.step).parameters:
+        scheduler = self._build(process, x.device)
+        if process.span[1] not in span:
+            raise ValueError(
+                f"a diffusers scheduler walks to data, or by inversion from data, at time "
+                f"{process.span[1]}: got the span {span[0]} to {span[1]}"
+            )
+
+        def predict_v(x: Tensor, t: Tensor) -> Tensor:
+            return ddim.predict_v(denoise, process, x, t, condition)
+
+        if not to_data(process, span):
+            self._check_invertible(scheduler)
+            return ddim.invert(predict_v, process, scheduler, x, span[1])
+        if span[0] == process.span[0]:
+            # The base distribution stands for the first time step's, as diffusers has it.
+            timesteps, x = scheduler.timesteps, x * scheduler.init_noise_sigma
+        else:
+            x, t = ddim.to_grid(predict_v, process, scheduler, x, span[0])
+            timesteps, x = self._from_middle(process, scheduler, x, t)
+        options, space = dict(self.options), process.space
+        noisy_ddim = bool(options.get("eta"))  # it takes noise of the space's own
+        if not noisy_ddim and "generator" in inspect.signature(scheduler.step).parameters:
             # diffusers knows several generators by their being a list.
             options["generator"] = list(generator) if isinstance(generator, Sequence) else generator
-        x = process.random(n, generator, device) * scheduler.init_noise_sigma
-        for t in scheduler.timesteps:
-            noisy, times = scheduler.scale_model_input(x, t), t.long().expand(n)
-            x0, eps = denoise(noisy, times, condition)
-            alpha, sigma = (like(scale, noisy) for scale in process.alpha_sigma(times))
-            x = scheduler.step(alpha * eps - sigma * x0, t, x, **options).prev_sample
+        for t in timesteps:
+            v = predict_v(scheduler.scale_model_input(x, t), t)
+            if noisy_ddim:
+                options["variance_noise"] = space.random(len(x), generator, x.device, x.dtype)
+            # The noise that other schedulers add by themselves knows no subspace and no mask.
+            x = space.project(scheduler.step(v, t, x, **options).prev_sample)
         return x
+
+    def _from_middle(
+        self, process: GaussianDiffusion, scheduler: SchedulerMixin, x: Tensor, t: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The time steps from one on, and the scheduler's state there; none where data are reached.
+
+        Euler and Heun keep `x_t / alpha_t`, which their noise at the start tells.
+        """
+        if t is None:
+            return scheduler.timesteps[:0], x
+        # Heun has its time steps twice; a walk begins at the later of the two.
+        first = int((scheduler.timesteps == t).nonzero()[-1])
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(first)
+        if scheduler.init_noise_sigma != 1:
+            x = x / process.alpha_sigma(t.long().view(1))[0].to(x.dtype)
+        return scheduler.timesteps[first:], x
+
+    def _check_invertible(self, scheduler: SchedulerMixin) -> None:
+        if not isinstance(scheduler, DDIMScheduler) or self.options.get("eta"):
+            raise ValueError(
+                f"{type(scheduler).__name__} with {self.options or 'no options'} cannot be "
+                f"inverted: invert and sample with sampler=ddim and eta=0"
+            )
 
     def _build(self, process: Process, device) -> SchedulerMixin:
         if not isinstance(process, GaussianDiffusion):

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ldm.processes import Process
 from ldm.randomness import Generators
-from ldm.samplers.sampler import Denoise, Sampler
-from ldm.spaces import Space
+from ldm.samplers.sampler import Denoise, Sampler, Span, to_data
 from ldm.tensors import like
 
 __all__ = ["GeodesicWalk"]
@@ -23,12 +22,12 @@ class GeodesicWalk(Sampler):
     Coefficients are read at the start of each step.
 
     Args:
-        steps: of the walk.
+        steps: number of steps.
         corrections: Langevin steps after each step but the last, at its new time.
         snr: signal-to-noise ratio of a correction: its variance is 2 snr^2 times the noise's.
 
     Raises:
-        ValueError: there are no steps.
+        ValueError: there are no steps; on a call, the span runs from data to noise.
     """
 
     def __init__(self, steps: int, corrections: int = 0, snr: float = 0.2) -> None:
@@ -39,43 +38,47 @@ class GeodesicWalk(Sampler):
             )
         self.steps, self.corrections, self.snr = steps, corrections, snr
 
-    def __call__(
+    def walk(
         self,
         denoise: Denoise,
         process: Process,
-        space: Space,
-        n: int,
+        x: Float[Tensor, "n ..."],
         condition: dict[str, Tensor],
-        generator: Generators = None,
-        device: torch.device | str | None = None,
+        generator: Generators,
+        span: Span,
     ) -> Float[Tensor, "n ..."]:
-        x = process.random(n, generator, device)
-        grid = torch.linspace(*process.span, self.steps + 1, device=device)
+        if not to_data(process, span):
+            raise ValueError(
+                f"a random walk cannot be reversed, and {span[0]} to {span[1]} runs from data to "
+                f"noise: invert with HeunODE or AdaptiveODE"
+            )
+        space = process.space
+        grid = torch.linspace(*span, self.steps + 1, device=x.device, dtype=x.dtype)
         for number, (start, end) in enumerate(grid.unfold(0, 2, 1), start=1):
-            t, step = start.expand(n), end - start
+            t, step = start.expand(len(x)), end - start
             drift = process.drift(denoise(x, t, condition), x, t)
-            deviation = like(process.diffusion(t) * step.abs().sqrt(), x)
-            x = space.exp(x, step * drift + deviation * space.random_tangent(x, generator))
+            std = like(process.diffusion(t) * step.abs().sqrt(), x)
+            x = space.exp(x, step * drift + std * space.random_tangent(x, generator))
             for _ in range(self.corrections if number < self.steps else 0):
-                x = self._correct(denoise, process, space, x, end.expand(n), condition, generator)
+                x = self._correct(denoise, process, x, end.expand(len(x)), condition, generator)
         return x
 
     def _correct(
         self,
         denoise: Denoise,
         process: Process,
-        space: Space,
         x: Tensor,
         t: Tensor,
         condition: dict[str, Tensor],
         generator: Generators,
     ) -> Tensor:
-        """A step of `dX = 1/2 score dh + dB`, which keeps the law at time `t`.
+        """A step of `dX = 1/2 score dh + dB`, which keeps the distribution at time `t`.
 
         Song et al. set its length by the norms found in a batch. Those of a sample alone would make
-        it depend on the point, which changes the law; so it comes from the norm to be expected,
+        it depend on the point, which changes the distribution; so it comes from the expected norm
         of noise of variance s / (1 + s): s at first, and no more than one unit of the space.
         """
+        space = process.space
         score = process.score(denoise(x, t, condition), x, t)
         variance = 1 / (1 + process.noise_level(t).square().reciprocal())
         step = 2 * self.snr**2 * variance

@@ -51,7 +51,7 @@ class Guidance:
             inside = (level > self.low) & (level <= self.high)
             if not inside.any():
                 return denoise(noisy, t, condition)
-            empty = null(condition)
+            empty = {**condition, **null(condition)}
             both = {key: torch.cat([condition[key], empty[key]]) for key in condition}
             found = denoise(torch.cat([noisy, noisy]), torch.cat([t, t]), both)
             scale = like(torch.where(inside, self.scale, 1.0), noisy)

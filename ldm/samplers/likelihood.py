@@ -3,6 +3,8 @@
 Sources: Chen et al. 2018; Grathwohl et al. 2019 (random probes); De Bortoli et al. 2022, section 3.
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,21 +12,35 @@ from torch import Tensor
 from ldm.processes import Process
 from ldm.randomness import Generators, normal
 from ldm.samplers.adaptive import States, solve
-from ldm.samplers.sampler import Denoise, refuse_nan
+from ldm.samplers.sampler import Denoise, Span, refuse_nan
 from ldm.spaces import Space
 from ldm.spaces.divergence import divergence, hutchinson_divergence
 
-__all__ = ["Likelihood"]
+__all__ = ["Likelihood", "LikelihoodResult"]
+
+
+class LikelihoodResult(NamedTuple):
+    """A log density, and where the flow led to find it.
+
+    Attributes:
+        log_density: nats against the volume of the space.
+        base_point: the point of the base distribution that the flow takes to the latent.
+    """
+
+    log_density: Float[Tensor, " n"]
+    base_point: Float[Tensor, "n ..."]
 
 
 class Likelihood:
-    """`log p(x) = log easy(z) + int div v dt`, z where the flow takes x when run back to noise.
+    """`log p(x) = log base(z) + int div v dt`, z where the flow takes x when run back to noise.
 
-    With a process of resolution `first` it is the density of data blurred by that much.
+    With a process of resolution `first` it is the density of data blurred by that much. A space may
+    have fewer directions at some points than its `dim`, as a masked one has: its frame then gives
+    zero vectors for the further coordinates, which add nothing.
 
     Args:
-        steps: of Heun's method, projected on the space; None for an adaptive solver instead.
-        tolerance: of the adaptive solver, relative and absolute.
+        steps: number of Heun steps, projected on the space; None for an adaptive solver.
+        tolerance: relative and absolute tolerance of the adaptive solver.
         exact: sum the divergence over a frame; else estimate it with one probe a point, of the same
             coordinates, 1 or -1, in the frame all along its path. Where frames are not continuous
             the adaptive solver has to take small steps: give it `steps` instead.
@@ -32,12 +48,12 @@ class Likelihood:
     Raises:
         ValueError: there are no steps, or the tolerance is not positive.
 
-    Example: a density that nothing has been learned of yet.
+    Example: a field that stands still leaves the base distribution as it is.
         >>> from ldm.processes import GeodesicFlow, Velocity
         >>> from ldm.spaces import Sphere
         >>> flow = GeodesicFlow(Sphere(2))
         >>> still = lambda x, t, condition: Velocity(torch.zeros_like(x))
-        >>> Likelihood(steps=4)(still, flow, flow.random(1), {})
+        >>> Likelihood(steps=4)(still, flow, flow.random(1), {}).log_density
         tensor([-2.5310])
     """
 
@@ -57,8 +73,8 @@ class Likelihood:
         x: Float[Tensor, "n ..."],
         condition: dict[str, Tensor],
         generator: Generators = None,
-    ) -> Float[Tensor, " n"]:
-        """Log density of each of `x`, nats against the volume of the space.
+    ) -> LikelihoodResult:
+        """Log density of each of `x`, and the point of the base distribution that it comes from.
 
         Raises:
             Unsolved: it is NaN, or the adaptive solver gave up.
@@ -84,9 +100,10 @@ class Likelihood:
             z, gathered = solve(field, states, span, self.tolerance, self.tolerance)
         else:
             z, gathered = self._heun(field, space, states, span)
-        return refuse_nan("the likelihood", process.log_density(space.project(z)) + gathered)
+        z = space.project(z)
+        return LikelihoodResult(refuse_nan("the likelihood", process.log_density(z) + gathered), z)
 
-    def _heun(self, field, space: Space, states: States, span: tuple[float, float]) -> States:
+    def _heun(self, field, space: Space, states: States, span: Span) -> States:
         x, gathered = states
         grid = torch.linspace(*span, self.steps + 1, device=x.device, dtype=x.dtype)
         for start, end in grid.unfold(0, 2, 1):

@@ -1,5 +1,6 @@
 """Spaces that latents live in."""
 
+from ldm.spaces.categorical import Categorical
 from ldm.spaces.flat import Flat
 from ldm.spaces.hyperbolic import Hyperboloid
 from ldm.spaces.lattice import Lattice
@@ -9,8 +10,9 @@ from ldm.spaces.laws.wrapped_normal import WrappedNormal
 from ldm.spaces.meshes.mesh import Mesh
 from ldm.spaces.meshes.spectral import SpectralDistance
 from ldm.spaces.poincare import PoincareBall
+from ldm.spaces.power import Power
 from ldm.spaces.premetric import GeodesicDistance, Premetric
-from ldm.spaces.product import Power, Product
+from ldm.spaces.product import Product
 from ldm.spaces.projective import ProjectiveSpace
 from ldm.spaces.rotations import Rotations
 from ldm.spaces.space import Space
@@ -21,6 +23,7 @@ from ldm.spaces.unitary import SpecialUnitary
 
 __all__ = [
     "SPD",
+    "Categorical",
     "Flat",
     "GeodesicDistance",
     "Hyperboloid",

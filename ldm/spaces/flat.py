@@ -79,7 +79,7 @@ class Flat(Space):
         return (y - x).flatten(1).norm(dim=1)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the standard normal."""
+        """Log density of the standard normal."""
         flat = x.flatten(1)
         return -0.5 * flat.square().sum(1) - 0.5 * flat.shape[1] * math.log(2 * math.pi)
 

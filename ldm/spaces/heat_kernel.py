@@ -1,4 +1,4 @@
-"""The law of Brownian motion on a space."""
+"""The distribution of Brownian motion on a space."""
 
 from abc import ABC, abstractmethod
 
@@ -11,14 +11,14 @@ __all__ = ["HeatKernel"]
 
 
 class HeatKernel(ABC):
-    """Where Brownian motion is after it has gathered a variance s per unit tangent direction.
+    """The distribution of Brownian motion of accumulated variance s per unit tangent direction.
 
     `K_s` solves `dK/ds = 1/2 Laplacian K` from a point mass; for small s it is `N(0, s I)` in
     normal coordinates. One number `s` a sample; densities are against the Riemannian volume.
 
-    `s` is positive, and may be infinite where the space is compact: then the law is uniform. At
-    `s = 0` draws are the origins, but there is no density or score: NaN, or infinite. Of a negative
-    `s`, or NaN, all is NaN, or refused.
+    `s` is positive, and may be infinite where the space is compact: then the distribution is
+    uniform. At `s = 0` draws are the origins, but density and score are NaN or infinite. For a
+    negative `s`, or NaN, everything is NaN, or refused.
     """
 
     @abstractmethod

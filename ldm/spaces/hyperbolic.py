@@ -45,8 +45,8 @@ class Hyperboloid(Space):
     Example:
         >>> plane = Hyperboloid(2)
         >>> origin = torch.tensor([[1.0, 0.0, 0.0]])
-        >>> plane.distance(origin, plane.exp(origin, torch.tensor([[0.0, 3.0, 4.0]])))
-        tensor([5.0000])
+        >>> plane.distance(origin, plane.exp(origin, torch.tensor([[0.0, 3.0, 4.0]]))).round()
+        tensor([5.])
     """
 
     def __init__(self, dim: int, scale: float = 1.0) -> None:
@@ -147,7 +147,7 @@ class Hyperboloid(Space):
         return 4 * asinh_of_root_squared(_squared_sinh_half_distance(x, y)).squeeze(-1)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the wrapped normal at the origin."""
+        """Log density of the wrapped normal at the origin."""
         square = asinh_of_root_squared(x[..., 1:].square().sum(-1))
         log_normal = -0.5 * square / self.scale**2
         log_normal = log_normal - self.dim * math.log(self.scale * math.sqrt(2 * math.pi))

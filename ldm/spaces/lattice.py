@@ -82,7 +82,7 @@ class Lattice(Space):
         return (y - x).flatten(1).norm(dim=1)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Log probability of the uniform law, minus `log levels` for each coordinate."""
+        """Log probability of uniform points, minus `log levels` for each coordinate."""
         return x.new_full(x.shape[:1], -math.prod(self.shape) * math.log(self.levels))
 
     def __repr__(self) -> str:

@@ -103,7 +103,7 @@ class MatrixGroup(Space):
         return (vector_norm(a, dim=(1, 2, 3)) / self.unit).to(x.dtype)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the Haar measure: minus the log volume everywhere."""
+        """Log density of the Haar measure: minus the log volume everywhere."""
         return x.new_full(x.shape[:1], -self.log_volume)
 
     def algebra(self, c: Float[Tensor, "n dim"]) -> Tensor:

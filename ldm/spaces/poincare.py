@@ -120,11 +120,11 @@ class PoincareBall(Space):
     def squared_distance(
         self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]
     ) -> Float[Tensor, " n"]:
-        """Smooth, also where the points meet."""
+        """Squared geodesic distance, smooth also where the points meet."""
         return self.hyperboloid.squared_distance(self.to_hyperboloid(x), self.to_hyperboloid(y))
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the wrapped normal at the centre, against hyperbolic volume."""
+        """Log density of the wrapped normal at the centre, against hyperbolic volume."""
         return self.hyperboloid.log_density(self.to_hyperboloid(x))
 
     def _conformal(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Premetrics: what "toward a point" means, with geodesics or without them."""
+"""Premetrics: directions toward a point, with geodesics or without them."""
 
 from abc import ABC, abstractmethod
 
@@ -37,6 +37,7 @@ class GeodesicDistance(Premetric):
     """The distance of a space whose geodesics are known: its direction is `log`.
 
     Example:
+        >>> import torch
         >>> from ldm.spaces import Flat
         >>> GeodesicDistance(Flat([2])).direction(torch.zeros(1, 2), torch.ones(1, 2))
         tensor([[1., 1.]])

@@ -45,7 +45,7 @@ class ProjectiveSpace(Sphere):
     def transport(
         self, x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], v: Float[Tensor, "n d"]
     ) -> Float[Tensor, "n d"]:
-        """By way of the nearer of `y` and `-y`, spoken of at `y`."""
+        """Transport to the nearer of `y` and `-y`, in the coordinates of `y`."""
         sign = _sign(x, y)
         return sign * super().transport(x, sign * y, v)
 
@@ -66,5 +66,5 @@ class ProjectiveSpace(Sphere):
 
 
 def _sign(x: Tensor, y: Tensor) -> Tensor:
-    """Which of y and -y is nearer to x."""
+    """The one of y and -y that is nearer to x."""
     return torch.where((x * y).sum(-1, keepdim=True) < 0, -1.0, 1.0).to(x.dtype)

@@ -71,7 +71,7 @@ class Rotations(MatrixGroup):
         return torch.eye(3, dtype=a.dtype, device=a.device) + linear * a + square * (a @ a)
 
     def algebra_log(self, difference: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
-        """By quaternions, which know the axis of a half turn as well as that of a small one."""
+        """Take the logarithm by quaternions, as exact at a half turn as at a small one."""
         q = quaternion(torch.eye(3).to(difference) + difference)
         sine = vector_norm(q[..., 1:], dim=-1, keepdim=True)
         angle = 2 * torch.atan2(sine, q[..., :1])

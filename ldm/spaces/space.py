@@ -1,10 +1,11 @@
-"""What a latent lives in: the one idea under tokenizers, priors and samplers."""
+"""The space that latents live in: the one idea under tokenizers, priors and samplers."""
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from ldm.randomness import Generators, normal
@@ -26,13 +27,37 @@ class Space(ABC):
     """The shape of one point in ambient coordinates."""
 
     dim: int
-    """How many directions there are to move in from a point."""
+    """The number of directions to move in from a point."""
 
     log_volume: float = math.inf
     """Log of the volume of the whole space, nats."""
 
     linear: bool = False
     """Whether sums and multiples of points are points, as Gaussian processes need."""
+
+    feature_axis: int = 0
+    """The axis of a point whose entries have a mean and a standard deviation each: its channels."""
+
+    @property
+    def entries(self) -> int | Float[Tensor, " n"]:
+        """The number of entries of a point that count; in a view with a mask, one number a sample.
+
+        A mean over a point is `inner(x, v, v) / entries`.
+        """
+        return math.prod(self.shape)
+
+    def on(self, context: Mapping[str, Tensor]) -> "Space":
+        """The view of the space for these samples: itself, unless points differ in what they hold.
+
+        A view is a space for as many points as the context has rows, in their order. Where `dim`
+        differs from sample to sample it is the largest, and `frame` ignores the coordinates beyond
+        a sample's own.
+
+        Args:
+            context: tensors with one row a sample, `mask` say; keys that mean nothing to the space
+                are ignored.
+        """
+        return self
 
     @abstractmethod
     def random(
@@ -56,7 +81,7 @@ class Space(ABC):
 
     @abstractmethod
     def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Where the geodesic from `x` with velocity `v` is after one unit of time."""
+        """The end of the geodesic from `x` with velocity `v` after one unit of time."""
 
     @abstractmethod
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
@@ -79,7 +104,8 @@ class Space(ABC):
         """The tangent vector with coordinates `c` in some orthonormal basis at `x`.
 
         An isometry of R^dim with the tangent space, linear in `c`; which basis is the space's own
-        choice, and it need not be continuous in `x`.
+        choice, and it need not be continuous in `x`. In a view whose samples have fewer directions
+        than `dim`, the coordinates beyond a sample's own are ignored.
         """
 
     def random_tangent(
@@ -116,8 +142,8 @@ class Space(ABC):
             ValueError: it is not known in closed form here.
         """
         raise ValueError(
-            f"the Jacobian of exp on {self} is not known in closed form, so laws that are pushed "
-            f"through exp have no density there: use the heat kernel, or a space that has one"
+            f"the Jacobian of exp on {self} is not known in closed form, so distributions "
+            f"pushed through exp have no density there: use the heat kernel, or another space"
         )
 
     def scalar_curvature(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
@@ -133,7 +159,7 @@ class Space(ABC):
 
     @property
     def heat_kernel(self) -> HeatKernel:
-        """The law of Brownian motion on the space.
+        """The distribution of Brownian motion on the space.
 
         Raises:
             ValueError: it is not known in closed form here.
@@ -155,21 +181,40 @@ class Space(ABC):
         """Coordinates whose straight distances grow with those of the space, and close it."""
         return x.flatten(1)
 
-    def spread(self, n: int) -> Float[Tensor, "n ..."]:
+    def spread(self, n: int) -> Num[Tensor, "n ..."]:
         """About `n` points that share the volume of a compact space evenly, for sums over it.
 
         Drawn at random, always the same, where the space knows nothing better.
         """
         return self.random(n, torch.Generator().manual_seed(0), dtype=torch.float64)
 
+    def features(self, x: Num[Tensor, "n ..."]) -> Num[Tensor, "features numbers"]:
+        """The numbers of each feature, from which its mean and standard deviation are measured.
+
+        A view with a mask leaves padding out.
+        """
+        return x.movedim(1 + self.feature_axis, 0).flatten(1)
+
     def moments(
         self, mean: Float[Tensor, "..."], std: Float[Tensor, "..."]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-        """The shift and scale that normalise latents with this measured mean and deviation.
+        """The shift and scale that normalise latents with these means and standard deviations.
 
-        A space without a linear structure has none: its points are already where they belong.
+        Zero and one in a space without a linear structure, whose points are already where they
+        belong.
         """
         return torch.zeros_like(mean), torch.ones_like(std)
+
+    def affine(
+        self,
+        x: Float[Tensor, "n ..."],
+        scale: Float[Tensor, " features"],
+        shift: Float[Tensor, " features"],
+    ) -> Float[Tensor, "n ..."]:
+        """`x * scale + shift` along the feature axis; a view with a mask keeps padding at zero."""
+        size = [1] * x.ndim
+        size[1 + self.feature_axis] = -1
+        return x * scale.to(x).view(size) + shift.to(x).view(size)
 
     def check(self, x: Float[Tensor, "n ..."]) -> None:
         """Refuse what are no points of the space.

@@ -100,9 +100,10 @@ class SPD(Space):
         return self._point(_moved(root, symmetric_exp(self._at_identity(root, v))), x.dtype)
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Rounding grows as the condition number of `X^-1 Y`: where that nears 1e16 it may be NaN.
+        """The shortest tangent vector; NaN where `X^-1 Y` is too badly conditioned, near 1e16.
 
-        Two points of 1e9 on different axes come as near: bring them closer to the identity.
+        Rounding grows as that condition number. Two points of 1e9 on different axes come as near:
+        bring them closer to the identity.
         """
         root = self._root(x)
         to = symmetric_log(self._at_identity(root, y))
@@ -158,7 +159,7 @@ class SPD(Space):
         return (2 * svdvals(quotient).log()).norm(dim=-1).to(x.dtype)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the wrapped normal at the identity."""
+        """Log density of the wrapped normal at the identity."""
         constant = self.dim * math.log(self.scale * math.sqrt(2 * math.pi))
         return (of_eigenvalues(self.matrix(x.double()), self._potential) - constant).to(x.dtype)
 

@@ -140,7 +140,7 @@ class Sphere(Space):
         return torch.stack([level * turn.cos(), level * turn.sin(), z], dim=1)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Of the uniform law: minus the log volume everywhere."""
+        """Log density of the uniform distribution: minus the log volume everywhere."""
         return x.new_full(x.shape[:1], -self.log_volume)
 
     def __repr__(self) -> str:
@@ -156,12 +156,12 @@ def _dot(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _length(v: Tensor) -> Tensor:
-    """Of each vector; quotients of two such, and their gradients, are finite at zero."""
+    """Length of each vector; quotients of two such, and their gradients, are finite at zero."""
     return _dot(v, v).clamp(min=4 * torch.finfo(v.dtype).tiny).sqrt()
 
 
 def _angle(near: Tensor, far: Tensor) -> Tensor:
-    """Of the squared chords from a point to another and to its antipode."""
+    """Angle from the squared chords from a point to another and to its antipode."""
     # At the antipode half the angle has tangent one over epsilon: a right angle, to its last digit.
     info = torch.finfo(far.dtype)
     return 2 * (near.clamp(min=4 * info.tiny) / far.clamp(min=info.eps**2)).sqrt().atan()

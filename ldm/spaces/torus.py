@@ -93,7 +93,7 @@ class Torus(Space):
         return torch.linalg.vector_norm(self.log(x, y), dim=-1)
 
     def log_density(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
-        """Of the uniform law: minus the log volume everywhere."""
+        """Log density of the uniform distribution: minus the log volume everywhere."""
         return x.new_full(x.shape[:1], -self.log_volume)
 
     def check(self, x: Float[Tensor, "n dim"]) -> None:

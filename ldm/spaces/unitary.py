@@ -106,7 +106,7 @@ class SpecialUnitary(MatrixGroup):
 
     @property
     def heat_kernel(self) -> HeatKernel:
-        """That of SU(2) or SU(3).
+        """The heat kernel of SU(2) or SU(3).
 
         Raises:
             ValueError: the group is larger.

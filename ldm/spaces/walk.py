@@ -20,10 +20,10 @@ def random_walk(
     """Brownian motion from each origin until its variance per unit tangent direction is `s`.
 
     Each step is `exp_x(sqrt(s / steps) Z)`, Z standard normal in the tangent space (Jørgensen
-    1975); the law's error vanishes with the variance of a step.
+    1975); the error of the distribution vanishes with the variance of a step.
     """
-    deviation = like((s / steps).sqrt(), origin)
+    std = like((s / steps).sqrt(), origin)
     x = origin
     for _ in range(steps):
-        x = space.exp(x, deviation * space.random_tangent(x, generator))
+        x = space.exp(x, std * space.random_tangent(x, generator))
     return x

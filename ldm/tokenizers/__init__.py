@@ -1,7 +1,8 @@
 """Tokenizers: data to latent to data."""
 
 from ldm.tokenizers.identity import Identity
+from ldm.tokenizers.stacked import Stacked, latents_as_data
 from ldm.tokenizers.stereographic import Stereographic
-from ldm.tokenizers.tokenizer import Batch, Tokenizer
+from ldm.tokenizers.tokenizer import Context, Tokenizer
 
-__all__ = ["Batch", "Identity", "Stereographic", "Tokenizer"]
+__all__ = ["Context", "Identity", "Stacked", "Stereographic", "Tokenizer", "latents_as_data"]

@@ -1,33 +1,41 @@
 """Data to latent to data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ldm.bottlenecks import Bottleneck, Encoded
+from data import Batch
+from ldm.bottlenecks import Bottleneck, DiscreteBottleneck, Encoded
 from ldm.randomness import Generators
-from ldm.spaces import Space
+from ldm.spaces import Categorical, Space
 
-__all__ = ["Batch", "Tokenizer"]
+__all__ = ["Context", "Tokenizer"]
 
-Batch = dict[str, Tensor]
-"""Tensors by their fixed names, see data/README.md: `x`, `label`, `mask`, ..."""
+Context = Mapping[str, Tensor]
+"""What samples are like beside their numbers, under the keys of a batch: `mask`, ..."""
 
 
 class Tokenizer(nn.Module):
     """An encoder, a bottleneck and a decoder, and the maps between raw and normalised latents.
 
     `encode` gives raw latents, which is what a cache stores. `normalize` draws latents from them
-    and brings each channel to mean 0 and deviation 1: what a prior learns. `denormalize` goes back
-    and `decode` ends in data. The mean and deviation are measured once (`measure`), after training,
-    and saved with the weights.
+    and gives them mean 0 and standard deviation 1, as their space says: what a prior learns.
+    `denormalize` goes back and `decode` ends in data. Mean and standard deviation are measured once
+    (`measure`), after training, and saved with the weights.
+
+    Encoder and decoder read the context, where a batch has one, as keyword arguments.
 
     Args:
         encoder: data `(b, c, ...)` to features `(b, bottleneck.in_channels, *grid)`.
         bottleneck: features to latents of its space.
         decoder: latents to data.
+        latents: what priors learn: `vectors`, or the `codes` of a quantiser.
+
+    Raises:
+        ValueError: codes are asked of a bottleneck that has none.
 
     Example:
         >>> from ldm.bottlenecks import Gaussian
@@ -36,19 +44,37 @@ class Tokenizer(nn.Module):
         torch.Size([1, 4, 4, 4])
     """
 
-    mean: Float[Tensor, " channels"]
-    std: Float[Tensor, " channels"]
+    context_keys: ClassVar[tuple[str, ...]] = ("mask",)
+    """Keys of a batch that are the context of its samples."""
 
-    def __init__(self, encoder: nn.Module, bottleneck: Bottleneck, decoder: nn.Module) -> None:
+    mean: Float[Tensor, " features"]
+    std: Float[Tensor, " features"]
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        bottleneck: Bottleneck,
+        decoder: nn.Module,
+        latents: Literal["vectors", "codes"] = "vectors",
+    ) -> None:
         super().__init__()
+        if latents == "codes" and not isinstance(bottleneck, DiscreteBottleneck):
+            raise ValueError(
+                f"a {type(bottleneck).__name__} has no codes for a prior to learn: set "
+                f"latents=vectors, or choose a quantiser"
+            )
         self.encoder, self.bottleneck, self.decoder = encoder, bottleneck, decoder
-        channels = self.space.shape[0]
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("std", torch.ones(channels))
+        self.latents = latents
+        features = bottleneck.space.shape[bottleneck.space.feature_axis]
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("std", torch.ones(features))
 
     @property
     def space(self) -> Space:
-        """Where the latents live."""
+        """Where the latents that priors learn live."""
+        if self.latents == "codes":
+            grid = self.bottleneck.space.shape[1:]
+            return Categorical([*grid, self.bottleneck.groups], self.bottleneck.vocabulary)
         return self.bottleneck.space
 
     @property
@@ -57,33 +83,51 @@ class Tokenizer(nn.Module):
         return any(True for _ in self.parameters())
 
     def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
-        """Raw latents of a batch, with codes, losses and stats."""
-        return self.bottleneck(self.encoder(batch["x"]), generator)
+        """Raw latents of a batch, with codes, losses, stats and context."""
+        context = {key: batch[key] for key in self.context_keys if key in batch}
+        encoded = self.bottleneck(self.encoder(batch["x"], **context), generator)
+        return encoded._replace(context=context)
 
-    def decode(self, latent: Float[Tensor, "b c *grid"], batch: Batch | None = None) -> Batch:
-        """Data of latents that are not normalised."""
-        return {"x": self.decoder(self.bottleneck.decodable(latent))}
+    def decode(
+        self, latent: Tensor, context: Context | None = None, generator: Generators = None
+    ) -> Batch:
+        """Data of latents that are not normalised, or of codes where those are what priors learn.
+
+        Args:
+            latent: `(b, *shape)`, as `denormalize` gives them.
+            context: what `encode` found of these samples, or what they were asked to be.
+            generator: of decoders that are random.
+        """
+        if self.latents == "codes":
+            return self._decode(self.bottleneck.codes_to_latent(latent), context)
+        return self._decode(self.bottleneck.decodable(latent), context)
 
     def forward(self, batch: Batch, generator: Generators = None) -> tuple[Batch, Encoded]:
         """Reconstruction of a batch, and what its encoding was."""
         encoded = self.encode(batch, generator)
-        return {"x": self.decoder(encoded.latent)}, encoded
+        return self._decode(encoded.latent, encoded.context), encoded
 
     def reconstruct(self, batch: Batch) -> tuple[Batch, Encoded]:
         """As `forward`, from the mode of the posterior: how reconstructions are scored."""
         encoded = self.encode(batch)
-        return self.decode(self.bottleneck.mode(encoded.raw)), encoded
+        latent = self.bottleneck.decodable(self.bottleneck.mode(encoded.raw))
+        return self._decode(latent, encoded.context), encoded
 
-    def normalize(self, raw: Tensor, generator: Generators = None) -> Float[Tensor, "b c *grid"]:
+    def normalize(
+        self, raw: Tensor, generator: Generators = None, context: Context | None = None
+    ) -> Tensor:
         """Normalised latents of raw ones; posterior noise is drawn afresh."""
+        if self.latents == "codes":
+            return raw
         latent = self.bottleneck.latent(raw, generator)
-        mean, std = self._moments(latent)
-        return (latent - mean) / std
+        scale = self.std.double().reciprocal()
+        return self.space.on(context or {}).affine(latent, scale, -self.mean.double() * scale)
 
-    def denormalize(self, latent: Float[Tensor, "b c *grid"]) -> Float[Tensor, "b c *grid"]:
+    def denormalize(self, latent: Tensor, context: Context | None = None) -> Tensor:
         """Undo the shift and scale of `normalize`."""
-        mean, std = self._moments(latent)
-        return latent * std + mean
+        if self.latents == "codes":
+            return latent
+        return self.space.on(context or {}).affine(latent, self.std, self.mean)
 
     def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Log of the growth of volumes from data to latents: what log densities of data have more.
@@ -97,35 +141,37 @@ class Tokenizer(nn.Module):
         )
 
     @torch.no_grad()
-    def measure(self, raws: Iterable[Tensor], generator: Generators = None) -> None:
-        """Set the mean and deviation from batches of raw latents, in float64.
+    def measure(self, encodings: Iterable[Encoded], generator: Generators = None) -> None:
+        """Set the mean and standard deviation of the latents' features, found in float64.
 
         Args:
-            raws: batches of raw latents as `encode` gives them.
+            encodings: of batches, as `encode` gives them.
             generator: of the posterior noise.
 
         Raises:
-            ValueError: there are no latents, one is not finite, or a channel never varies.
+            ValueError: there are no latents, one is not finite, or a feature never varies.
         """
         count, total, square = 0, 0.0, 0.0
-        for raw in raws:
-            latent = self.bottleneck.latent(raw, generator).double().transpose(0, 1).flatten(1)
-            count += latent.shape[1]
-            total, square = total + latent.sum(1), square + latent.square().sum(1)
+        for encoded in encodings:
+            latent = self.bottleneck.latent(encoded.raw, generator).double()
+            features = self.bottleneck.space.on(encoded.context).features(latent)
+            count += features.shape[1]
+            total, square = total + features.sum(1), square + features.square().sum(1)
         if count == 0:
             raise ValueError("no latents to measure: the batches are none, or were used up before")
         mean = total / count
         std = (square / count - mean.square()).clamp(min=0).sqrt()
-        # What float32 rounding does to a constant is no deviation; NaN and infinity fail as well.
+        # Rounding gives a constant some spread, which is none; NaN and infinity fail as well.
         if not (std > 1e-6 * mean.abs()).all():
             raise ValueError(
-                f"latents cannot be normalised: channel means {mean.tolist()}, deviations "
+                f"latents cannot be normalised: means {mean.tolist()}, standard deviations "
                 f"{std.tolist()}; train the tokenizer further or look for NaN in its weights"
             )
-        mean, std = self.space.moments(mean, std)
+        mean, std = self.bottleneck.space.moments(mean, std)
         self.mean.copy_(mean)
         self.std.copy_(std)
 
-    def _moments(self, latent):
-        shape = (1, -1, *[1] * (latent.ndim - 2))
-        return self.mean.view(shape).to(latent.dtype), self.std.view(shape).to(latent.dtype)
+    def _decode(self, latent: Tensor, context: Context | None) -> Batch:
+        context = dict(context or {})
+        read = {key: context[key] for key in self.context_keys if key in context}
+        return {"x": self.decoder(latent, **read), **read}

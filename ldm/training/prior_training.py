@@ -1,16 +1,21 @@
 """Training a prior on a frozen tokenizer's latents."""
 
+from collections.abc import Mapping
+
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from data import Batch
 from ldm.priors import Prior
+from ldm.randomness import Generators
+from ldm.samplers import Likelihood
 from ldm.tokenizers import Tokenizer
+from ldm.training.latents import Latents
 from ldm.training.selection import Selection
-from ldm.training.training import Batch, Training
+from ldm.training.training import Training
 
 __all__ = ["PriorTraining"]
-
-NOT_CONDITIONS = {"x", "raw", "index"}
 
 
 class PriorTraining(Training):
@@ -19,6 +24,7 @@ class PriorTraining(Training):
     Args:
         model: the prior.
         tokenizer: trained; kept in evaluation mode and out of checkpoints.
+        told: trained tokenizers whose latents the prior is conditioned on, by the condition's key.
         selection: by likelihood on the val split; None to keep the last averaged weights.
         **common: see `Training`.
 
@@ -31,6 +37,7 @@ class PriorTraining(Training):
         self,
         model: Prior,
         tokenizer: Tokenizer,
+        told: Mapping[str, Tokenizer] | None = None,
         selection: Selection | None = None,
         **common,
     ) -> None:
@@ -38,47 +45,42 @@ class PriorTraining(Training):
         self.selection = selection
         if model.space != tokenizer.space:
             raise ValueError(f"the prior is of {model.space}, the tokenizer of {tokenizer.space}")
-        self.frozen.append(tokenizer)
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Maps between data and latents."""
-        return self.frozen[0]
+        self.latents = Latents(tokenizer, told)
+        self.frozen += self.latents.models
 
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
         def loss(part: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-            latent = self.latent(part, generator)
+            latent, told = self.latents.read(part, generator)
             losses = {
                 name: value.mean()
-                for name, value in self.model.loss(latent, self.condition(part), generator).items()
+                for name, value in self.model.loss(latent, told, generator).items()
             }
             total = sum(losses.values())
-            return total, {"loss": total.detach(), **losses, "latent_std": latent.std()}
+            spread = {"latent_std": latent.std()} if latent.is_floating_point() else {}
+            return total, {"loss": total.detach(), **losses, **spread}
 
         if self.samples_seen == 0:
-            self._check(self.latent(parts[0], torch.Generator(self.device)))
+            self._check(*self.latents.read(parts[0], torch.Generator(self.device)))
         return self.minimize(self.optimizers(), list(self.model.parameters()), loss, parts)
 
-    def condition(self, batch: Batch) -> Batch:
-        """What the prior may be conditioned on."""
-        return {key: value for key, value in batch.items() if key not in NOT_CONDITIONS}
+    def log_prob(
+        self, batch: Batch, likelihood: Likelihood, generator: Generators = None
+    ) -> Float[Tensor, " n"]:
+        """Log densities of a batch's latents under the averaged prior, nats."""
+        latent, told = self.latents.read(batch, generator)
+        return self.ema.model.log_prob(latent, told, likelihood, generator)
 
-    @torch.no_grad()
-    def latent(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
-        """Normalised latents of a batch."""
-        # Encoding draws from elsewhere: what it draws is not used, and would make the numbers that
-        # follow differ from those of a cached batch.
-        unused = torch.Generator(self.device)
-        raw = batch["raw"] if "raw" in batch else self.tokenizer.encode(batch, unused).raw
-        return self.tokenizer.normalize(raw, generator).float()
-
-    def _check(self, latent: Tensor) -> None:
-        space = self.model.space
+    def _check(self, latent: Tensor, told: Batch) -> None:
+        space = self.model.space.on(told)
         space.check(latent)
+        if not latent.is_floating_point():
+            return
         # What would normalise them once more: nothing, where a space has no scale of its own.
-        std = space.moments(latent.mean().view(1), latent.std().view(1))[1].item()
+        numbers = space.features(latent)
+        std = space.moments(numbers.mean().view(1), numbers.std().view(1))[1].item()
         if not 0.5 < std < 2:
             raise ValueError(
-                f"normalised latents deviate by {std:.3g}, not by 1: the tokenizer's mean and std "
-                f"are not those of this data; measure them again by finishing its training on it"
+                f"normalised latents have a standard deviation of {std:.3g}, not 1: the "
+                f"tokenizer's mean and std are not those of this data; measure them again by "
+                f"finishing its training on it"
             )

@@ -8,11 +8,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from data import Batch
 from ldm.distributed import rank
 from ldm.hub import weights
 from ldm.randomness import step_generator
 from ldm.samplers import Likelihood, Unsolved
-from ldm.training.training import Batch, Training
+from ldm.training.training import Training
 
 __all__ = ["KeepBest", "Selection"]
 
@@ -83,9 +84,7 @@ class KeepBest(pl.Callback):
         for batch in self.batches:
             generator = step_generator(module.seed, 0, 0, module.device)
             batch = {key: value.to(module.device) for key, value in batch.items()}
-            latent = module.latent(batch, generator)
-            given, likelihood = module.condition(batch), self.selection.likelihood
-            found.append(module.ema.model.log_prob(latent, given, likelihood, generator))
+            found.append(module.log_prob(batch, self.selection.likelihood, generator))
             if sum(map(len, found)) >= self.selection.points:
                 break
         return torch.cat(found)[: self.selection.points].double().mean().item()

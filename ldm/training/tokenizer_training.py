@@ -1,41 +1,58 @@
-"""Training a tokenizer: reconstruction, bottleneck and adversarial losses."""
+"""Training a tokenizer: reconstruction, bottleneck, further and adversarial losses."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ldm.losses import Adversarial
-from ldm.tokenizers import Tokenizer
-from ldm.training.training import Batch, Training
+from data import Batch
+from ldm.bottlenecks import Encoded
+from ldm.losses import Adversarial, Regularizer
+from ldm.tokenizers import Tokenizer, latents_as_data
+from ldm.training.training import Training
 
 __all__ = ["TokenizerTraining"]
 
 
 class TokenizerTraining(Training):
-    """Minimises `sum of reconstruction terms + weighted bottleneck losses + adversarial`.
+    """Minimises `reconstruction terms + weighted bottleneck losses + regularizers + adversarial`.
 
     The discriminator is trained on the reconstructions of the same step, after the tokenizer.
 
     Args:
         model: the tokenizer.
-        loss: `loss(x, reconstruction)` gives named terms, weighted and ready to be summed.
+        loss: `loss(x, reconstruction)` gives named terms, weighted and ready to be summed; None
+            where regularizers compare data and reconstruction.
         bottleneck_weight: of the sum of the bottleneck's losses.
+        regularizers: further terms by name, see `Regularizer`.
         adversarial: discriminator and its losses, None to train without.
+        tokenizer: trained, whose normalised latents are this one's data; None to encode data.
         **common: see `Training`.
+
+    Raises:
+        ValueError: there is nothing to minimise.
     """
 
     def __init__(
         self,
         model: Tokenizer,
-        loss: nn.Module,
+        loss: nn.Module | None,
         bottleneck_weight: float,
+        regularizers: Mapping[str, Regularizer] | None = None,
         adversarial: Adversarial | None = None,
+        tokenizer: Tokenizer | None = None,
         **common,
     ) -> None:
         super().__init__(model, **common)
-        self.frozen.append(loss)  # a perceptual network is large, public and never trained
-        self.bottleneck_weight = bottleneck_weight
+        self.loss, self.first = [loss], [tokenizer]  # in lists: no parameters of this module
+        self.bottleneck_weight, self.regularizers = bottleneck_weight, dict(regularizers or {})
+        if loss is None and not self.regularizers:
+            raise ValueError("nothing compares data and reconstruction: set loss or regularizers")
         self.adversarial = adversarial
+        # A perceptual network is large, public and never trained.
+        terms = [one.term for one in self.regularizers.values()]
+        self.frozen += [one for one in (loss, tokenizer, *terms) if isinstance(one, nn.Module)]
 
     def configure_optimizers(self) -> list[Optimizer]:
         optimizers = super().configure_optimizers()
@@ -43,14 +60,23 @@ class TokenizerTraining(Training):
             optimizers.append(self.optimizer_of(self.adversarial))
         return optimizers
 
+    def read(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """The batch to be encoded: of data, or of another tokenizer's latents."""
+        (first,) = self.first
+        if first is None:
+            return batch
+        with torch.no_grad():
+            return latents_as_data(first, batch, generator)
+
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
         pairs: list[Batch] = []
 
         def tokenizer_loss(part: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-            reconstruction, encoded = self.model(part, generator)
-            y = reconstruction["x"].float()
-            pairs.append({"real": part["x"], "fake": y.detach()})
-            return self._tokenizer_loss(part["x"], y, encoded)
+            batch = self.read(part, generator)
+            reconstruction, encoded = self.model(batch, generator)
+            reconstruction["x"] = reconstruction["x"].float()
+            pairs.append({"real": batch["x"], "fake": reconstruction["x"].detach()})
+            return self.tokenizer_loss(batch, reconstruction, encoded, generator)
 
         def discriminator_loss(pair: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             return self.adversarial.discriminator_loss(
@@ -66,15 +92,29 @@ class TokenizerTraining(Training):
             logs = {**more, **logs, "discriminator_grad_norm": more["grad_norm"]}
         return logs
 
-    def _tokenizer_loss(self, x, y, encoded):
-        terms = self.frozen[0](x, y)
-        reconstruction = sum(terms.values())
-        total = reconstruction + self.bottleneck_weight * sum(encoded.losses.values())
-        stats = {**terms, **encoded.losses, **encoded.stats}
+    def tokenizer_loss(
+        self,
+        batch: Batch,
+        reconstruction: Batch,
+        encoded: Encoded,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the tokenizer minimises on one batch, and what is logged of it."""
+        (loss,) = self.loss
+        terms = {} if loss is None else loss(batch["x"], reconstruction["x"])
+        given = (self.model, batch, encoded, reconstruction, self.samples_seen, generator)
+        further = {
+            name: one.weight_at(self.samples_seen, self.samples) * one.term(*given)
+            for name, one in self.regularizers.items()
+        }
+        # What an adversarial weight is balanced against: the reconstruction's own terms.
+        compared = sum(terms.values()) if terms else sum(further.values())
+        rest = sum(further.values()) if terms else 0
+        total = compared + rest + self.bottleneck_weight * sum(encoded.losses.values())
+        stats = {**terms, **further, **encoded.losses, **encoded.stats}
         if self.adversarial is not None:
-            last = self.model.decoder.last_layer
             extra, more = self.adversarial.generator_loss(
-                y, reconstruction, last, self.samples_seen
+                reconstruction["x"], compared, self.model.decoder.last_layer, self.samples_seen
             )
             total, stats = total + extra, {**stats, **more}
         return total, {"loss": total.detach(), **stats}

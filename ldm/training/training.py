@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from data import Batch
 from ldm.randomness import fold, step_generator
 from ldm.training.ema import EMA
 from ldm.training.learning_rate import Constant
 
 __all__ = ["Diverged", "Training"]
 
-Batch = dict[str, Tensor]
 Loss = Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
 
 
@@ -80,7 +80,7 @@ class Training(pl.LightningModule):
         self.frozen: list[nn.Module] = []  # in a list: not parameters of this module, never saved
 
     def _check_optimizer(self) -> None:
-        """Make one, of stand-ins that take no memory, for the model may be on the meta device."""
+        """Build the optimizer once on parameters without storage, so that bad options fail now."""
         trained = [p for p in self.model.parameters() if p.requires_grad]
         alike = [nn.Parameter(torch.zeros((), device="cpu").expand(p.shape)) for p in trained]
         for group in self.make_optimizer(alike).param_groups:

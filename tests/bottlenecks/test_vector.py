@@ -45,8 +45,17 @@ def test_the_latent_reaches_the_encoder_unchanged_and_never_the_codebook():
 
 
 @pytest.mark.parametrize("l2", [False, True])
-def test_priors_see_the_latent_before_quantisation_and_decoders_after(l2):
+def test_raw_latents_are_codes_and_priors_learn_their_rows(l2):
     bottleneck, h = quantizer(l2=l2), features()
+    encoded = bottleneck(h)
+    assert torch.equal(encoded.raw, encoded.codes)
+    assert torch.equal(bottleneck.latent(encoded.raw), encoded.latent)
+    assert torch.equal(bottleneck.decodable(encoded.latent), encoded.latent)
+
+
+@pytest.mark.parametrize("l2", [False, True])
+def test_unquantised_priors_see_the_latent_before_and_decoders_after(l2):
+    bottleneck, h = quantizer(l2=l2, unquantized=True), features()
     encoded = bottleneck(h)
     expected = normalize(h, dim=1) if l2 else h
     torch.testing.assert_close(bottleneck.latent(encoded.raw), expected)

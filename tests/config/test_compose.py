@@ -1,14 +1,11 @@
 """Composition, overrides, and what is refused with the nearest right name."""
 
-import shutil
-
 import pytest
 from omegaconf import OmegaConf
 
-import ldm.config.compose
-import ldm.config.hints
-from ldm.config.compose import ConfigError, compose, locate, overridden
-from ldm.config.groups import CONFIGS, members
+from ldm.config.compose import ConfigError, compose, overridden
+from ldm.config.groups import members
+from ldm.config.validate import allow, allowed, locate
 
 DEMO = "experiment=demo/digits"
 
@@ -45,15 +42,14 @@ def test_an_experiment_names_its_run_folder_unless_one_is_given(demo):
 
 
 def test_numbers_of_the_command_line_reach_all_that_refers_to_them():
-    config = compose([DEMO, "tokenizer.encoder.width=64", "seed=3"])
-    assert config.tokenizer.decoder.width == 64
+    config = compose([DEMO, "seed=3"])
     assert config.data.seed == 3
     assert not any("${" in str(value) for value in config.values())
 
 
 def test_groups_may_be_named_without_an_experiment():
     groups = ["data=imagenet256", "tokenizer=kl_f8", "prior=dit", "sampler=ddim"]
-    assert compose([*groups, "run=runs/mine"]).prior.backbone.size == 32
+    assert compose([*groups, "run=runs/mine"]).prior.backbone.width == 1152
     with pytest.raises(ConfigError, match=r"name an experiment: experiment=.*demo/digits"):
         compose(groups)
 
@@ -83,7 +79,6 @@ def test_groups_may_be_named_without_an_experiment():
         ("seed=abc", "seed must be a whole number, got 'abc'"),
         ("seed=-1", "seed must not be negative, got -1"),
         ("stages=tokenizer", "stages must be a list, each a string, got 'tokenizer'"),
-        ("~tokenizer.encoder.width", r"tokenizer\.encoder\.width"),
         ("tokenizer.encoder.width", "cannot be composed"),
     ],
 )
@@ -104,16 +99,61 @@ def test_a_wrong_override_is_named(override, message):
     ],
 )
 def test_a_wrong_line_of_an_experiment_file_is_named(tmp_path, monkeypatch, line, message):
-    shutil.copytree(CONFIGS, tmp_path / "configs")
-    for module in (ldm.config.compose, ldm.config.hints):
-        monkeypatch.setattr(module, "CONFIGS", tmp_path / "configs")
-    text = f"# @package _global_\ndefaults: [demo/digits, _self_]\n{line}\n"
-    (tmp_path / "configs" / "experiment" / "mine.yaml").write_text(text)
+    write(tmp_path, monkeypatch, "experiment/mine", line)
     if message is None:
         compose(["experiment=mine"])
     else:
         with pytest.raises(ConfigError, match=message):
             compose(["experiment=mine"])
+
+
+def write(folder, monkeypatch, name, text):
+    """Put a configuration of one's own beside the shipped ones."""
+    path = folder / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"# @package _global_\ndefaults: [demo/digits, _self_]\n{text}\n")
+    monkeypatch.setenv("LDM_CONFIGS", str(folder))
+
+
+def test_configurations_of_ones_own_are_found_beside_the_shipped_ones(tmp_path, monkeypatch):
+    write(tmp_path, monkeypatch, "experiment/mine/small", "prior: {backbone: {width: 64}}")
+    (tmp_path / "sampler").mkdir()
+    (tmp_path / "sampler" / "quick.yaml").write_text("_target_: ldm.samplers.EulerODE\nsteps: 3\n")
+    assert {"mine/small", "demo/digits"} <= set(members("experiment"))
+    config = compose(["experiment=mine/small", "sampler=quick"])
+    assert (config.run, config.prior.backbone.width) == ("runs/mine/small", 64)
+    assert config.sampler.steps == 3
+    assert overridden(config, ["sampler=quick"]).sampler.steps == 3
+    with pytest.raises(ConfigError, match="did you mean 'mine/small'"):
+        compose(["experiment=mine/smal"])
+    with pytest.raises(ConfigError, match="no sampler 'quik': did you mean 'quick'"):
+        compose(["experiment=mine/small", "sampler=quik"])
+
+
+def test_a_folder_of_configurations_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("LDM_CONFIGS", "/no/such/folder")
+    with pytest.raises(ConfigError, match="LDM_CONFIGS=/no/such/folder is no folder"):
+        compose([DEMO])
+
+
+def test_a_package_of_ones_own_is_allowed_by_the_user_alone(tmp_path, monkeypatch, demo):
+    (tmp_path / "my_package.py").write_text(
+        "from ldm.samplers import EulerODE as Mine\nclass Own(Mine): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("LDM_ALLOW", "")
+    demo.sampler = {"_target_": "my_package.Own", "steps": 3}
+    with pytest.raises(ConfigError, match=r"refused: .*add allow=\[my_package\] to the command"):
+        overridden(demo, [])
+    demo.allow = ["my_package"]  # a run folder cannot
+    with pytest.raises(ConfigError, match="unknown key 'allow'"):
+        overridden(demo, [])
+    del demo.allow
+    allow("[my_package]")
+    assert allowed()[-1] == "my_package"
+    assert overridden(demo, []).sampler._target_ == "my_package.Own"
+    with pytest.raises(ConfigError, match=r"os\.system is refused"):
+        locate("os.system")
 
 
 @pytest.mark.parametrize("target", NOT_ALLOWED)

@@ -5,15 +5,19 @@ import shutil
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 import eval.__main__
 from data import Digits
 from eval.evaluate import evaluate
-from eval.scorers.images import ImageEvaluation
+from eval.evaluation import Evaluation
 from ldm.config.signatures import ConfigError
 from ldm.run.experiment import load_run
+from ldm.run.parts import Parts
 from ldm.spaces import Flat
 from ldm.tokenizers import Identity
+
+IMAGES = ["reconstructions", "samples", "floor"]
 
 
 @pytest.fixture
@@ -87,23 +91,32 @@ def test_the_psnr_is_that_of_the_eight_bit_pictures(run):
     assert found == pytest.approx(psnr.mean().item(), abs=0.02)
 
 
-def test_what_data_cannot_be_scored_by_is_said_before():
+def check(data, scorers, **shared):
+    parts = Parts(OmegaConf.create(), data, {"tokenizer": Identity(Flat([1, 8, 8]))})
+    Evaluation(scorers, **shared).check(parts)
+
+
+def test_unlabelled_data_are_refused_by_scorers_that_need_a_classifier():
     data = Digits()
-    ImageEvaluation().check(data, Identity(Flat([1, 8, 8])))
+    check(data, IMAGES)
     data.class_names = ()
+    check(data, ["reconstructions"])
+    for scorer in ("samples", "floor"):
+        with pytest.raises(ConfigError, match="digits has no labels to train a classifier on"):
+            check(data, [scorer])
     with pytest.raises(ConfigError, match="digits has no labels to train a classifier on"):
-        ImageEvaluation().check(data, Identity(Flat([1, 8, 8])))
+        check(data, ["reconstructions"], extractor="classifier")
 
 
-def test_damaged_weights_are_said_before(tmp_path, monkeypatch):
+def test_damaged_weights_are_refused_before_training(tmp_path, monkeypatch):
     monkeypatch.setenv("LDM_CACHE", str(tmp_path))
     path = tmp_path / "pt_inception-2015-12-05-6726825d.pth"
     path.write_bytes(b"half")
     with pytest.raises(ConfigError, match=f"{path} is damaged"):
-        ImageEvaluation(extractor="inception").check(Digits(), Identity(Flat([1, 8, 8])))
+        check(Digits(), IMAGES, extractor="inception")
 
 
-def test_pictures_too_small_for_lpips_are_said_before(monkeypatch):
+def test_pictures_too_small_for_lpips_are_refused_before_training(monkeypatch):
     monkeypatch.setattr("ldm.losses.LPIPS.load", lambda self: None)
     with pytest.raises(ConfigError, match=r"LPIPS \(alex\) needs .* 31 pixels"):
-        ImageEvaluation(lpips=True).check(Digits(), Identity(Flat([1, 8, 8])))
+        check(Digits(), ["reconstructions"], lpips=True)

@@ -7,7 +7,7 @@ import pytest
 from omegaconf import ListConfig, OmegaConf
 
 from eval import reproduce as module
-from eval.reproduce import TABLES, main, reproduce
+from eval.reproduce import TABLES, main, record, reproduce
 from ldm.config.compose import ConfigError, compose
 from ldm.run.folder import Run
 
@@ -132,6 +132,44 @@ def test_what_was_recorded_is_told_where_the_runs_are_gone(table, monkeypatch, c
     shutil.rmtree(table)
     assert reproduce("some", table) == before
     assert "recorded/some.json" in capsys.readouterr().out
+
+
+def test_a_run_that_is_there_comes_before_what_was_recorded_of_it(table):
+    finish(table, psnr=21.5)
+    record("some", table)
+    finish(table, psnr=23.0)
+    (row,) = reproduce("some", table)
+    assert row["ours"]["psnr"] == [23.0]
+
+
+def test_recording_keeps_rows_whose_runs_are_gone(table):
+    finish(table)
+    record("some", table)
+    shutil.rmtree(table)
+    before = reproduce("some", table)
+    record("some", table)
+    assert reproduce("some", table) == before
+
+
+@pytest.mark.parametrize("key", ["seed", "data.seed"])
+def test_another_seed_is_no_change_of_scale(table, key):
+    finish(table, f"{key}=1")
+    (row,) = reproduce("some", table)
+    assert row["scale"].startswith("full scale")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "key"), [("rfm/flood", "data.split_seed"), ("demo/sphere", "data.data_seed")]
+)
+def test_other_splits_of_the_same_points_are_no_change_of_scale(table, experiment, key):
+    path = module.TABLES / "some.yaml"
+    path.write_text(path.read_text().replace("demo/digits", experiment))
+    config = compose([f"experiment={experiment}", f"{key}=1"])
+    run = Run(table / experiment)
+    run.keep_config("prior", config)
+    run.metrics.write_text(json.dumps({"psnr": 1.0}))
+    (row,) = reproduce("some", table)
+    assert row["scale"] == "full scale"
 
 
 def test_an_unknown_table_is_refused(capsys):

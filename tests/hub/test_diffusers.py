@@ -98,7 +98,7 @@ class Waves(nn.Module):
 @pytest.fixture
 def dit() -> DiT:
     torch.manual_seed(2)
-    dit = DiT(4, [8, 8], 2, width=48, depth=3, heads=4, classes=10).double()
+    dit = DiT([4, 8, 8], 2, width=48, depth=3, heads=4, classes=10).double()
     for parameter in dit.parameters():  # new ones are the identity, which would hide mistakes
         if parameter.requires_grad:
             nn.init.normal_(parameter, std=0.2)
@@ -130,7 +130,7 @@ def test_dit_equals_dit_transformer(dit):
 
 def test_our_places_are_those_of_diffusers():
     theirs = DiTTransformer2DModel(2, 24, num_layers=1, sample_size=8, num_embeds_ada_norm=2)
-    ours = DiT(4, 8, 2, width=48, depth=1, heads=2, classes=2)
+    ours = DiT([4, 8, 8], 2, width=48, depth=1, heads=2, classes=2)
     torch.testing.assert_close(ours.pos_embed.data, theirs.pos_embed.pos_embed)
 
 

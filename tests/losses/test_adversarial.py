@@ -1,4 +1,4 @@
-"""Closed forms of the losses, invariances of the weight, and who gets which gradient."""
+"""Closed forms of adversarial losses, adaptive weights, and which module gets gradients."""
 
 import math
 
@@ -51,7 +51,7 @@ class Setting:
         return [p.grad for p in module.parameters()]
 
 
-def test_published_values_at_zero_logits():
+def test_losses_have_their_known_values_at_zero_logits():
     zero = torch.zeros(2, 1, 3, 3)
     assert GENERATOR_LOSSES["hinge"](zero) == 0
     assert GENERATOR_LOSSES["vanilla"](zero).item() == pytest.approx(math.log(2))
@@ -63,7 +63,7 @@ def test_published_values_at_zero_logits():
 
 @law
 @given(seed=st.integers(0, 2**31))
-def test_hinge_rests_beyond_its_margins(seed):
+def test_hinge_is_zero_beyond_its_margins(seed):
     beyond = 1 + logits(seed).abs()
     assert DISCRIMINATOR_LOSSES["hinge"](beyond, -beyond) == 0
     assert DISCRIMINATOR_LOSSES["hinge"](-beyond, beyond) == (1 + beyond).mean()
@@ -71,7 +71,7 @@ def test_hinge_rests_beyond_its_margins(seed):
 
 @law
 @given(seed=st.integers(0, 2**31))
-def test_vanilla_is_binary_cross_entropy(seed):
+def test_vanilla_equals_binary_cross_entropy(seed):
     real, fake = logits(seed), logits(seed + 1)
     bce, one, zero = binary_cross_entropy_with_logits, torch.ones_like(real), torch.zeros_like(real)
     expected = (bce(real, one) + bce(fake, zero)) / 2
@@ -81,18 +81,18 @@ def test_vanilla_is_binary_cross_entropy(seed):
 
 @law
 @given(seed=st.integers(0, 2**31))
-def test_non_saturating_judges_the_mean_logit_of_each_sample(seed):
+def test_non_saturating_uses_the_mean_logit_of_each_sample(seed):
     real, fake = logits(seed), logits(seed + 1)
     generator, discriminator = GENERATOR_LOSSES["vanilla"], DISCRIMINATOR_LOSSES["vanilla"]
     means = [x.mean((1, 2, 3)).view(-1, 1) for x in (real, fake)]
     assert_close(GENERATOR_LOSSES["non_saturating"](fake), generator(means[1]))
     assert_close(DISCRIMINATOR_LOSSES["non_saturating"](real, fake), discriminator(*means))
-    # By Jensen it is below the mean over patches, strictly as they differ.
+    # By Jensen's inequality it is strictly below the mean over different patches.
     assert GENERATOR_LOSSES["non_saturating"](fake) < generator(fake)
 
 
 @pytest.mark.parametrize("name", GENERATOR_LOSSES)
-def test_generators_climb_the_logits(name):
+def test_generator_losses_decrease_in_the_logits(name):
     fake = logits(0).requires_grad_()
     GENERATOR_LOSSES[name](fake).backward()
     assert (fake.grad < 0).all()
@@ -108,7 +108,7 @@ def test_ratios_are_linear_in_the_reconstruction_and_ignore_the_scale_of_both(fo
     assert_close(ratio(factor * nll, factor * g), ratio(nll, g), rtol=3e-4, atol=0)
 
 
-def test_ratios_at_their_bounds():
+def test_ratios_are_bounded_as_published():
     zero, one, nan = torch.tensor(0.0), torch.tensor(1.0), torch.tensor(torch.nan)
     vqgan, gsq = ADAPTIVE_RATIOS["vqgan"], ADAPTIVE_RATIOS["gsq"]
     assert vqgan(one, one).item() == pytest.approx(1 / 1.0001)
@@ -139,7 +139,7 @@ def test_the_weight_doubles_with_the_reconstruction_loss():
     assert_close(twice, 2 * once)
 
 
-def test_without_adaptation_the_loss_is_just_weighted():
+def test_without_adaptive_weight_the_loss_is_multiplied_by_the_weight():
     loss, stats = Setting(weight=0.1).generator_loss()
     assert_close(loss.detach(), 0.1 * stats["generator"])
     assert stats["adversarial_weight"].item() == pytest.approx(0.1)
@@ -155,8 +155,10 @@ def test_the_generator_step_moves_only_the_decoder():
 
 
 def test_the_discriminator_step_moves_only_the_discriminator():
-    setting = Setting(discriminator_loss="vanilla")  # hinge's pulls on the last bias cancel
-    setting.adversarial.discriminator[0].weight.requires_grad_(False)  # a frozen backbone, say
+    setting = Setting(
+        discriminator_loss="vanilla"
+    )  # with hinge the gradient of the last bias is zero
+    setting.adversarial.discriminator[0].weight.requires_grad_(False)  # such as a frozen backbone
     setting.generator_loss()
     fake = setting.decoder(setting.z)
     loss, stats = setting.adversarial.discriminator_loss(setting.x, fake, 0)
@@ -169,7 +171,7 @@ def test_the_discriminator_step_moves_only_the_discriminator():
 
 
 @pytest.mark.parametrize("adaptive", [None, "vqgan", "gsq"])
-def test_before_the_start_nothing_is_called_or_moved(adaptive):
+def test_before_the_start_the_discriminator_is_not_called_and_nothing_is_trained(adaptive):
     setting = Setting(start=1000, adaptive=adaptive)
     calls = []
     setting.adversarial.discriminator.register_forward_hook(lambda *_: calls.append(1))
@@ -213,7 +215,7 @@ def test_unknown_names_are_refused():
             Setting(**option)
 
 
-def test_a_last_layer_that_is_missing_or_another_model_s_is_refused():
+def test_a_last_layer_that_is_missing_or_unrelated_is_refused():
     setting = Setting(adaptive="gsq")
     y = setting.decoder(setting.z)
     with pytest.raises(ValueError, match="needs the weight of the decoder's last layer"):

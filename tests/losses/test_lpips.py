@@ -1,4 +1,4 @@
-"""LPIPS against TorchMetrics on the same trunk, and the laws of a distance."""
+"""LPIPS against TorchMetrics with the same weights, and properties of a distance."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def network(request):
 
 @pytest.fixture(scope="module")
 def trunk(network, tmp_path_factory):
-    """A file like torchvision's, of random weights under which activations do not fade."""
+    """A weights file in torchvision's format, random, with activations that do not vanish."""
     with torch.device("meta"):
         shapes = LPIPS(network).features.state_dict()
     generator = torch.Generator().manual_seed(SEED)
@@ -45,7 +45,7 @@ def pictures(n: int, channels: int = 3, seed: int = 1) -> torch.Tensor:
 
 def test_agrees_with_torchmetrics_on_the_same_weights(network, distance, trunk):
     theirs = _NoTrainLpips(net=network, pnet_rand=True)
-    # Their trunk is cut in slices; the convolutions come in the same order.
+    # TorchMetrics splits the network into slices, with convolutions in the same order.
     weights = [v for k, v in torch.load(trunk, weights_only=True).items() if "features" in k]
     convolutions = list(theirs.net.state_dict().values())
     assert len(weights) == len(convolutions)
@@ -58,7 +58,7 @@ def test_agrees_with_torchmetrics_on_the_same_weights(network, distance, trunk):
     torch.testing.assert_close(distance(x, y), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_is_a_distance_of_each_pair(distance):
+def test_distances_are_per_pair_symmetric_and_zero_for_equal_images(distance):
     x, y = pictures(3), pictures(3, seed=2)
     both = distance(x, y)
     torch.testing.assert_close(distance(x, x), torch.zeros(3), rtol=0, atol=0)
@@ -66,19 +66,21 @@ def test_is_a_distance_of_each_pair(distance):
     torch.testing.assert_close(distance(x[[2, 0, 1]], y[[2, 0, 1]]), both[[2, 0, 1]])
 
 
-def test_grey_is_colour_thrice(distance):
+def test_one_channel_images_are_repeated_to_three(distance):
     x, y = pictures(2, 1), pictures(2, 1, seed=2)
     torch.testing.assert_close(distance(x, y), distance(x.repeat(1, 3, 1, 1), y.repeat(1, 3, 1, 1)))
 
 
-def test_the_slip_of_feeding_zero_to_one_is_an_option(network, trunk, distance):
+def test_input_range_maps_images_to_zero_to_one(network, trunk, distance):
     x, y = pictures(2), pictures(2, seed=2)
     slip = LPIPS(network, trunk, input_range=(0, 1))
     torch.testing.assert_close(slip(x, y), distance((x + 1) / 2, (y + 1) / 2))
 
 
-def test_gradients_reach_the_picture_and_not_the_weights(distance):
-    x = torch.zeros(1, 3, 48, 40).requires_grad_()  # flat: some pixels have few features
+def test_gradients_reach_the_image_and_not_the_weights(distance):
+    x = torch.zeros(
+        1, 3, 48, 40
+    ).requires_grad_()  # constant, so features may be zero at some pixels
     distance(x, pictures(1)).sum().backward()
     assert x.grad.isfinite().all()
     assert x.grad.abs().sum() > 0
@@ -95,7 +97,7 @@ def test_half_precision_features_are_compared_in_float32(distance):
     torch.testing.assert_close(got, distance(x, pictures(2, seed=2)), rtol=0.05, atol=0)
 
 
-def test_a_module_built_on_meta_loads_when_it_has_memory(network, trunk, distance):
+def test_a_module_built_on_meta_loads_weights_after_materialisation(network, trunk, distance):
     with torch.device("meta"):
         late = LPIPS(network, trunk)
     late.to_empty(device="cpu").load()
@@ -103,7 +105,7 @@ def test_a_module_built_on_meta_loads_when_it_has_memory(network, trunk, distanc
     torch.testing.assert_close(late(x, y), distance(x, y), rtol=0, atol=0)
 
 
-def test_bad_pictures_and_weights_are_refused(network, distance, trunk, tmp_path, monkeypatch):
+def test_invalid_images_and_weights_are_refused(network, distance, trunk, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="1 or 3 channels"):
         distance(torch.zeros(1, 4, 64, 64), torch.zeros(1, 4, 64, 64))
     with pytest.raises(ValueError, match="pixels or more a side"):
@@ -122,7 +124,7 @@ def test_bad_pictures_and_weights_are_refused(network, distance, trunk, tmp_path
         LPIPS("resnet")
 
 
-def test_without_a_network_the_message_says_what_to_put_where(network, tmp_path, monkeypatch):
+def test_a_failed_download_says_which_file_to_put_where(network, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
     name = TRUNKS[network].weights

@@ -1,4 +1,4 @@
-"""The two published conventions, written out, and the law that ties them."""
+"""Both published reductions against explicit formulas, and the relation between them."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from ldm.losses.reconstruction import bernoulli
 
 
 class Distance(nn.Module):
-    """In place of a perceptual network: the largest squared difference in each sample."""
+    """Stand-in for a perceptual network: the largest squared difference in each sample."""
 
     def forward(self, x, y):
         return (x - y).square().flatten(1).amax(1)
@@ -28,34 +28,34 @@ def total(loss: ReconstructionLoss, x: torch.Tensor, y: torch.Tensor) -> torch.T
     return sum(loss(x, y).values())
 
 
-def test_sum_is_the_likelihood_of_kl_autoencoders():
+def test_sum_equals_the_likelihood_of_kl_autoencoders():
     x, y = pair()
-    # |x - y| of each element plus the image's distance at each element; summed, over the batch.
+    # |x - y| of each element plus the image's distance, summed over elements, mean over the batch.
     each = (x - y).abs() + Distance()(x, y).view(-1, 1, 1, 1)
     loss = ReconstructionLoss("l1", Distance(), reduction="sum")
     assert_close(total(loss, x, y), each.sum() / 4)
 
 
-def test_mean_is_that_of_vqgan():
+def test_mean_of_l1_equals_the_loss_of_vqgan():
     x, y = pair()
     each = (x - y).abs() + Distance()(x, y).view(-1, 1, 1, 1)
     assert_close(total(ReconstructionLoss("l1", Distance()), x, y), each.mean())
 
 
-def test_mean_of_squares_is_that_of_gsq():
+def test_mean_of_l2_equals_the_loss_of_gsq():
     x, y = pair()
     loss = ReconstructionLoss("l2", Distance(), perceptual_weight=0.1)
     expected = nn.functional.mse_loss(y, x) + 0.1 * Distance()(x, y).mean()
     assert_close(total(loss, x, y), expected)
 
 
-def test_bernoulli_is_the_cross_entropy_of_probabilities():
+def test_bernoulli_equals_the_cross_entropy_of_probabilities():
     x, y = pair()
     expected = nn.functional.binary_cross_entropy((y + 1) / 2, (x + 1) / 2, reduction="sum") / 4
     assert_close(total(ReconstructionLoss("bernoulli", reduction="sum"), x, y), expected)
 
 
-def test_the_gradient_of_bernoulli_in_the_logit_is_the_probability_less_its_pixel():
+def test_the_gradient_of_bernoulli_in_the_logit_is_probability_minus_pixel():
     x = torch.tensor([-1.0, 1.0, 0.5]).repeat(7, 1)
     logit = torch.tensor([-9.0, -2.0, 0.0, 1.0, 3.0, 6.0, 9.0])[:, None].expand(7, 3).clone()
     logit.requires_grad_()
@@ -64,7 +64,7 @@ def test_the_gradient_of_bernoulli_in_the_logit_is_the_probability_less_its_pixe
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
-def test_bernoulli_is_sure_of_nothing(dtype):
+def test_bernoulli_is_finite_for_probabilities_zero_and_one(dtype):
     x, y = torch.tensor([-1.0, -1, 1, 1]), torch.tensor([-1, 1, -1, 1], dtype=dtype)
     nats = bernoulli(x, y)
     assert nats.isfinite().all()
@@ -79,7 +79,7 @@ def test_bernoulli_is_sure_of_nothing(dtype):
     shape=st.lists(st.integers(1, 5), min_size=2, max_size=5),
     weight=st.floats(0, 10),
 )
-def test_sum_is_mean_times_the_elements_of_a_sample(pixel, seed, shape, weight):
+def test_sum_is_mean_times_the_number_of_elements_of_a_sample(pixel, seed, shape, weight):
     x, y = pair(seed, shape)
     mean = ReconstructionLoss(pixel, Distance(), weight)(x, y)
     summed = ReconstructionLoss(pixel, Distance(), weight, "sum")(x, y)
@@ -89,13 +89,13 @@ def test_sum_is_mean_times_the_elements_of_a_sample(pixel, seed, shape, weight):
 
 @settings(max_examples=20, deadline=None)
 @given(offset=st.floats(-2, 2))
-def test_a_constant_offset_has_closed_forms(offset):
+def test_losses_of_a_constant_offset_have_closed_forms(offset):
     x, _ = pair()
     assert_close(total(ReconstructionLoss("l1"), x, x + offset).item(), abs(offset))
     assert_close(total(ReconstructionLoss("l2"), x, x + offset).item(), offset**2)
 
 
-def test_the_gradient_pulls_the_reconstruction_to_its_data():
+def test_gradient_descent_moves_the_reconstruction_to_the_data():
     x, y = pair()
     y.requires_grad_()
     total(ReconstructionLoss("l2", reduction="sum"), x, y).backward()
@@ -108,7 +108,7 @@ def test_half_precision_reconstructions_are_compared_in_the_precision_of_the_dat
     assert_close(loss, torch.tensor(4.096))
 
 
-def test_wrong_names_and_shapes_are_refused():
+def test_unknown_names_and_unequal_shapes_are_refused():
     with pytest.raises(ValueError, match="'huber': choose one of l1, l2"):
         ReconstructionLoss("huber")
     with pytest.raises(ValueError, match="'none': choose one of mean, sum"):

@@ -1,4 +1,4 @@
-"""What every backbone for points of manifolds obeys; divergences and likelihoods rest on it."""
+"""Laws of every backbone for points of manifolds, on which divergences and likelihoods rely."""
 
 import pytest
 import torch
@@ -52,7 +52,7 @@ every = pytest.mark.parametrize("name", BACKBONES)
 
 
 def example(name: str, n: int = 3) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network in double precision, none of whose weights is zero, and what it may be given."""
+    """A double-precision network with nonzero weights, and valid inputs."""
     torch.manual_seed(0)
     shape, build = BACKBONES[name]
     net = build().double().eval()
@@ -62,7 +62,7 @@ def example(name: str, n: int = 3) -> tuple[nn.Module, Tensor, Tensor]:
 
 
 @every
-def test_outputs_have_the_shape_of_points(name):
+def test_outputs_have_the_shape_of_the_points(name):
     net, x, t = example(name)
     out = net(x, t)
     assert (out.shape, out.dtype) == (x.shape, x.dtype)
@@ -70,7 +70,7 @@ def test_outputs_have_the_shape_of_points(name):
 
 
 @every
-def test_a_point_does_not_depend_on_its_batch(name):
+def test_the_output_of_a_point_does_not_depend_on_its_batch(name):
     net, x, t = example(name)
     together = net(x, t)
     for i in range(3):
@@ -78,7 +78,7 @@ def test_a_point_does_not_depend_on_its_batch(name):
 
 
 @every
-def test_forward_derivatives_are_differences(name):
+def test_forward_mode_derivatives_agree_with_finite_differences(name):
     net, x, t = example(name)
     v, h = torch.randn_like(x), 1e-5
     value, slope = jvp(lambda x: net(x, t), (x,), (v,))
@@ -88,7 +88,7 @@ def test_forward_derivatives_are_differences(name):
 
 
 @every
-def test_jacobians_of_single_points_agree_in_both_modes(name):
+def test_forward_and_reverse_mode_jacobians_agree(name):
     net, x, t = example(name)
 
     def one(x: Tensor, t: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ def test_jacobians_of_single_points_agree_in_both_modes(name):
 
 
 @every
-def test_inputs_are_left_as_they_were(name):
+def test_inputs_are_not_modified(name):
     net, x, t = example(name)
     kept = x.clone(), t.clone()
     net(x, t).sum().backward()
@@ -111,7 +111,7 @@ def test_inputs_are_left_as_they_were(name):
 
 
 @every
-def test_every_weight_has_a_say(name):
+def test_every_parameter_gets_a_gradient(name):
     net, x, t = example(name, n=8)
     net(x, t).square().sum().backward()
     assert all(parameter.grad.abs().max() > 0 for parameter in net.parameters())
@@ -129,22 +129,22 @@ def test_bfloat16_autocast_stays_near_single_precision(name):
 
 
 @every
-def test_networks_need_no_data_to_be_traced(name):
+def test_networks_run_on_the_meta_device(name):
     shape, build = BACKBONES[name]
     with torch.device("meta"):
         assert build()(torch.zeros(2, *shape), torch.zeros(2)).shape == (2, *shape)
 
 
 @every
-def test_the_same_graph_serves_all_inputs(name):
+def test_a_traced_graph_agrees_for_other_inputs(name):
     net, x, t = example(name)
-    graph = make_fx(net)(x, t)  # fails where control flow asks for values
+    graph = make_fx(net)(x, t)  # fails if control flow depends on values
     x, t = torch.randn_like(x), torch.rand_like(t)
     assert_close(graph(x, t), net(x, t))
 
 
 @every
-def test_saved_weights_are_the_whole_network(name):
+def test_a_loaded_state_dict_reproduces_the_output(name):
     net, x, t = example(name)
     torch.manual_seed(1)
     other = BACKBONES[name][1]().double().eval()

@@ -71,7 +71,7 @@ def test_the_likelihood_in_the_ball_is_that_on_the_hyperboloid():
             output = torch.sin(3 * to_ball(x)) * (1 + t[:, None])
             return objective.read(output, flow, x, t)
 
-        return Likelihood(steps=40)(denoise, flow, x, {})
+        return Likelihood(steps=40)(denoise, flow, x, {}).log_density
 
     x = data(ball)
     there = found(sheet, ball.from_hyperboloid, ball.to_hyperboloid(x))

@@ -7,11 +7,12 @@ import torch
 from diffusers import DDIMScheduler
 from torch import nn
 
+from ldm.conditioning import Conditioning, Labels
 from ldm.objectives import FlowMatching, Regression
-from ldm.priors import Denoiser, LabelDropout
+from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow
 from ldm.randomness import sample_generators
-from ldm.samplers import DiffusersScheduler, EulerODE, Guidance, Unsolved
+from ldm.samplers import DiffusersScheduler, EulerODE, Guidance, HeunODE, Unsolved
 from ldm.spaces import Flat
 from ldm.tensors import like
 
@@ -52,7 +53,8 @@ class Zero(nn.Module):
 
 
 def conditional(rate=0.1):
-    return Denoiser(Centres(1.0, 5.0, 3.0), FLOW, Regression("velocity"), LabelDropout(2, rate))
+    told = Conditioning(label=Labels(2, rate))
+    return Denoiser(Centres(1.0, 5.0, 3.0), FLOW, Regression("velocity"), told)
 
 
 def test_its_space_is_the_processes():
@@ -121,6 +123,27 @@ def test_a_sample_is_its_seeds_whatever_the_batch():
     torch.testing.assert_close(sample([0, 1, 2, 3]), parts)
 
 
+def test_a_sample_is_the_transport_of_a_draw_of_the_base_distribution():
+    prior, label = conditional(), {"label": torch.tensor([0, 1])}
+    sample = prior.sample(2, label, EulerODE(3), generator(), Guidance(2.0))
+    calls = prior.network_calls
+    start = FLOW.random(2, generator())
+    found = prior.transport(start, label, EulerODE(3), guidance=Guidance(2.0))
+    assert torch.equal(found, sample)
+    assert calls == prior.network_calls == 3
+    assert not found.requires_grad
+
+
+def test_transport_from_the_middle_ends_at_the_centre_and_back_where_it_began():
+    prior, label = conditional(), {"label": torch.tensor([0, 1])}
+    start = torch.randn(2, 2, 3, generator=generator())
+    end = prior.transport(start, label, EulerODE(3), span=(0.5, 1.0))
+    torch.testing.assert_close(end, torch.tensor([1.0, 5.0]).view(2, 1, 1).expand(2, 2, 3))
+    middle = prior.transport(start, label, EulerODE(3), span=(0.0, 0.5))
+    back = prior.transport(middle, label, HeunODE(200), span=(0.5, 0.0))
+    torch.testing.assert_close(back, start, rtol=0, atol=1e-3)
+
+
 def test_guidance_of_an_unconditional_prior_is_refused():
     prior = Denoiser(Zero(), FLOW, Regression("velocity"))
     with pytest.raises(ValueError, match=r"no conditions to guide by: set guidance\.scale=1"):
@@ -135,10 +158,15 @@ def test_an_objective_for_another_process_is_refused():
 
 
 def test_a_network_of_another_output_is_refused():
-    prior = Denoiser(Zero(), GeodesicFlow(SPACE), FlowMatching())
-    prior.check_output([4, 2, 3])
-    with pytest.raises(ValueError, match=r"network gives \(4, 3\) for points of \(2, 3\)"):
-        prior.check_output([4, 4, 3])
+    class Short(Zero):
+        def forward(self, noisy, t):
+            return super().forward(noisy, t)[..., :2]
+
+    prior = Denoiser(Short(), GeodesicFlow(SPACE), FlowMatching())
+    with pytest.raises(ValueError, match=r"network gives \(2, 2\) for points of \(2, 3\)"):
+        prior.loss(torch.zeros(4, 2, 3), {})
+    with pytest.raises(ValueError, match=r"\(2, 2\)"):
+        Denoiser(Short(), FLOW, Regression("velocity")).loss(torch.zeros(4, 2, 3), {})
 
 
 def test_missing_labels_are_refused_in_training_and_sampling():

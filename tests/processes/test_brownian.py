@@ -71,7 +71,9 @@ def test_a_sample_with_its_own_generator_ignores_its_neighbours(steps):
 
 @pytest.mark.parametrize("space", [Flat([2]), Hyperboloid(2)], ids=repr)
 def test_spaces_without_an_end_are_refused(space):
-    with pytest.raises(ValueError, match="no uniform law to reach: set the process to Langevin"):
+    with pytest.raises(
+        ValueError, match="no uniform distribution to reach: set the process to Langevin"
+    ):
         Brownian(space, RATE)
 
 

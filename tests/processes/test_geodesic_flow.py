@@ -1,5 +1,7 @@
 """Geodesic paths: ends, speed, and straight lines in flat space."""
 
+import math
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -84,6 +86,30 @@ def test_it_is_trained_at_one_uniform_time_a_latent():
     assert flow.span == (0.0, 1.0)
 
 
+def deviation(values: torch.Tensor) -> float:
+    """Kolmogorov's distance from the uniform distribution on [0, 1], in its own units."""
+    n = len(values)
+    return ((values.sort().values - torch.arange(1, n + 1) / n).abs().max() * n**0.5).item()
+
+
+@pytest.mark.parametrize("nearest", [1e-3, 0.1])
+def test_late_times_are_log_uniform_in_their_distance_from_the_end(nearest):
+    flow = GeodesicFlow(Torus(1), late=1.0, nearest=nearest)
+    t = flow.random_times(4000, generator(), "cpu").double()
+    assert t.min() >= 0
+    assert (1 - t).min() >= nearest * 0.99
+    assert deviation((1 - t).log() / math.log(nearest)) < 1.95  # once in a thousand
+
+
+@pytest.mark.parametrize("late", [0.25, 0.75])
+def test_a_share_of_the_times_is_late_and_the_others_are_uniform(late):
+    nearest = 1e-6
+    t = GeodesicFlow(Torus(1), late=late, nearest=nearest).random_times(20_000, generator(), "cpu")
+    # Below 1/2 are half of the uniform times, and of the late ones log 2 / log 1e6.
+    expected = (1 - late) / 2 + late * math.log(2) / -math.log(nearest)
+    assert (t < 0.5).float().mean().item() == pytest.approx(expected, abs=0.015)
+
+
 def test_its_velocity_is_what_the_network_says_and_there_is_no_score_or_noise():
     flow, x, t = GeodesicFlow(Torus(1)), data(Torus(1)), torch.rand(6)
     assert flow.velocity(Velocity(x), x, t) is x
@@ -111,5 +137,5 @@ def test_a_base_of_ones_own_is_where_paths_and_likelihoods_begin():
     assert_close(flow.path(data(space), torch.zeros(6), generator())[0], start)
     assert_close(flow.random(6, generator()), law.random(6, generator()))
     assert_close(flow.log_density(start), law.log_density(start))
-    still = Likelihood(steps=2)(lambda x, t, c: Velocity(torch.zeros_like(x)), flow, start, {})
+    still = Likelihood(steps=2)(lambda x, t, c: Velocity(0 * x), flow, start, {}).log_density
     assert_close(still, law.log_density(start))

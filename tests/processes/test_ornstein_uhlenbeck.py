@@ -63,7 +63,7 @@ def test_of_normal_data_the_score_is_learned_and_the_likelihood_found_exactly():
     def denoise(x, t, condition):
         return objective.read(output(x, t), process, x, t)
 
-    found = Likelihood(tolerance=1e-7)(denoise, process, x, {})
+    found = Likelihood(tolerance=1e-7)(denoise, process, x, {}).log_density
     blurred = 1 + (c - 1) * math.exp(-process.variance(torch.tensor([1e-3])).item())
     expected = -x.square().sum(1) / (2 * blurred) - math.log(2 * math.pi * blurred)
     assert_close(found, expected, atol=2e-3, rtol=0)  # what is left of the data at time 1

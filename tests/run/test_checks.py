@@ -11,9 +11,11 @@ from data import Digits
 from eval import __main__ as scorer
 from ldm.config.compose import ConfigError, compose
 from ldm.hub.weights import BadCheckpoint
-from ldm.run.checks import check_sampler, check_stages
+from ldm.run.checks import check_sampler
+from ldm.run.experiment import prepare
 from ldm.run.folder import Run
-from ldm.run.parts import build_tokenizer
+from ldm.run.models import build_models
+from ldm.run.parts import Parts, build_data
 
 BOTH = ["tokenizer", "prior"]
 LPIPS = "tokenizer.training.loss.perceptual={_target_: ldm.losses.LPIPS}"
@@ -32,17 +34,25 @@ def offline(tmp_path, monkeypatch):
 
 
 def check(tmp_path, *overrides, data=None, stages=BOTH):
+    """Prepare all but the training itself."""
     config = compose(["experiment=demo/digits", f"run={tmp_path}/run", *overrides])
-    check_stages(config, Run(config.run), data or Digits(), stages)
+    config.stages = stages
+    data = data or Digits()
+    parts = Parts(config, data, build_models(config, data, stages))
+    prepare(parts, Run(config.run), stages)
 
 
 @pytest.fixture(scope="module")
 def draw():
     """`draw(overrides)`: try the sampler of the demo."""
-    tokenizer = build_tokenizer(compose(["experiment=demo/digits"]), "meta")
-    return lambda *overrides: check_sampler(
-        compose(["experiment=demo/digits", *overrides]), tokenizer
-    )
+
+    def draw(*overrides):
+        config = compose(["experiment=demo/digits", *overrides])
+        data = build_data(config)
+        prior = build_models(config, data, ["prior"], "meta")["prior"]
+        check_sampler(config, "prior", prior, data)
+
+    return draw
 
 
 def test_the_demo_passes_and_leaves_nothing_behind(tmp_path):
@@ -71,8 +81,10 @@ def test_a_sampler_that_does_not_fit_is_refused(draw, overrides, message):
 def test_a_diffusion_sampler_is_refused_for_a_flow(tmp_path):
     groups = ["data=imagenet256", "tokenizer=kl_f8", "prior=sit", "sampler=ddim"]
     config = compose([*groups, f"run={tmp_path}"])
+    data = build_data(config)
+    prior = build_models(config, data, ["prior"], "meta")["prior"]
     with pytest.raises(ConfigError, match="got a LinearFlow: sample a flow with EulerODE"):
-        check_sampler(config, build_tokenizer(config, "meta"))
+        check_sampler(config, "prior", prior, data)
 
 
 def test_options_of_a_sampler_and_guidance_are_taken(draw):
@@ -90,18 +102,30 @@ def test_a_loss_that_is_not_for_such_data_is_found(tmp_path, monkeypatch):
         check(tmp_path, LPIPS)
 
 
-@pytest.mark.parametrize(("classes", "names"), [(5, tuple("0123456789")), (10, ())])
-def test_labels_that_the_prior_cannot_read_are_found(tmp_path, classes, names):
-    data = Digits()
-    data.class_names = names
-    with pytest.raises(ConfigError, match=f"on {classes} classes, digits has {len(names)}"):
-        check(tmp_path, f"prior.backbone.classes={classes}", data=data)
+def test_labels_that_the_prior_cannot_read_are_found(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"prior\.backbone\.classes=5 is fewer than the 10 classes"
+    ):
+        check(tmp_path, "+prior.backbone.classes=5")
+    unlabelled = Digits()
+    unlabelled.class_names = ()
+    with pytest.raises(ConfigError, match=r"and the data has 0: .* set prior\.conditioning=null"):
+        check(tmp_path, data=unlabelled)
+
+
+def test_random_crops_are_not_cached(tmp_path):
+    class Cropped(Digits):
+        views = ()
+
+    with pytest.raises(ConfigError, match=r"too many views .* set trainer\.cache_latents=false"):
+        check(tmp_path, data=Cropped())
+    check(tmp_path, "trainer.cache_latents=false", data=Cropped())
 
 
 def test_an_unconditional_prior_takes_data_without_labels(tmp_path):
     data = Digits()
     data.class_names = ()
-    check(tmp_path, "prior.backbone.classes=0", "prior.conditioning=null", data=data)
+    check(tmp_path, "prior.conditioning=null", data=data)
 
 
 def test_states_that_cannot_be_resumed_are_found(tmp_path):

@@ -7,25 +7,27 @@ from torch import nn
 
 import train
 from ldm.config.compose import compose
-from ldm.run.describe import BYTES, FLOPS, amount, parameters, training_flops
-from ldm.run.parts import build_prior, build_tokenizer
+from ldm.run.describe import BYTES, FLOPS, amount, parameters, training_costs
+from ldm.run.models import build_models
+from ldm.run.parts import build_data
 
 
 def test_a_linear_layer_costs_two_operations_a_weight_in_each_of_three_products():
     layer = nn.Linear(30, 20, bias=False)
     x = torch.zeros(7, 30, requires_grad=True)
     assert parameters(layer) == 600
-    assert training_flops(lambda: layer(x).sum()) == 3 * 2 * 7 * 600
+    flops, kept = training_costs(lambda: layer(x).sum())
+    assert flops == 3 * 2 * 7 * 600
+    assert kept == 0  # weights and input are leaves, and nothing else is needed
 
 
 def test_dit_xl_2_costs_the_published_operations():
     config = compose(
         ["data=imagenet256", "tokenizer=kl_f8", "prior=dit", "sampler=ddim", "run=runs/test"]
     )
-    tokenizer = build_tokenizer(config, "meta")
-    prior = build_prior(config, tokenizer, "meta")
+    prior = build_models(config, build_data(config), ["prior"], "meta")["prior"]
     latent, label = torch.zeros(1, 4, 32, 32, device="meta"), torch.zeros(1, device="meta").long()
-    flops = training_flops(lambda: prior.loss(latent, {"label": label})["loss"].sum())
+    flops, _ = training_costs(lambda: prior.loss(latent, {"label": label})["loss"].sum())
     # Peebles and Xie count 118.6 G multiply-adds forward; backward costs twice as much.
     assert flops / 6e9 == pytest.approx(118.6, abs=0.05)
 
@@ -60,16 +62,19 @@ def test_the_table_of_the_demo(tmp_path, capsys):
     train.main(["experiment=demo/digits", "describe=true", f"run={run}", *options])
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     config = OmegaConf.load(run / "config.yaml")
-    tokenizer = build_tokenizer(config)
-    numbers = parameters(build_prior(config, tokenizer))
+    models = build_models(config, build_data(config), ["prior"], "meta")
+    tokenizer, numbers = models["tokenizer"], parameters(models["prior"])
+    trained = sum(p.numel() for p in models["prior"].parameters() if p.requires_grad)
+    tensors = sum(p.requires_grad for p in models["prior"].parameters())
     for cells in (
         "digits, (1, 8, 8), latents in Flat(4, 4, 4)",
         f"tokenizer.encoder Encoder {parameters(tokenizer.encoder):,}",
         f"tokenizer parameters {parameters(tokenizer):,}",
         f"prior.backbone DiT {numbers:,}",
         "prior steps x batch 101 x 10",
-        # Weights, gradients, averaged weights and two moments of four bytes.
-        f"prior memory of weights and optimizer {numbers * 20 / 2**20:.2f} MiB",
+        # Weights, gradients, averaged weights, two moments and a count of four bytes.
+        f"prior memory of weights and optimizer "
+        f"{(numbers * 12 + trained * 8 + tensors * 4) / 2**20:.2f} MiB",
     ):
         assert cells in text
     assert config.data.seed == 5

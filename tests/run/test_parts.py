@@ -1,4 +1,4 @@
-"""Parts from a configuration: what fits, and the place that an error names."""
+"""Parts from a configuration: what fits, what is handed over, and the place that an error names."""
 
 import functools
 
@@ -7,18 +7,12 @@ import torch
 from omegaconf import OmegaConf
 
 from ldm.config.compose import ConfigError, compose
-from ldm.hub.weights import BadCheckpoint
 from ldm.processes import GaussianDiffusion
 from ldm.run.experiment import load_run
-from ldm.run.parts import (
-    build_part,
-    build_prior,
-    build_tokenizer,
-    load_tokenizer,
-    model_config,
-)
+from ldm.run.models import build_models
+from ldm.run.parts import build_data, build_part, model_config
 from ldm.run.sampling import draw
-from ldm.spaces import Flat
+from ldm.spaces import Categorical, Flat
 
 
 @functools.cache
@@ -30,17 +24,29 @@ def demo(*overrides):
     return composed(*overrides).copy()
 
 
+def models(*overrides, stages=("tokenizer", "prior"), device="meta"):
+    config = demo(*overrides)
+    return build_models(config, build_data(config), list(stages), device)
+
+
 def test_what_is_there_already_replaces_the_node_of_its_name():
     process = GaussianDiffusion(Flat([4, 4, 4]))
     backbone = torch.nn.Linear(1, 1)
-    prior = build_part(demo(), "prior", process=process, backbone=backbone)
+    given = {"process": process, "backbone": backbone}
+    prior = build_part(demo(), "prior", {"classes": 10}, **given)
     assert prior.process is process
     assert prior.backbone is backbone
     assert prior.objective.target == "v"
 
 
 def test_a_stages_model_is_built_without_how_it_is_trained():
-    assert model_config(demo().tokenizer).keys() == {"_target_", "encoder", "bottleneck", "decoder"}
+    assert model_config(demo().tokenizer).keys() == {
+        "_target_",
+        "encoder",
+        "bottleneck",
+        "decoder",
+        "latents",
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,47 +69,69 @@ def test_a_missing_argument_is_named_with_its_place():
     config = demo()
     del config.tokenizer.bottleneck.codes
     with pytest.raises(ConfigError, match=r"^tokenizer\.bottleneck: .*missing.*'codes'"):
-        build_part(config, "tokenizer")
+        build_part(config, "tokenizer.bottleneck")
 
 
-def test_a_tokenizer_is_checked_against_the_data_and_its_own_space():
-    assert build_tokenizer(demo(), "meta").space == Flat([4, 4, 4])
-    with pytest.raises(ConfigError, match=r"data of shape \(1, 8, 8\) .*makes latents \(4, 4, 4\)"):
-        build_tokenizer(demo("tokenizer.bottleneck.shape=[4,8,8]"), "meta")
-    with pytest.raises(ConfigError, match=r"does not fit data of shape \(1, 8, 8\)"):
-        build_tokenizer(demo("tokenizer.encoder.in_channels=3"), "meta")
-    with pytest.raises(ConfigError, match=r"does not fit data of shape \(1, 8, 8\)"):
-        build_tokenizer(demo("tokenizer.encoder.multipliers=[1,1,1,1,1,1]"), "meta")
+def test_widths_and_shapes_are_written_once_and_handed_over():
+    change = ["tokenizer.bottleneck.shape=[6]", "tokenizer.bottleneck.groups=3"]
+    found = models(*change, "tokenizer.encoder.multipliers=[1,1,1]")
+    tokenizer, backbone = found["tokenizer"], found["prior"].backbone
+    assert tokenizer.space == Flat([6, 2, 2])
+    assert tokenizer.encoder.conv_in.in_channels == 1
+    assert tokenizer.encoder.head[-1].out_channels == tokenizer.decoder.conv_in.in_channels == 6
+    assert tokenizer.decoder.head[-1].out_channels == 1
+    assert (backbone.shape, backbone.classes) == ((6, 2, 2), 10)
+    assert found["prior"].conditioning.dropped["label"].classes == 10
 
 
-def test_a_prior_is_checked_against_the_tokenizers_space():
-    tokenizer = build_tokenizer(demo(), "meta")
-    assert build_prior(demo(), tokenizer, "meta").space == tokenizer.space
-    with pytest.raises(ConfigError, match=r"latent space Flat\(4, 4, 4\).*channels and size"):
-        build_prior(demo("prior.backbone.size=8"), tokenizer, "meta")
-    with pytest.raises(ConfigError, match=r"^prior\.backbone: patches of side 3 do not tile"):
-        build_prior(demo("prior.backbone.patch=3"), tokenizer, "meta")
+def test_the_decoder_mirrors_the_encoder_unless_it_says_otherwise():
+    wide = models("tokenizer.encoder.width=64", stages=["tokenizer"])["tokenizer"]
+    assert wide.decoder.head[0].num_channels == 64
+    own = models("+tokenizer.decoder.width=96", stages=["tokenizer"])["tokenizer"]
+    assert own.decoder.head[0].num_channels == 96
+    assert own.encoder.conv_in.out_channels == 32
 
 
-def test_checking_on_meta_leaves_the_real_parts_real():
-    tokenizer = build_tokenizer(demo("prior.backbone.depth=1"))
-    prior = build_prior(demo("prior.backbone.depth=1"), tokenizer)
-    assert not any(p.is_meta for p in (*tokenizer.parameters(), *prior.parameters()))
-    assert not prior.process.alpha_bar.is_meta
+def test_a_prior_that_is_told_nothing_has_no_table_of_classes():
+    assert models("prior.conditioning=null")["prior"].backbone.classes == 0
 
 
-def test_a_tokenizer_of_another_space_is_refused(trained):
-    config = demo("tokenizer.encoder.out_channels=8", "tokenizer.bottleneck.shape=[8,4,4]")
-    with pytest.raises(BadCheckpoint, match=r"space Flat\(4, 4, 4\), the configuration wants"):
-        load_tokenizer(config, trained / "tokenizer" / "model.safetensors")
+def test_a_prior_of_codes_lives_on_the_quantisers_codes():
+    found = models("tokenizer.latents=codes", stages=["tokenizer"])["tokenizer"]
+    assert found.space == Categorical([4, 4, 2], 256)
 
 
-def test_a_tokenizer_of_another_network_is_refused_in_a_few_words(trained):
-    with pytest.raises(BadCheckpoint, match="does not fit the configured model") as caught:
-        load_tokenizer(
-            demo("tokenizer.encoder.width=64"), trained / "tokenizer" / "model.safetensors"
-        )
-    assert len(str(caught.value)) < 800
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("tokenizer.bottleneck.shape=[4,8,8]", r"data of shape \(1, 8, 8\) .*makes latents \(4, 4"),
+        ("+tokenizer.encoder.in_channels=3", r"does not fit data of shape \(1, 8, 8\)"),
+        ("+tokenizer.decoder.in_channels=3", r"does not fit data of shape \(1, 8, 8\)"),
+        ("tokenizer.encoder.multipliers=[1,1,1,1,1,1]", r"does not fit data of shape \(1, 8, 8\)"),
+        ("prior.backbone.patch=3", r"^prior\.backbone: patches of side 3 do not tile"),
+        ("prior.process.schedule=cosin", r"^prior\.process: no schedule 'cosin': choose"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_when_they_are_built(override, message):
+    with pytest.raises(ConfigError, match=message):
+        models(override)
+
+
+def test_networks_on_meta_leave_what_is_computed_before_training_real():
+    found = models()
+    assert all(p.is_meta for p in found["prior"].parameters())
+    assert not found["prior"].process.alpha_bar.is_meta
+    real = models("prior.backbone.depth=1", device="cpu")
+    assert not any(p.is_meta for model in real.values() for p in model.parameters())
+
+
+def test_initial_weights_are_the_seeds_own_whatever_is_built_beside_them():
+    alone = models(stages=["tokenizer"], device="cpu")["tokenizer"].state_dict()
+    beside = models(device="cpu")["tokenizer"].state_dict()
+    other = models("seed=1", stages=["tokenizer"], device="cpu")["tokenizer"].state_dict()
+    name = "encoder.conv_in.weight"
+    assert torch.equal(alone[name], beside[name])
+    assert not torch.equal(alone[name], other[name])
 
 
 def test_a_generated_image_is_its_numbers_own(trained):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from drawing import draw
 from torch.testing import assert_close
 
 from ldm.processes import Brownian, GeodesicFlow, Score, Velocity
@@ -34,7 +35,7 @@ def climb(x, t, condition):
 
 
 def test_samples_have_the_law_of_the_data():
-    x = AdaptiveODE()(wrapped_data, NOISING, CIRCLE, 2000, {}, generator())
+    x = draw(AdaptiveODE(), wrapped_data, NOISING, 2000, generator())
     CIRCLE.check(x)
     cosine = (x - MEAN).cos()
     left = VARIANCE + NOISING.variance(torch.tensor([0.01])).item()
@@ -46,7 +47,7 @@ def test_a_curved_flow_is_followed():
     flow = GeodesicFlow(SPHERE)
     start, end = (
         flow.random(20, generator()),
-        AdaptiveODE()(climb, flow, SPHERE, 20, {}, generator()),
+        draw(AdaptiveODE(), climb, flow, 20, generator()),
     )
     SPHERE.check(end)
     before, after = ((x[:, :2].norm(dim=1) / (1 + x[:, 2])) for x in (start, end))
@@ -54,7 +55,7 @@ def test_a_curved_flow_is_followed():
 
 
 def test_the_flow_back_returns():
-    end = AdaptiveODE()(wrapped_data, NOISING, CIRCLE, 20, {}, generator()).double()
+    end = draw(AdaptiveODE(), wrapped_data, NOISING, 20, generator()).double()
 
     def field(t, states):
         times = t.expand(20)
@@ -73,7 +74,7 @@ def test_a_network_that_says_nothing_is_soon_asked_no_more():
         return Velocity(torch.zeros_like(x))
 
     flow = GeodesicFlow(SPHERE)
-    x = AdaptiveODE()(silent, flow, SPHERE, 5, {}, generator())
+    x = draw(AdaptiveODE(), silent, flow, 5, generator())
     assert_close(x, flow.random(5, generator()))
     assert len(calls) <= 50  # the first step is tiny, and none is more than ten times the last
 
@@ -85,7 +86,7 @@ def test_it_never_asks_beyond_the_span():
         asked.append(t[0].item())
         return wrapped_data(x, t, condition)
 
-    AdaptiveODE()(noted, NOISING, CIRCLE, 5, {}, generator())
+    draw(AdaptiveODE(), noted, NOISING, 5, generator())
     assert 0.01 - 1e-7 <= min(asked) < 0.02
     assert max(asked) == 1
 
@@ -93,7 +94,7 @@ def test_it_never_asks_beyond_the_span():
 def test_company_changes_samples_by_no_more_than_the_tolerance():
     flow = GeodesicFlow(SPHERE)
     whole, alone = (
-        AdaptiveODE(1e-6, 1e-6)(climb, flow, SPHERE, n, {}, sample_generators(0, range(n)))
+        draw(AdaptiveODE(1e-6, 1e-6), climb, flow, n, sample_generators(0, range(n)))
         for n in (6, 1)
     )
     assert_close(alone, whole[:1], rtol=0, atol=1e-5)
@@ -115,12 +116,12 @@ def broken(x, t, condition):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda field, flow: AdaptiveODE()(field, flow, SPHERE, 3, {}, generator()),
+        lambda field, flow: draw(AdaptiveODE(), field, flow, 3, generator()),
         lambda field, flow: Likelihood()(field, flow, flow.random(3, generator()), {}),
     ],
     ids=["sample", "likelihood"],
 )
 def test_where_no_step_is_small_enough_it_says_what_to_do(field, reason, use, monkeypatch):
     monkeypatch.setattr("ldm.samplers.adaptive.LIMIT", 50)
-    with pytest.raises(Unsolved, match=rf"gave up \(.*\).*network says {reason}; take a fixed"):
+    with pytest.raises(Unsolved, match=rf"gave up \(.*\).*prediction {reason}; take a fixed"):
         use(field, GeodesicFlow(SPHERE))

@@ -12,6 +12,7 @@ from diffusers import (
     HeunDiscreteScheduler,
     UniPCMultistepScheduler,
 )
+from drawing import draw
 from torch import nn
 
 from ldm.objectives import Regression
@@ -71,14 +72,14 @@ def wrapped(target, process, network):
     ],
 )
 def test_deterministic_schedulers_follow_the_probability_flow(scheduler, steps, data):
-    x = trailing(scheduler, steps)(data.denoise(LINEAR), LINEAR, SPACE, 4, {}, generator())
+    x = draw(trailing(scheduler, steps), data.denoise(LINEAR), LINEAR, 4, generator())
     exact = data.flow_to_data(LINEAR, SPACE.random(4, generator()), torch.full((4,), 999))
     # Noise is at most four deviations out: 0.03 there is an error of 2.5 % in the deviation.
     assert (x - exact).abs().max() < 0.03
 
 
 def test_ddim_takes_all_of_ldms_steps_to_the_data(data):
-    x = trailing(DDIMScheduler, 1000)(data.denoise(SCALED), SCALED, SPACE, 4, {}, generator())
+    x = draw(trailing(DDIMScheduler, 1000), data.denoise(SCALED), SCALED, 4, generator())
     exact = data.flow_to_data(SCALED, SPACE.random(4, generator()), torch.full((4,), 999))
     # The last step leaves nothing of the noise that step 0 has, 0.0015 of variance: it ends at the
     # mean given what is seen, whose deviation is less by sqrt(1 + 0.0015 / 0.3^2).
@@ -92,7 +93,7 @@ def test_ddim_takes_all_of_ldms_steps_to_the_data(data):
 )
 def test_stochastic_schedulers_draw_the_right_mean_and_deviation(scheduler, steps, options, data):
     sampler = trailing(scheduler, steps, **options)
-    x = sampler(data.denoise(LINEAR), LINEAR, SPACE, 64, {}, generator())
+    x = draw(sampler, data.denoise(LINEAR), LINEAR, 64, generator())
     # 16384 numbers: four standard errors, and 1.5 % for the steps being finite.
     assert x.mean().item() == pytest.approx(0.5, abs=4 * 0.3 / 128 + 0.003)
     assert x.std().item() == pytest.approx(0.3, rel=4 / 181 + 0.015)
@@ -112,7 +113,7 @@ def test_stochastic_schedulers_draw_the_right_mean_and_deviation(scheduler, step
 @pytest.mark.parametrize("mean", [5.0, -20.0])
 def test_latents_far_from_zero_are_not_clipped(scheduler, mean, data):
     data.mean = mean
-    x = trailing(scheduler, 100)(data.denoise(LINEAR), LINEAR, SPACE, 4, {}, generator())
+    x = draw(trailing(scheduler, 100), data.denoise(LINEAR), LINEAR, 4, generator())
     assert x.mean().item() == pytest.approx(mean, abs=0.1)
 
 
@@ -130,7 +131,7 @@ def test_latents_far_from_zero_are_not_clipped(scheduler, mean, data):
 def test_it_does_what_a_loop_over_diffusers_does(scheduler, options):
     network = Convolution()
     sampler = DiffusersScheduler(partial(scheduler, timestep_spacing="trailing"), 20, **options)
-    found = sampler(wrapped("eps", SCALED, network), SCALED, SPACE, 2, {}, generator())
+    found = draw(sampler, wrapped("eps", SCALED, network), SCALED, 2, generator())
 
     theirs = scheduler(
         beta_start=0.0015,
@@ -150,12 +151,21 @@ def test_it_does_what_a_loop_over_diffusers_does(scheduler, options):
     torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-3)
 
 
+def test_ddim_with_all_its_noise_is_ddpm():
+    denoise = wrapped("v", LINEAR, Convolution())
+    found, expected = (
+        draw(trailing(scheduler, 50, **options), denoise, LINEAR, 2, generator())
+        for scheduler, options in ((DDIMScheduler, {"eta": 1.0}), (DDPMScheduler, {}))
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_ldms_ddim_is_a_matter_of_options():
     # LDM: steps range(0, 1000, 20) + 1, and the last one ends at the signal of step 0, not at 1.
     ldm = partial(DDIMScheduler, timestep_spacing="leading", steps_offset=1, set_alpha_to_one=False)
     network = Convolution()
     denoise = wrapped("eps", SCALED, network)
-    found = DiffusersScheduler(ldm, 50)(denoise, SCALED, SPACE, 2, {}, generator())
+    found = draw(DiffusersScheduler(ldm, 50), denoise, SCALED, 2, generator())
 
     x = SPACE.random(2, generator())
     steps = torch.arange(0, 1000, 20) + 1
@@ -177,7 +187,7 @@ def test_what_the_network_was_trained_on_does_not_matter(scheduler, data):
             return {"eps": eps, "x0": x0, "v": alpha * eps - sigma * x0}[target]
 
         denoise = wrapped(target, LINEAR, network)
-        return trailing(scheduler, 30)(denoise, LINEAR, SPACE, 2, {}, generator())
+        return draw(trailing(scheduler, 30), denoise, LINEAR, 2, generator())
 
     # An eps network's x0 loses the digits that alpha = 0.006 has too few of.
     torch.testing.assert_close(sample("eps"), sample("v"), rtol=1e-3, atol=1e-4)
@@ -199,7 +209,7 @@ def test_samples_do_not_depend_on_the_batch(scheduler, options):
 
     def sample(indices):
         own = tuple(sample_generators(1, indices))
-        return sampler(denoise, LINEAR, SPACE, len(indices), {}, own)
+        return draw(sampler, denoise, LINEAR, len(indices), own)
 
     parts = torch.cat([sample([0, 1]), sample([2]), sample([3])])
     # Not bit for bit: a convolution may sum in another order when its batch has another size.
@@ -209,8 +219,8 @@ def test_samples_do_not_depend_on_the_batch(scheduler, options):
 def test_ddim_draws_nothing_but_its_start(data):
     sampler = trailing(DDIMScheduler, 10)
     random = generator()
-    x = sampler(data.denoise(LINEAR), LINEAR, SPACE, 2, {}, random)
-    again = sampler(data.denoise(LINEAR), LINEAR, SPACE, 2, {}, generator())
+    x = draw(sampler, data.denoise(LINEAR), LINEAR, 2, random)
+    again = draw(sampler, data.denoise(LINEAR), LINEAR, 2, generator())
     torch.testing.assert_close(x, again, rtol=0, atol=0)
     start_only = generator()
     SPACE.random(2, start_only)
@@ -232,14 +242,14 @@ def test_a_schedule_that_ends_in_pure_noise_stays_exact(scheduler, target, data)
         return {"x0": x0, "v": alpha * eps - sigma * x0}[target]
 
     sampler = trailing(scheduler, 200)
-    x = sampler(wrapped(target, process, network), process, SPACE, 64, {}, generator())
+    x = draw(sampler, wrapped(target, process, network), process, 64, generator())
     assert x.mean().item() == pytest.approx(0.5, abs=0.02)
     assert x.std().item() == pytest.approx(0.3, abs=0.02)
 
 
 def test_the_cosine_schedule_keeps_its_digits(data):
     process = GaussianDiffusion(SPACE, "cosine")
-    x = trailing(DDIMScheduler, 500)(data.denoise(process), process, SPACE, 4, {}, generator())
+    x = draw(trailing(DDIMScheduler, 500), data.denoise(process), process, 4, generator())
     exact = data.flow_to_data(process, SPACE.random(4, generator()), torch.full((4,), 999))
     assert (x - exact).abs().max() < 0.02
 
@@ -252,16 +262,16 @@ def test_the_network_reads_whole_steps_of_every_scheduler(data):
             times.append(t)
             return data.denoise(LINEAR)(noisy, t, condition)
 
-        trailing(scheduler, 4)(denoise, LINEAR, SPACE, 2, {}, generator())
+        draw(trailing(scheduler, 4), denoise, LINEAR, 2, generator())
         assert torch.equal(torch.stack(times), torch.tensor([999, 749, 499, 249]).expand(2, 4).T)
 
 
 def test_stops_between_the_steps_are_refused(data):
     with pytest.raises(ValueError, match="EulerDiscreteScheduler stops between the 1000 steps"):
-        DiffusersScheduler(EulerDiscreteScheduler, 7)(data.denoise(LINEAR), LINEAR, SPACE, 2, {})
+        draw(DiffusersScheduler(EulerDiscreteScheduler, 7), data.denoise(LINEAR), LINEAR, 2)
 
 
 def test_a_flow_is_refused(data):
     flow = LinearFlow(SPACE)
     with pytest.raises(ValueError, match="got a LinearFlow: sample a flow with EulerODE"):
-        trailing(DDIMScheduler, 7)(data.denoise(flow), flow, SPACE, 2, {})
+        draw(trailing(DDIMScheduler, 7), data.denoise(flow), flow, 2)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from drawing import draw
 from torch.testing import assert_close
 
 from ldm.processes import (
@@ -36,7 +37,7 @@ def wrapped_data(x, t, condition):
 
 
 def test_samples_have_the_law_of_the_data():
-    x = GeodesicWalk(200)(wrapped_data, NOISING, CIRCLE, N, {}, generator())
+    x = draw(GeodesicWalk(200), wrapped_data, NOISING, N, generator())
     cosine = (x - 1).cos()
     left = 0.2 + NOISING.variance(torch.tensor([0.01])).item()
     error = cosine.std().item() / N**0.5
@@ -50,7 +51,7 @@ def test_the_drift_towards_one_datum_leads_to_it():
         drift = SPHERE.log(x, goal.expand_as(x)) / (1 - t)[:, None]
         return Drifts(drift, torch.zeros_like(x))
 
-    x = GeodesicWalk(100)(denoise, process, SPHERE, 200, {}, generator())
+    x = draw(GeodesicWalk(100), denoise, process, 200, generator())
     SPHERE.check(x)
     # What the last step adds is left: a hundredth of the variance.
     assert SPHERE.distance(x, goal.expand_as(x)).square().mean() < 2 * 0.2 / 100 * 1.3
@@ -63,8 +64,7 @@ def test_without_diffusion_it_is_eulers_method():
         return Velocity(SPHERE.tangent(x, t[:, None] * x.roll(1, 1)))
 
     walk, euler = (
-        sampler(7)(denoise, flow, SPHERE, 5, {}, generator())
-        for sampler in (GeodesicWalk, EulerODE)
+        draw(sampler(7), denoise, flow, 5, generator()) for sampler in (GeodesicWalk, EulerODE)
     )
     assert_close(walk, euler)
 
@@ -80,7 +80,7 @@ def test_corrections_keep_the_law_they_are_told():
     x = start
     walk, t = GeodesicWalk(1, corrections=1, snr=0.4), torch.full((N,), 0.9)
     for number in range(100):
-        x = walk._correct(denoise, process, LINE, x, t, {}, generator(number + 1))
+        x = walk._correct(denoise, process, x, t, {}, generator(number + 1))
     assert ((x - start).square().mean()) > 1.5  # so it has forgotten where it began
     # By Euler's method of step h the variance is 1 / (1 - h / 4), h at most 2 snr^2.
     assert x.var().item() == pytest.approx(1 / (1 - 0.32 / 8), rel=4 * (2 / N) ** 0.5)
@@ -95,7 +95,7 @@ def test_corrections_make_good_a_start_from_another_law():
 
     def miss(corrections):
         walk = GeodesicWalk(20, corrections, snr=0.5)
-        x = walk(denoise, process, CIRCLE, N, {}, generator())
+        x = draw(walk, denoise, process, N, generator())
         return math.exp(-0.1 - 0.001 / 2) - (x - 1).cos().mean().item()
 
     assert miss(0) > 0.05
@@ -110,7 +110,7 @@ def test_the_network_is_called_as_often_as_promised_and_never_at_the_end(correct
         times.append(t[0].item())
         return wrapped_data(x, t, condition)
 
-    GeodesicWalk(5, corrections)(noted, NOISING, CIRCLE, 2, {}, generator())
+    draw(GeodesicWalk(5, corrections), noted, NOISING, 2, generator())
     assert len(times) == calls
     assert min(times) > 0.1  # the grid ends at 0.01
 
@@ -119,7 +119,7 @@ def test_a_sample_with_its_own_generator_ignores_its_neighbours():
     def sample(indices):
         own = sample_generators(5, indices)
         walk = GeodesicWalk(6, corrections=2)
-        return walk(wrapped_data, NOISING, CIRCLE, len(indices), {}, own)
+        return draw(walk, wrapped_data, NOISING, len(indices), own)
 
     parts = torch.cat([sample([0, 1]), sample([2]), sample([3])])
     assert_close(sample([0, 1, 2, 3]), parts, rtol=0, atol=0)

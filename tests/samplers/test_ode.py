@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from drawing import draw
 
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow, Velocity
@@ -23,7 +24,7 @@ def generator():
 def test_a_single_datum_is_reached_along_straight_lines_in_any_number_of_steps(solver, data):
     data.std = 0.0  # the velocity is then the constant x1 - eps
     for steps in (1, 3):
-        x = solver(steps)(data.denoise(FLOW), FLOW, SPACE, 4, {}, generator())
+        x = draw(solver(steps), data.denoise(FLOW), FLOW, 4, generator())
         torch.testing.assert_close(x, torch.full_like(x, 0.5))
 
 
@@ -32,7 +33,7 @@ def test_errors_against_the_exact_map_fall_at_the_solvers_order(solver, order, d
     # SiT: for data N(m, s^2) the flow takes eps to m + s eps.
     exact = data.mean + data.std * SPACE.random(4, generator())
     coarse, fine = (
-        (solver(steps)(data.denoise(FLOW), FLOW, SPACE, 4, {}, generator()) - exact).abs().max()
+        (draw(solver(steps), data.denoise(FLOW), FLOW, 4, generator()) - exact).abs().max()
         for steps in (40, 80)
     )
     assert (coarse / fine).log2().item() == pytest.approx(order, abs=0.1)
@@ -54,7 +55,7 @@ def test_the_network_is_called_as_often_as_promised_and_never_at_the_end(solver,
         times.append(t.unique().item())
         return data.denoise(FLOW)(noisy, t, condition)
 
-    solver(5)(denoise, FLOW, SPACE, 2, {}, generator())
+    draw(solver(5), denoise, FLOW, 2, generator())
     assert len(times) == calls
     assert times[0] == 0
     assert max(times) < 1
@@ -67,7 +68,7 @@ def test_a_velocity_network_at_its_zero_initialisation_leaves_the_noise_as_it_is
     def denoise(noisy, t, condition):
         return objective.read(torch.zeros_like(noisy), FLOW, noisy, t)
 
-    x = solver(7)(denoise, FLOW, SPACE, 3, {}, generator())
+    x = draw(solver(7), denoise, FLOW, 3, generator())
     torch.testing.assert_close(x, SPACE.random(3, generator()))
 
 
@@ -75,7 +76,7 @@ def test_a_velocity_network_at_its_zero_initialisation_leaves_the_noise_as_it_is
 def test_samples_do_not_depend_on_the_batch(solver, data):
     def sample(indices):
         own = sample_generators(5, indices)
-        return solver(6)(data.denoise(FLOW), FLOW, SPACE, len(indices), {}, own)
+        return draw(solver(6), data.denoise(FLOW), FLOW, len(indices), own)
 
     parts = torch.cat([sample([0, 1]), sample([2]), sample([3])])
     torch.testing.assert_close(sample([0, 1, 2, 3]), parts, rtol=0, atol=0)
@@ -84,7 +85,7 @@ def test_samples_do_not_depend_on_the_batch(solver, data):
 def test_a_diffusion_is_refused(data):
     process = GaussianDiffusion(SPACE)
     with pytest.raises(ValueError, match="sample with a DiffusersScheduler"):
-        EulerODE(5)(lambda x, t, c: data.denoise(process)(x, t.long(), c), process, SPACE, 2, {})
+        draw(EulerODE(5), data.denoise(process), process, 2)
 
 
 @pytest.mark.parametrize(("solver", "order"), [(EulerODE, 1), (HeunODE, 2)])
@@ -101,7 +102,7 @@ def test_on_the_sphere_errors_fall_at_the_solvers_order_along_great_circles(solv
 
     exact = 2 * torch.atan(height(flow.random(6, generator())) / math.e)
     coarse, fine = (
-        (2 * height(solver(steps)(climb, flow, sphere, 6, {}, generator())).atan() - exact)
+        (2 * height(draw(solver(steps), climb, flow, 6, generator())).atan() - exact)
         for steps in (8, 16)
     )
     ratio = coarse.abs().max() / fine.abs().max()
@@ -119,7 +120,7 @@ def test_a_turn_that_itself_turns_is_followed_to_second_order():
         return Velocity(torch.linalg.cross(axis, x))
 
     def end(steps):
-        return HeunODE(steps)(turn, flow, sphere, 6, {}, generator())
+        return draw(HeunODE(steps), turn, flow, 6, generator())
 
     coarse, fine = ((end(steps) - end(400)).norm(dim=1).max() for steps in (10, 20))
     assert (coarse / fine).log2().item() == pytest.approx(2, abs=0.3)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ldm.bottlenecks import Bottleneck, Encoded
+from ldm.bottlenecks import Bottleneck, Encoded, VectorQuantizer
 from ldm.randomness import normal, sample_generators
-from ldm.spaces import Flat, Lattice, Space
-from ldm.tokenizers import Tokenizer
+from ldm.spaces import Categorical, Flat, Lattice, Space
+from ldm.tokenizers import Stacked, Tokenizer
 
 WIDTH = 0.5  # of the posterior
 GRID = Flat([3, 4, 4])
@@ -45,6 +45,10 @@ def tokenizer(space: Space = GRID, width: float = WIDTH) -> Tokenizer:
     return Tokenizer(nn.Identity(), Noisy(space, width), Halved())
 
 
+def encodings(*raws: torch.Tensor) -> list[Encoded]:
+    return [Encoded(raw, raw, None, {}, {}) for raw in raws]
+
+
 def generator():
     return torch.Generator().manual_seed(0)
 
@@ -59,7 +63,7 @@ def raws(n: int = 512) -> torch.Tensor:
 
 def test_measured_latents_have_mean_zero_and_deviation_one_in_every_channel():
     model = tokenizer()
-    model.measure(raws().split(100), generator())
+    model.measure(encodings(*raws().split(100)), generator())
     latent = model.normalize(raws(), torch.Generator().manual_seed(2)).transpose(0, 1).flatten(1)
     # 8192 numbers a channel, in which the posterior's noise is fresh: four standard errors.
     torch.testing.assert_close(latent.mean(1), torch.zeros(3), atol=4 * 2**0.5 / 90.5, rtol=0)
@@ -68,7 +72,7 @@ def test_measured_latents_have_mean_zero_and_deviation_one_in_every_channel():
 
 def test_measured_numbers_are_those_of_all_latents_however_they_are_cut():
     model = tokenizer(width=0.0)
-    model.measure(raws().split(100))
+    model.measure(encodings(*raws().split(100)))
     channels = raws().double().transpose(0, 1).flatten(1)
     torch.testing.assert_close(model.mean.double(), channels.mean(1), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(
@@ -102,14 +106,14 @@ def test_a_space_without_a_scale_keeps_its_points_where_they_are():
     lattice = Lattice([3, 4, 4], levels=5, lowest=-2)
     model = tokenizer(lattice, width=0.0)
     points = lattice.random(64, generator())
-    model.measure([points])
+    model.measure(encodings(points))
     assert torch.equal(model.normalize(points), points)
     assert torch.equal(model.denormalize(points), points)
 
 
 def test_mean_and_deviation_travel_with_the_weights():
     model, other = tokenizer(), tokenizer()
-    model.measure([raws()], generator())
+    model.measure(encodings(raws()), generator())
     assert {"mean", "std"} <= set(model.state_dict())
     other.load_state_dict(model.state_dict())
     torch.testing.assert_close(other.denormalize(raws(2)), model.denormalize(raws(2)))
@@ -123,7 +127,7 @@ def test_latents_of_other_axes_are_normalised_by_channel_too():
 
 def test_measuring_leaves_no_graph_behind():
     model = tokenizer()
-    model.measure([raws().requires_grad_()], generator())
+    model.measure(encodings(raws().requires_grad_()), generator())
     assert not model.mean.requires_grad
 
 
@@ -132,7 +136,7 @@ def test_latents_that_are_not_finite_are_refused(value):
     broken = raws()
     broken[3, 1, 2, 2] = value
     with pytest.raises(ValueError, match=r"latents cannot be normalised.*nan"):
-        tokenizer().measure(broken.split(100))
+        tokenizer().measure(encodings(*broken.split(100)))
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, -1234.5])
@@ -144,7 +148,7 @@ def test_a_channel_that_never_varies_but_for_rounding_is_refused(constant, round
         dead[::2, 1] *= 1 + 2**-23
     model = tokenizer(width=0.0)
     with pytest.raises(ValueError, match="latents cannot be normalised"):
-        model.measure(dead.split(100))
+        model.measure(encodings(*dead.split(100)))
     assert model.std.tolist() == [1, 1, 1]
 
 
@@ -175,3 +179,58 @@ def test_it_builds_on_meta_with_a_mean_for_each_channel():
     assert model.mean.is_meta
     assert model.mean.shape == model.std.shape == (3,)
     assert model.space == GRID
+
+
+def quantizer(latents: str) -> Tokenizer:
+    torch.manual_seed(0)
+    bottleneck = VectorQuantizer([3, 4, 4], codes=8)
+    return Tokenizer(nn.Identity(), bottleneck, Halved(), latents)
+
+
+def test_a_prior_may_learn_a_quantisers_codes_or_their_vectors():
+    x, vectors, codes = {"x": raws(5)}, quantizer("vectors"), quantizer("codes")
+    encoded = codes.encode(x)
+    assert torch.equal(encoded.raw, vectors.encode(x).raw)
+    assert (vectors.space, codes.space) == (GRID, Categorical([4, 4, 1], 8))
+    codes.space.check(encoded.raw)
+    assert torch.equal(codes.normalize(encoded.raw), encoded.codes)
+    again = codes.decode(codes.denormalize(codes.normalize(encoded.raw)))["x"]
+    assert torch.equal(again, vectors.decode(vectors.bottleneck.latent(encoded.raw))["x"])
+    assert torch.equal(again, codes.reconstruct(x)[0]["x"])
+
+
+def test_codes_of_a_bottleneck_without_any_are_refused():
+    with pytest.raises(ValueError, match="a Noisy has no codes for a prior to learn"):
+        Tokenizer(nn.Identity(), Noisy(), Halved(), "codes")
+
+
+class Masked(nn.Module):
+    def forward(self, x, mask):
+        return x * mask[:, None, :, None]
+
+
+def test_context_is_read_by_encoder_and_decoder_and_travels_with_the_latents():
+    model = Tokenizer(Masked(), Noisy(width=0.0), Masked())
+    mask = torch.tensor([[True, True, False, False], [True, False, False, True]])
+    batch = {"x": raws(2), "mask": mask, "label": torch.arange(2)}
+    encoded = model.encode(batch)
+    assert encoded.context.keys() == {"mask"}
+    assert (encoded.raw[:, :, ~mask[0]][0] == 0).all()
+    reconstruction, _ = model(batch)
+    assert torch.equal(reconstruction["mask"], mask)
+    assert torch.equal(reconstruction["x"], batch["x"] * mask[:, None, :, None])
+    decoded = model.decode(torch.ones(2, 3, 4, 4), encoded.context)
+    assert torch.equal(decoded["x"][:, 0, :, 0], mask.float())
+
+
+def test_a_stacked_tokenizer_goes_through_both_and_back():
+    first, second = tokenizer(width=0.0), tokenizer(width=0.0)
+    first.measure(encodings(raws()))
+    both, x = Stacked(first, second), raws(3)
+    middle = first.normalize(first.encode({"x": x}).raw)
+    encoded = both.encode({"x": x})
+    assert torch.equal(encoded.raw, second.encode({"x": middle}).raw)
+    assert both.space == second.space
+    expected = first.decode(first.denormalize(second.decode(encoded.latent)["x"]))["x"]
+    assert torch.equal(both.decode(encoded.latent)["x"], expected)
+    assert torch.equal(both.reconstruct({"x": x})[0]["x"], expected)

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from data import Digits
 from ldm.bottlenecks import Gaussian, GroupedSphericalQuantizer
+from ldm.conditioning import Conditioning, Labels
 from ldm.losses import Adversarial, ReconstructionLoss
 from ldm.networks.images.dit import DiT
 from ldm.networks.images.patchgan import PatchGAN
 from ldm.objectives import Regression
-from ldm.priors import Denoiser, LabelDropout
+from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
 from ldm.tokenizers import Tokenizer
 from ldm.training import PriorTraining, TokenizerTraining, TrainerOptions, Training
@@ -62,7 +63,7 @@ def _tokenizer_training(
             tokenizer,
             ReconstructionLoss("l2"),
             weight,
-            _adversarial() if adversarial else None,
+            adversarial=_adversarial() if adversarial else None,
             **{"optimizer": ADAM, "samples": 512, "batch_size": 64, "seed": 0, **options},
         ),
         data,
@@ -71,9 +72,9 @@ def _tokenizer_training(
 
 def _prior_training(data: Digits, tokenizer: Tokenizer, **options) -> PriorTraining:
     torch.manual_seed(3)
-    backbone = DiT(4, 4, patch=1, width=32, depth=2, heads=2, classes=10)
+    backbone = DiT([4, 4, 4], patch=1, width=32, depth=2, heads=2, classes=10)
     process = GaussianDiffusion(tokenizer.space, schedule="cosine")
-    prior = Denoiser(backbone, process, Regression("v"), LabelDropout(10))
+    prior = Denoiser(backbone, process, Regression("v"), Conditioning(label=Labels(10)))
     return _with_batches(
         PriorTraining(
             prior,
@@ -116,7 +117,7 @@ def tokenizer(digits) -> Tokenizer:
     """Untrained, but measured: its normalised latents are of unit deviation."""
     tokenizer = _tokenizer("gaussian").eval().requires_grad_(False)
     batches = digits.train_batches(0, 1437, 0, 1, 479)
-    tokenizer.measure(tokenizer.encode(batch).raw for batch in batches)
+    tokenizer.measure(tokenizer.encode(batch) for batch in batches)
     return tokenizer
 
 

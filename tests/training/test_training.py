@@ -164,8 +164,8 @@ class Bad:
     """Makes the loss of a step that begins at so many samples not finite, or its gradient."""
 
     def __init__(self, training, at, spoil):
-        self.training, self.at, self.spoil, self.loss = training, at, spoil, training.frozen[0]
-        training.frozen[0] = self
+        self.training, self.at, self.spoil, self.loss = training, at, spoil, training.loss[0]
+        training.loss[0] = training.frozen[0] = self
 
     def __call__(self, x, y):
         terms = self.loss(x, y)

@@ -1,1 +1,1 @@
-"""Encoders, decoders and backbones of grids, one file a family."""
+"""Encoders, decoders and backbones for images and image latents, one family per file."""

@@ -1,4 +1,4 @@
-"""The convolutional first stage of latent diffusion: KL- and VQ-regularised, f4 to f32.
+"""Convolutional encoder and decoder of latent diffusion's KL and VQ autoencoders, f4 to f32.
 
 Source: Rombach et al., "High-resolution image synthesis with latent diffusion models", 2022, and
 Esser et al., "Taming transformers", 2021. Parameters are named as in the published checkpoints,
@@ -19,7 +19,7 @@ __all__ = ["Decoder", "Encoder"]
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3x3 convolutions beside a skip connection."""
+    """Two normalised 3x3 convolutions with a skip connection."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class ResidualBlock(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halve the grid; the zeros go to the right and the bottom only, as the checkpoints expect."""
+    """Halve the grid, padding zeros on the right and bottom only, as published weights expect."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double the grid by nearest neighbours, then smooth."""
+    """Double the grid by nearest-neighbour interpolation, then convolve."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Upsample(nn.Module):
 
 
 class Level(nn.Module):
-    """Residual blocks at one resolution, each followed by attention where there is any."""
+    """Residual blocks at one resolution, each followed by attention if `attention`."""
 
     def __init__(self, channels: Sequence[int], attention: bool) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Level(nn.Module):
 
 
 class DownLevel(Level):
-    """A level that hands a grid of half the side to the next, unless it is the last."""
+    """An encoder level; all but the last end with downsampling."""
 
     def __init__(self, channels: Sequence[int], attention: bool, last: bool) -> None:
         super().__init__(channels, attention)
@@ -86,7 +86,7 @@ class DownLevel(Level):
 
 
 class UpLevel(Level):
-    """A level that hands a grid of twice the side to the next, unless it is the last."""
+    """A decoder level; all but the last end with upsampling."""
 
     def __init__(self, channels: Sequence[int], attention: bool, last: bool) -> None:
         super().__init__(channels, attention)
@@ -97,7 +97,7 @@ class UpLevel(Level):
 
 
 def middle(channels: int) -> nn.Sequential:
-    """The bottom of both networks: attention between two residual blocks."""
+    """Build the blocks at the coarsest grid: residual block, attention, residual block."""
     return nn.Sequential(
         OrderedDict(
             block_1=ResidualBlock(channels, channels),
@@ -108,21 +108,23 @@ def middle(channels: int) -> nn.Sequential:
 
 
 class Encoder(nn.Module):
-    """Images to bottleneck features on a grid `2 ** (len(multipliers) - 1)` times coarser.
+    """Encoder from images to features on a grid `2 ** (len(multipliers) - 1)` times coarser.
 
     Args:
-        in_channels: of the image.
-        out_channels: asked by the bottleneck: twice the latent's for a Gaussian posterior.
+        in_channels: image channels.
+        out_channels: channels that the bottleneck expects: twice the latent channels for a
+            Gaussian posterior.
         width: channels of the first convolution.
-        multipliers: channels of each level over `width`, finest level first.
-        blocks: residual blocks a level.
-        attention_resolutions: sides of the grids whose levels attend, for images of `resolution`.
-        resolution: side of the training images. It only places the attention: any image whose
-            sides are multiples of `downsampling` is encoded.
+        multipliers: channels of each level divided by `width`, finest level first.
+        blocks: residual blocks per level.
+        attention_resolutions: side lengths of the grids whose levels use attention, for images
+            of side `resolution`.
+        resolution: side of the training images. It only decides which levels use attention:
+            images of any size whose sides are multiples of `downsampling` can be encoded.
 
     Raises:
-        ValueError: a level's channels are no multiple of 32 (group normalisation), or an image's
-            sides are no multiples of `downsampling`.
+        ValueError: the channels of a level are not a multiple of 32 (group normalisation), or the
+            sides of an image are not multiples of `downsampling`.
 
     Example:
         >>> import torch
@@ -166,15 +168,15 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents to images, the mirror of `Encoder` with one block more a level.
+    """Decoder from latents to images: mirrors `Encoder`, with one more block per level.
 
     Args:
-        in_channels: of the latent.
-        out_channels: of the image.
-        width, multipliers, blocks, attention_resolutions, resolution: those of the encoder.
+        in_channels: latent channels.
+        out_channels: image channels.
+        width, multipliers, blocks, attention_resolutions, resolution: the encoder's values.
 
     Raises:
-        ValueError: a level's channels are no multiple of 32 (group normalisation).
+        ValueError: the channels of a level are not a multiple of 32 (group normalisation).
 
     Example:
         >>> import torch
@@ -203,14 +205,14 @@ class Decoder(nn.Module):
             attention = resolution // 2**level in attention_resolutions
             levels.append(UpLevel(chain, attention, last=level == 0))
             channels = chain[-1]
-        # Stored finest first, though it runs last: the order of the published checkpoints.
+        # Published checkpoints store the finest level first, although it runs last.
         self.up = nn.ModuleList(reversed(levels))
         self.norm_out = group_norm(channels)
         self.conv_out = nn.Conv2d(channels, out_channels, 3, padding=1)
 
     @property
     def last_layer(self) -> Tensor:
-        """The weight whose gradients balance the reconstruction and adversarial losses."""
+        """Weight at which the gradients of reconstruction and adversarial loss are compared."""
         return self.conv_out.weight
 
     def forward(self, z: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b _ height width"]:

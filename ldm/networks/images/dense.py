@@ -1,7 +1,7 @@
-"""Perceptrons that encode and decode whole pictures, and decoders of lines rather than points.
+"""Fully connected encoders and decoders of small images, and even decoders for projective spaces.
 
-Source: Perez Rey, Menkovski and Portegies, "Diffusion variational autoencoders", 2020: on MNIST
-hidden layers of 256 and 128 units, and of 128 and 256.
+Source: Perez Rey, Menkovski and Portegies, "Diffusion variational autoencoders", 2020. On MNIST
+the encoder has hidden layers of 256 and 128 units, the decoder of 128 and 256.
 """
 
 import itertools
@@ -16,15 +16,14 @@ __all__ = ["Decoder", "Encoder", "Even"]
 
 
 class Encoder(nn.Sequential):
-    """Flattened data to a vector of features, with rectified hidden layers.
+    """Perceptron with ReLU hidden layers from flattened data to a feature vector.
 
-    Data in [-1, 1] are read as [0, 1], the paper's range: where most pixels are black, they then
-    say nothing instead of all the same.
+    Data in [-1, 1] are rescaled to [0, 1], the paper's range, so that black pixels are zeros.
 
     Args:
-        shape: of the data, `(channels, height, width)` for images.
-        out_channels: features, as many as the bottleneck reads.
-        widths: of the hidden layers.
+        shape: shape of one sample, `(channels, height, width)` for images.
+        out_channels: number of features, as the bottleneck expects.
+        widths: units of the hidden layers.
 
     Example:
         >>> Encoder([1, 28, 28], out_channels=4)(torch.zeros(2, 1, 28, 28)).shape
@@ -41,16 +40,16 @@ class Encoder(nn.Sequential):
 
 
 class Decoder(nn.Module):
-    """Flattened latents to data in [-1, 1], with rectified hidden layers.
+    """Perceptron with ReLU hidden layers from flattened latents to data in [-1, 1].
 
-    The output is `2 sigmoid(logit) - 1`, a picture: (output + 1) / 2 is the probability of white.
+    The output is `2 sigmoid(logit) - 1`, so (output + 1) / 2 is the probability of a white pixel.
 
     Args:
-        in_channels: numbers of a latent.
-        shape: of the data.
-        widths: of the hidden layers.
+        in_channels: size of the flattened latent.
+        shape: shape of one sample of the data.
+        widths: units of the hidden layers.
 
-    Example: that of the paper on the sphere, of 235,024 parameters.
+    Example: the paper's decoder for latents on the sphere S^2, with 235,024 parameters.
         >>> Decoder(3, [1, 28, 28])(torch.zeros(2, 3)).shape
         torch.Size([2, 1, 28, 28])
     """
@@ -63,15 +62,15 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*_layers([in_channels, *widths, math.prod(shape)]))
 
     def forward(self, latent: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        logit = self.layers(latent.flatten(1)).float()  # near -1 and 1 half precision has no digits
+        logit = self.layers(latent.flatten(1)).float()  # half precision is too coarse near -1 and 1
         return torch.tanh(logit / 2).unflatten(1, self.shape)
 
 
 class Even(nn.Module):
-    """The mean of a decoder's pictures of z and -z: a function on projective space.
+    """Decoder made even by averaging its outputs at z and -z: a function on projective space.
 
     Args:
-        decoder: any.
+        decoder: any decoder.
 
     Example:
         >>> decoder = Even(Decoder(3, [1, 8, 8]))

@@ -1,4 +1,4 @@
-"""The diffusion transformer with adaptive layer norms that start at zero.
+"""The diffusion transformer (DiT) with zero-initialised adaptive layer normalisation (adaLN-Zero).
 
 Source: Peebles and Xie, "Scalable diffusion models with transformers", 2023. Parameters are named
 as in the published checkpoints.
@@ -15,13 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ldm.networks.embedders import (
-    LabelEmbedder,
-    PatchEmbedder,
-    TimestepEmbedder,
-    position_embedding,
-)
+from ldm.networks.embedders import LabelEmbedder, TimestepEmbedder
 from ldm.networks.images.layers import attention
+from ldm.networks.images.patches import PatchEmbedder, position_embedding
 
 __all__ = ["SIZES", "DiT"]
 
@@ -31,7 +27,7 @@ SIZES = {
     "L": {"depth": 24, "width": 1024, "heads": 16},
     "XL": {"depth": 28, "width": 1152, "heads": 16},
 }
-"""The published sizes."""
+"""The published model sizes."""
 
 
 class Attention(nn.Module):
@@ -44,14 +40,14 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        # Cut before the heads are split: the backward pass then joins three gradients in one copy.
+        # Split q, k, v before the heads: the backward pass then joins their gradients in one copy.
         parts = self.qkv(x).chunk(3, dim=2)
         q, k, v = (rearrange(part, "b n (h d) -> b h n d", h=self.heads) for part in parts)
         return self.proj(rearrange(attention(q, k, v), "b h n d -> b n (h d)"))
 
 
 class Modulation(nn.Sequential):
-    """A condition to `parts` vectors that shift, scale or gate tokens; all zero at first."""
+    """Map the condition to `parts` vectors that shift, scale or gate tokens; zero-initialised."""
 
     def __init__(self, width: int, parts: int) -> None:
         super().__init__(nn.SiLU(), nn.Linear(width, parts * width))
@@ -64,12 +60,12 @@ class Modulation(nn.Sequential):
 def modulated_norm(
     x: Float[Tensor, "b n d"], shift: Float[Tensor, "b 1 d"], scale: Float[Tensor, "b 1 d"]
 ) -> Float[Tensor, "b n d"]:
-    """Layer normalisation whose affine part comes from the condition."""
+    """Apply layer normalisation, then the shift and scale computed from the condition."""
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
 class Block(nn.Module):
-    """Attention and a two-layer perceptron, each normalised and gated by the condition."""
+    """Transformer block: attention and a perceptron, both modulated and gated by the condition."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: float) -> None:
         super().__init__()
@@ -93,7 +89,7 @@ class Block(nn.Module):
 
 
 class FinalLayer(nn.Module):
-    """Tokens to the values of their patches."""
+    """Modulated normalisation and a linear map from each token to the values of its patch."""
 
     def __init__(self, width: int, values: int) -> None:
         super().__init__()
@@ -107,27 +103,26 @@ class FinalLayer(nn.Module):
 
 
 class DiT(nn.Module):
-    """A transformer that denoises grids of reals, told the time and perhaps a class.
+    """A transformer that denoises image latents, conditioned on the time and, optionally, a class.
 
-    Its output is zero and its blocks are the identity when it is new. Training may compile the
-    `blocks` one by one; all of one network share a graph. Setting `checkpointing` makes the
-    backward pass recompute each block rather than keep its activations.
+    At initialisation the output is zero and every block is the identity. Training may compile the
+    `blocks` one by one: all of them share one graph. With `checkpointing` set to True, the
+    backward pass recomputes the activations of each block instead of storing them.
 
     Args:
-        in_channels: of the latent.
-        size: side of the latent's grid, or its height and width.
-        patch: side of the square that becomes one token.
-        width, depth, heads: of the transformer.
-        classes: how many labels; label `classes` means none. 0 builds no table at all.
-        learn_sigma: also predict a variance for each value: twice the channels come out.
-        mlp_ratio: hidden units of a block's perceptron over `width`.
+        shape: of a latent: `(channels, height, width)`.
+        patch: side of the square patch that becomes one token.
+        width, depth, heads: token width, number of blocks, attention heads per block.
+        classes: number of class labels; label `classes` means no label. 0 builds no label table.
+        learn_sigma: also predict a variance for each value, which doubles the output channels.
+        mlp_ratio: hidden units of a block's perceptron, divided by `width`.
 
     Raises:
-        ValueError: `size` is no multiple of `patch`, `width` no multiple of 4 and of `heads`, the
-            input is of another grid, or a label comes to a network without classes.
+        ValueError: a side of the grid is not a multiple of `patch`, `width` is not a multiple of 4
+            and of `heads`, the input has another shape, or a label is given with `classes=0`.
 
     Example:
-        >>> dit = DiT.sized("S/2", in_channels=4, size=32)
+        >>> dit = DiT.sized("S/2", shape=[4, 32, 32])
         >>> t, label = torch.tensor([0.0, 999.0]), torch.tensor([3, 1000])
         >>> dit(torch.zeros(2, 4, 32, 32), t, label).shape
         torch.Size([2, 8, 32, 32])
@@ -135,8 +130,7 @@ class DiT(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 4,
-        size: int | Sequence[int] = 32,
+        shape: Sequence[int] = (4, 32, 32),
         patch: int = 2,
         width: int = 1152,
         depth: int = 28,
@@ -146,19 +140,19 @@ class DiT(nn.Module):
         mlp_ratio: float = 4.0,
     ) -> None:
         super().__init__()
-        size = (size, size) if isinstance(size, int) else tuple(size)
+        in_channels, *size = shape
         if any(side % patch for side in size):
-            raise ValueError(f"patches of side {patch} do not tile a grid of {size}")
+            raise ValueError(f"patches of side {patch} do not tile a grid of {tuple(size)}")
         if width % 4 or width % heads:
             raise ValueError(f"width must be a multiple of 4 and of {heads} heads, found {width}")
-        self.shape = (in_channels, *size)
+        self.shape = tuple(shape)
         self.patch = patch
         self.classes = classes
         self.checkpointing = False
         self.x_embedder = PatchEmbedder(in_channels, patch, width)
         self.t_embedder = TimestepEmbedder(width)
         self.y_embedder = LabelEmbedder(classes, width) if classes else None
-        # A parameter, so that counts and checkpoints are the published ones, but never trained.
+        # Not trained: a parameter only so that counts and checkpoints match the published ones.
         grid = [side // patch for side in size]
         self.pos_embed = nn.Parameter(position_embedding(grid, width), requires_grad=False)
         self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(depth))
@@ -167,10 +161,10 @@ class DiT(nn.Module):
 
     @classmethod
     def sized(cls, name: str, **arguments: Any) -> "DiT":
-        """A published size by name, such as "XL/2": the transformer, then the patch.
+        """Build a published size by name, such as "XL/2": transformer size, then patch side.
 
         Raises:
-            ValueError: no such size.
+            ValueError: the name is unknown.
         """
         size, _, patch = name.partition("/")
         if size not in SIZES or not patch.isdecimal():
@@ -180,7 +174,7 @@ class DiT(nn.Module):
         return cls(patch=int(patch), **SIZES[size], **arguments)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew, as published."""
+        """Draw new initial weights from the published distributions."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -203,13 +197,13 @@ class DiT(nn.Module):
     ) -> Float[Tensor, "b _ h w"]:
         """Predict from noisy latents `x` at times `t`, in the unit of the process.
 
-        No label is the label `classes` for all.
+        Without labels, every sample gets label `classes` (no label).
         """
         if x.shape[1:] != self.shape:
             raise ValueError(f"built for latents of {self.shape}, found {tuple(x.shape[1:])}")
         condition = self.condition(t, label)
         h = self.x_embedder(x)
-        # Under autocast the tokens stay in half precision from here on: half the memory traffic.
+        # Under autocast this keeps the tokens in half precision, which halves memory traffic.
         h = h + self.pos_embed.to(h.dtype)
         for block in self.blocks:
             if self.checkpointing and torch.is_grad_enabled():
@@ -221,7 +215,7 @@ class DiT(nn.Module):
         return rearrange(values, "b (h w) (p q c) -> b c (h p) (w q)", h=height, p=p, q=p)
 
     def condition(self, t: Tensor, label: Tensor | None) -> Float[Tensor, "b d"]:
-        """The vector that modulates every block."""
+        """Sum the time and label embeddings to the vector that modulates every block."""
         if self.y_embedder is None:
             if label is not None:
                 raise ValueError("built with classes=0, found a label: leave it out or set classes")

@@ -1,8 +1,8 @@
-"""The convolutional tokenizer of grouped spherical quantization, in the style of MAGVIT-v2.
+"""Convolutional encoder and decoder of grouped spherical quantization (GSQ), MAGVIT-v2 style.
 
 Source: Wang et al., "Scaling image tokenizers with grouped spherical quantization", 2024, sections
-3 and 4. Its two additions to a plain decoder are an adaptive group normalisation conditioned on the
-latent's own statistics, and upsampling from depth to space.
+3 and 4. The decoder adds group normalisation conditioned on the mean and standard deviation of the
+latent, and depth-to-space upsampling.
 """
 
 import math
@@ -17,20 +17,20 @@ from ldm.networks.images.layers import SpatialAttention, check_grid, group_norm
 
 __all__ = ["AdaptiveGroupNorm", "Decoder", "DepthToSpace", "Encoder"]
 
-SILU_GAIN = 1.6761  # 1 / sqrt(E silu(x)^2) for a standard normal x: keeps the variance
+SILU_GAIN = 1.6761  # 1 / sqrt(E silu(x)^2) for a standard normal x, which preserves variance
 
 
 def conv(
     in_channels: int, out_channels: int, kernel: int = 3, *, stride: int = 1, gain: float = 1.0
 ) -> nn.Conv2d:
-    """A convolution with Kaiming normal weights, fan-in, times `gain`."""
+    """Build a convolution with weights of standard deviation `gain / sqrt(fan-in)`."""
     layer = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2)
     nn.init.normal_(layer.weight, std=gain / math.sqrt(in_channels * kernel**2))
     return layer
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3x3 convolutions beside a skip connection."""
+    """Two normalised 3x3 convolutions with a skip connection."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -50,7 +50,11 @@ class ResidualBlock(nn.Module):
 
 
 class AdaptiveGroupNorm(nn.Module):
-    """Group normalisation scaled by the latent's deviation and shifted by its mean, per channel."""
+    """Group normalisation with scale and shift predicted from latent statistics.
+
+    The scale is a linear function of the latent channels' standard deviations over the grid, the
+    shift one of their means.
+    """
 
     def __init__(self, channels: int, latent_channels: int) -> None:
         super().__init__()
@@ -63,7 +67,7 @@ class AdaptiveGroupNorm(nn.Module):
     def forward(
         self, x: Float[Tensor, "b c h w"], latent: Float[Tensor, "b d _ _"]
     ) -> Float[Tensor, "b c h w"]:
-        # Unbiased, except that a single token has no spread.
+        # The unbiased variance is undefined for a single token: use the biased one, which is 0.
         correction = int(latent[0, 0].numel() > 1)
         variance, mean = torch.var_mean(latent, dim=(2, 3), correction=correction)
         scale, shift = self.gamma((variance + 1e-6).sqrt()), self.beta(mean)
@@ -71,7 +75,7 @@ class AdaptiveGroupNorm(nn.Module):
 
 
 class DepthToSpace(nn.Module):
-    """Double the grid: a convolution makes the four pixels that each position becomes.
+    """Double the grid by a convolution whose channels become the 2 x 2 pixels of each position.
 
     Channel `(2 a + b) C + c` of the convolution goes to channel `c` of pixel `(2 i + a, 2 j + b)`
     (depth, column, row order; `nn.PixelShuffle` would read `4 c + 2 a + b`).
@@ -86,12 +90,12 @@ class DepthToSpace(nn.Module):
 
 
 def upsample(channels: int) -> nn.Sequential:
-    """Double the grid by nearest neighbours, then smooth."""
+    """Build nearest-neighbour upsampling by two, followed by a convolution."""
     return nn.Sequential(nn.Upsample(scale_factor=2), conv(channels, channels))
 
 
 def blocks_per_level(blocks: int | Sequence[int], levels: int) -> list[int]:
-    """One number for every level, or one for each."""
+    """Expand `blocks` to one number per level."""
     counts = [blocks] * levels if isinstance(blocks, int) else list(blocks)
     if len(counts) != levels:
         raise ValueError(f"{levels} multipliers need one number of blocks each, found {counts}")
@@ -99,7 +103,7 @@ def blocks_per_level(blocks: int | Sequence[int], levels: int) -> list[int]:
 
 
 def level_blocks(in_channels: int, out_channels: int, blocks: int) -> Iterator[nn.Module]:
-    """The blocks of one level; where the channels change, one more block changes them."""
+    """Yield the blocks of one level, preceded by one that changes the channels if they differ."""
     if in_channels != out_channels:
         yield ResidualBlock(in_channels, out_channels)
     for _ in range(blocks):
@@ -107,7 +111,7 @@ def level_blocks(in_channels: int, out_channels: int, blocks: int) -> Iterator[n
 
 
 def middle(channels: int, blocks: int, attention: bool) -> Iterator[nn.Module]:
-    """The blocks at the coarsest grid, with attention between each two if wanted."""
+    """Yield the blocks at the coarsest grid, with attention between consecutive ones on request."""
     for i in range(blocks):
         if attention and i:
             yield SpatialAttention(channels)
@@ -115,20 +119,21 @@ def middle(channels: int, blocks: int, attention: bool) -> Iterator[nn.Module]:
 
 
 class Encoder(nn.Module):
-    """Images to latents on a grid `2 ** (len(multipliers) - 1)` times coarser.
+    """Encoder from images to latents on a grid `2 ** (len(multipliers) - 1)` times coarser.
 
     Args:
-        in_channels: of the image.
-        out_channels: of the latent.
+        in_channels: image channels.
+        out_channels: latent channels.
         width: channels of the first convolution.
-        multipliers: channels of each level over `width`, finest level first.
-        blocks: residual blocks of every level, or of each, finest level first.
+        multipliers: channels of each level divided by `width`, finest level first.
+        blocks: residual blocks per level: one number, or one for each level, finest first.
         middle_blocks: residual blocks after the last level.
-        attention: whether the middle blocks attend between them.
+        attention: put self-attention between the middle blocks.
 
     Raises:
-        ValueError: a level's channels are no multiple of 32 (group normalisation), `blocks` and
-            `multipliers` differ in length, or an image's sides are no multiples of `downsampling`.
+        ValueError: the channels of a level are not a multiple of 32 (group normalisation), `blocks`
+            and `multipliers` differ in length, or the sides of an image are not multiples of
+            `downsampling`.
 
     Example:
         >>> Encoder(1, 8, width=32, multipliers=[1, 2])(torch.zeros(1, 1, 8, 8)).shape
@@ -171,22 +176,22 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents to images.
+    """Decoder from latents to images.
 
     Args:
-        in_channels: of the latent.
-        out_channels: of the image.
-        width: channels of the last block.
-        multipliers: those of the encoder, finest level first.
-        blocks: residual blocks of every level, or of each, finest level first.
+        in_channels: latent channels.
+        out_channels: image channels.
+        width: channels of the finest level divided by its multiplier.
+        multipliers: the encoder's, finest level first.
+        blocks: residual blocks per level: one number, or one for each level, finest first.
         middle_blocks: residual blocks before the first level.
-        attention: whether the middle blocks attend between them.
-        adaptive_norm: normalise adaptively after the middle and after each upsampling.
-        depth_to_space: upsample from depth to space rather than by nearest neighbours.
+        attention: put self-attention between the middle blocks.
+        adaptive_norm: apply `AdaptiveGroupNorm` after the middle blocks and each upsampling.
+        depth_to_space: upsample with `DepthToSpace` instead of nearest neighbours.
 
     Raises:
-        ValueError: a level's channels are no multiple of 32 (group normalisation), or `blocks` and
-            `multipliers` differ in length.
+        ValueError: the channels of a level are not a multiple of 32 (group normalisation), or
+            `blocks` and `multipliers` differ in length.
 
     Example:
         >>> Decoder(8, 1, width=32, multipliers=[1, 2])(torch.zeros(1, 8, 4, 4)).shape
@@ -228,7 +233,7 @@ class Decoder(nn.Module):
 
     @property
     def last_layer(self) -> Tensor:
-        """The weight whose gradients balance the reconstruction and adversarial losses."""
+        """Weight at which the gradients of reconstruction and adversarial loss are compared."""
         return self.head[-1].weight
 
     def forward(self, z: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b _ height width"]:

@@ -1,4 +1,4 @@
-"""Pieces that several families of networks share."""
+"""Layers shared by several families of image networks."""
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +12,11 @@ GROUPS = 32
 
 
 def group_norm(channels: int, *, eps: float = 1e-6, affine: bool = True) -> nn.GroupNorm:
-    """Group normalisation with the 32 groups of every published first stage.
+    """Build group normalisation with 32 groups, as in every published autoencoder.
 
     Raises:
-        ValueError: the channels cannot be cut into 32 groups. Fewer groups would be another
-            network (one channel a group forgets each channel's amplitude), so none are substituted.
+        ValueError: the channels are not a multiple of 32. No smaller number of groups is
+            substituted, because the network would compute something else.
     """
     if channels % GROUPS:
         raise ValueError(
@@ -27,7 +27,7 @@ def group_norm(channels: int, *, eps: float = 1e-6, affine: bool = True) -> nn.G
 
 
 def check_grid(x: Tensor, factor: int) -> None:
-    """Refuse images that `factor`-fold downsampling would cut into a broken grid."""
+    """Raise a ValueError unless both image sides are multiples of the downsampling `factor`."""
     height, width = x.shape[-2:]
     if height % factor or width % factor:
         raise ValueError(
@@ -41,11 +41,11 @@ def attention(
     k: Float[Tensor, "b heads m d"],
     v: Float[Tensor, "b heads m d"],
 ) -> Float[Tensor, "b heads n d"]:
-    """Softmax attention, scaled by the root of `d`, by the fastest kernel for training."""
+    """Compute softmax attention, scaled by 1/sqrt(d), with the fastest kernel for training."""
     short = q.dtype == torch.bfloat16 and k.shape[2] <= 512
     if short and q.device.type == "cpu" and torch.is_grad_enabled():
-        # Forward and backward, the fused CPU kernel takes four times as long as plain products for
-        # 64 tokens, 1.5 times for 256; for more than 512, or in single precision, it wins.
+        # Forward and backward, the fused CPU kernel takes 4 times as long as plain matrix products
+        # for 64 tokens and 1.5 times for 256; beyond 512, or in single precision, it is faster.
         return (q * q.shape[3] ** -0.5 @ k.mT).softmax(3) @ v
     return F.scaled_dot_product_attention(q, k, v)
 

@@ -1,7 +1,7 @@
-"""The patch discriminator: real or generated, asked of each overlapping patch.
+"""The PatchGAN discriminator, which classifies overlapping patches as real or generated.
 
 Source: Isola et al., "Image-to-image translation with conditional adversarial networks", 2017, as
-the first stages of latent diffusion use it.
+used by the autoencoders of latent diffusion.
 """
 
 import math
@@ -15,22 +15,22 @@ SLOPE = 0.2
 
 
 class PatchGAN(nn.Module):
-    """A fully convolutional discriminator with one logit a patch.
+    """A fully convolutional discriminator with one logit per patch.
 
     Each of `layers` strided convolutions halves the grid and doubles the channels, up to eight
-    times `width`; two unstrided ones follow. Three layers see patches of 70 x 70 pixels.
+    times `width`; two unstrided ones follow. With three layers a patch has 70 x 70 pixels.
 
     Args:
-        in_channels: of the image.
+        in_channels: image channels.
         width: channels after the first convolution.
-        layers: strided convolutions.
-        norm: "batch", or "none" where a penalty on the gradient of single images forbids to mix
-            images in a batch.
-        init: "normal", of deviation 0.02 (latent diffusion), or "kaiming" (GSQ's comparisons):
-            Kaiming normal by fan-in, the last convolution a tenth of that and without bias.
+        layers: number of strided convolutions.
+        norm: "batch"; or "none", needed by gradient penalties on single images, since batch
+            normalisation mixes the images of a batch.
+        init: "normal", standard deviation 0.02 (latent diffusion), or "kaiming" (GSQ): Kaiming
+            normal by fan-in, with the last convolution scaled by 0.1 and without bias.
 
     Raises:
-        ValueError: an unknown `norm` or `init`, or images too small for `layers`.
+        ValueError: `norm` or `init` is unknown, or images are too small for `layers`.
 
     Example:
         >>> import torch
@@ -58,7 +58,7 @@ class PatchGAN(nn.Module):
         channels = width
         for layer in range(1, layers + 1):
             stride, narrow, channels = 1 + (layer < layers), channels, width * min(2**layer, 8)
-            # Batch normalisation brings a bias of its own.
+            # Batch normalisation has its own bias.
             modules.append(nn.Conv2d(narrow, channels, 4, stride, 1, bias=norm == "none"))
             if norm == "batch":
                 modules.append(nn.BatchNorm2d(channels))
@@ -70,7 +70,7 @@ class PatchGAN(nn.Module):
             nn.init.normal_(self.net[-1].weight, std=0.1 / math.sqrt(channels * 4**2))
 
     def forward(self, x: Float[Tensor, "b _ height width"]) -> Float[Tensor, "b 1 h w"]:
-        smallest = 3 * 2**self.layers  # the unstrided convolutions take one pixel each: 3, 2, 1
+        smallest = 3 * 2**self.layers  # each unstrided convolution shrinks the grid by 1: 3, 2, 1
         if min(x.shape[-2:]) < smallest:
             raise ValueError(
                 f"{self.layers} strided layers need images of at least {smallest} pixels a side, "
@@ -80,7 +80,7 @@ class PatchGAN(nn.Module):
 
 
 def init_normal(module: nn.Module) -> None:
-    """Weights of deviation 0.02: about 0 in convolutions, about 1 in normalisations."""
+    """Draw weights from N(0, 0.02^2) in convolutions and N(1, 0.02^2) in batch normalisation."""
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, std=0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -88,6 +88,6 @@ def init_normal(module: nn.Module) -> None:
 
 
 def init_kaiming(module: nn.Module) -> None:
-    """Convolutions that keep the variance through leaky rectifiers."""
+    """Draw Kaiming normal weights for leaky ReLUs in convolutions."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, a=SLOPE)

@@ -1,1 +1,1 @@
-"""Networks that read points of manifolds, one file a family."""
+"""Backbones that take points on manifolds as input, one family per file."""

@@ -1,8 +1,8 @@
-"""Heads that turn a network's numbers into tangent vectors: coefficients of fixed vector fields.
+"""Heads that use a network's outputs as coefficients of fixed tangent vector fields.
 
 Source: De Bortoli et al., "Riemannian score-based generative modelling", 2022, the appendix on
-score networks. Each head wraps a backbone with as many outputs as there are fields, passes it the
-time and the conditions, and is a backbone itself.
+score networks. Each head wraps a backbone with one output per field, passes the time and the
+conditions on to it, and is itself a backbone.
 """
 
 from typing import Any, Literal
@@ -15,10 +15,10 @@ __all__ = ["DivergenceFree", "Eigen", "LieAlgebra", "TorusField", "skew_basis", 
 
 
 class Field(nn.Module):
-    """A sum of fixed vector fields, each times an output of `net`.
+    """A sum of fixed vector fields weighted by the outputs of `net`.
 
     Raises:
-        ValueError: the network has another number of outputs than there are fields.
+        ValueError: the numbers of network outputs and of fields differ.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -28,7 +28,7 @@ class Field(nn.Module):
     def coefficients(
         self, fields: int, x: Tensor, t: Tensor, condition: dict[str, Any]
     ) -> Float[Tensor, "n fields ..."]:
-        """The outputs of the network, one for each field."""
+        """Evaluate the network, which must have one output per field."""
         f = self.net(x, t, **condition)
         if f.shape[1] != fields:
             raise ValueError(f"{fields} fields need as many outputs of the net, not {f.shape[1]}")
@@ -36,10 +36,11 @@ class Field(nn.Module):
 
 
 class DivergenceFree(Field):
-    """On the sphere S^dim: sum over i < j of f_ij (x_i e_j - x_j e_i), dim (dim + 1) / 2 fields.
+    """Head for the sphere S^dim: sum over i < j of f_ij (x_i e_j - x_j e_i).
 
-    Each field turns the plane of two axes, so it has no divergence; their sum has as much as the
-    coefficients vary along them. It is tangent at every radius. Pairs come as 01, 02, ..., 12, ...
+    Each of the dim (dim + 1) / 2 fields generates a rotation in the plane of two axes and is
+    divergence-free; the divergence of the sum is that of the coefficients along the fields. The
+    output is tangent for x of any radius. Pairs are ordered 01, 02, ..., 12, ...
 
     Example:
         >>> from ldm.networks.points.mlp import MLP
@@ -61,16 +62,16 @@ class DivergenceFree(Field):
         self, x: Float[Tensor, "n d"], t: Float[Tensor, " n"], **condition: Any
     ) -> Float[Tensor, "n d"]:
         f = self.coefficients(self.fields, x, t, condition)
-        # Looked up, not multiplied by a basis: that would be of size dim^4 / 2.
-        turn = f[:, self.pair] * self.sign
-        return (turn * x[:, None]).sum(2)
+        # Indexing avoids a product with a basis tensor of size dim^4 / 2.
+        skew = f[:, self.pair] * self.sign
+        return (skew * x[:, None]).sum(2)
 
 
 class Eigen(Field):
-    """On the unit sphere S^d: the sum of f_i (e_i - x_i x), d + 1 fields.
+    """Head for the unit sphere S^d: the sum over i of f_i (e_i - x_i x), with d + 1 fields.
 
-    They are the gradients of the first eigenfunctions of the Laplacian, the coordinates. Projected
-    on the tangent space it is the network's own output projected: written out, the ambient head.
+    The fields are the gradients of the coordinates, the first eigenfunctions of the Laplacian. The
+    result equals the network's ambient output projected to the tangent space.
 
     Example:
         >>> from ldm.networks.points.mlp import MLP
@@ -86,13 +87,13 @@ class Eigen(Field):
 
 
 class LieAlgebra(Field):
-    """On a matrix group: x times the sum of f_i E_i, the left-invariant fields of a basis E.
+    """Head for a matrix group: x times the sum of f_i E_i, left-invariant fields of a basis E.
 
     Args:
         net: a backbone with one output for each element of the basis.
         group: "so" for rotations, (n, n); "su" for special unitary matrices, (2, n, n) with the
             real part first.
-        n: of the matrices.
+        n: number of rows of the matrices.
 
     Example:
         >>> from ldm.networks.points.mlp import MLP
@@ -118,7 +119,7 @@ class LieAlgebra(Field):
 
 
 def skew_basis(n: int) -> Float[Tensor, "fields n n"]:
-    """The n (n - 1) / 2 skew matrices with entries -1 and 1 in one pair of places each, 01 first.
+    """List the n (n - 1) / 2 skew-symmetric matrices with -1 at (i, j) and 1 at (j, i), i < j.
 
     For SO(3) their coefficients are angular velocities, in radians per unit of time.
     """
@@ -129,10 +130,10 @@ def skew_basis(n: int) -> Float[Tensor, "fields n n"]:
 
 
 def su_basis(n: int) -> Float[Tensor, "fields 2 n n"]:
-    """The n^2 - 1 matrices i lambda of su(n), lambda being those of Gell-Mann for any n.
+    """List the n^2 - 1 matrices i lambda of su(n), with lambda the generalised Gell-Mann matrices.
 
-    The skew ones, the symmetric ones off the diagonal, the diagonal ones; orthonormal under
-    tr(X^H Y) / 2.
+    First the real skew-symmetric ones, then the imaginary off-diagonal ones, then the diagonal
+    ones; they are orthonormal under tr(X^H Y) / 2.
     """
     i, j = torch.triu_indices(n, n, 1)
     one = torch.eye(n)
@@ -151,7 +152,7 @@ def su_basis(n: int) -> Float[Tensor, "fields 2 n n"]:
 
 
 class TorusField(Field):
-    """On circles stored as pairs of channels (cos, sin): f_g (-sin, cos) in each circle g.
+    """Head for circles stored as channel pairs (cos, sin): f_g (-sin, cos) on each circle g.
 
     Example:
         >>> from ldm.networks.points.mlp import MLP

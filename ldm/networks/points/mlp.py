@@ -1,4 +1,4 @@
-"""Multilayer perceptrons on points of manifolds: the score and drift networks of three papers.
+"""Multilayer perceptrons on points of manifolds, the score and drift networks of three papers.
 
 Sources: De Bortoli et al., "Riemannian score-based generative modelling", 2022; Lou et al.,
 "Scaling Riemannian diffusion models", 2023; Jo and Hwang, "Generative modeling on manifolds through
@@ -7,6 +7,7 @@ mixture of Riemannian diffusion processes", 2024.
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -18,23 +19,23 @@ __all__ = ["ACTIVATIONS", "MLP", "read_points"]
 
 
 class Sine(nn.Module):
-    """The sine of every unit."""
+    """Sine activation."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.sin()
 
 
 ACTIVATIONS = {"sin": Sine, "silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU}
-"""What may stand between the layers; SiLU is also called swish."""
+"""Activations by name; SiLU is also called swish."""
 
 
 def read_points(
     x: Float[Tensor, "n ..."], shape: Sequence[int], features: nn.Module | None
 ) -> Float[Tensor, "n _"]:
-    """What a perceptron for points of this shape reads of them: coordinates, or their features.
+    """Flatten points to the input of a perceptron, or compute their `features`.
 
     Raises:
-        ValueError: the points are of another shape.
+        ValueError: the points do not have this `shape`.
     """
     if x.shape[1:] != tuple(shape):
         raise ValueError(f"built for points of shape {tuple(shape)}, found {tuple(x.shape[1:])}")
@@ -42,25 +43,27 @@ def read_points(
 
 
 class MLP(nn.Module):
-    """A perceptron of a point and the time, whose output is an ambient vector or some numbers.
+    """A perceptron of a point and the time; outputs an ambient vector or `out` numbers.
 
     Args:
-        shape: of one point in ambient coordinates.
+        shape: shape of one point in ambient coordinates.
         width: units of each hidden layer.
-        depth: how many hidden layers.
-        activation: "sin" (De Bortoli et al.; Jo and Hwang on the earth, but for fires), "silu" (Lou
-            et al.; Jo and Hwang elsewhere), "gelu" or "relu".
-        init: "lecun" draws weights from a normal of deviation 1/sqrt(fan-in) cut at two
-            deviations, biases zero (De Bortoli et al.); "torch" leaves PyTorch's default, which
-            shrinks signals by sqrt(3) a layer (Lou et al.).
-        out: how many numbers to give; none for one vector of `shape`.
-        features: of points, in place of their coordinates; has `out_features`.
-        time: features of times, in place of the times; has `out_features`.
-        classes: how many labels; label `classes` means none. 0 builds no table at all.
+        depth: number of hidden layers.
+        activation: "sin" (De Bortoli et al.; Jo and Hwang on the earth, except for fires), "silu"
+            (Lou et al.; Jo and Hwang elsewhere), "gelu" or "relu".
+        init: "lecun" draws weights from a normal of standard deviation 1/sqrt(fan-in), truncated
+            at two standard deviations, with zero biases (De Bortoli et al.); "torch" keeps
+            PyTorch's default, which shrinks signals by sqrt(3) per layer (Lou et al.).
+        out: number of outputs; "dim" for one in each direction of the space, None for one vector of
+            shape `shape`.
+        features: module that replaces the coordinates by features; has `out_features`.
+        time: module that replaces the time by features; has `out_features`.
+        classes: number of class labels; label `classes` means no label. 0 builds no label table.
+        dim: dimension of the space, where `out` asks for it.
 
     Raises:
-        ValueError: no such activation or init, `depth` is less than 1, points are of another shape,
-            or a label comes to a network without classes.
+        ValueError: unknown `activation` or `init`, `depth` below 1, points of another shape, or a
+            label given with `classes=0`.
 
     Example:
         >>> mlp = MLP([3], width=512, depth=5)
@@ -75,10 +78,11 @@ class MLP(nn.Module):
         depth: int = 5,
         activation: str = "sin",
         init: str = "lecun",
-        out: int | None = None,
+        out: int | Literal["dim"] | None = None,
         features: nn.Module | None = None,
         time: nn.Module | None = None,
         classes: int = 0,
+        dim: int | None = None,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -88,7 +92,7 @@ class MLP(nn.Module):
         if depth < 1:
             raise ValueError(f"a perceptron has a depth of 1 or more, got {depth}")
         self.shape, self.classes = tuple(shape), classes
-        self.out_shape = self.shape if out is None else (out,)
+        self.out_shape = self.shape if out is None else (dim if out == "dim" else out,)
         self.features, self.time = features, time
         read = math.prod(self.shape) if features is None else features.out_features
         read += 1 if time is None else time.out_features
@@ -114,7 +118,7 @@ class MLP(nn.Module):
         t: Float[Tensor, " n"],
         label: Int[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "n ..."]:
-        """One output a point `x` at time `t`; no label is the label `classes` for all."""
+        """Evaluate at points `x` and times `t`; without labels, all get label `classes`."""
         time = t[:, None] if self.time is None else self.time(t)
         h = self.stem(torch.cat([read_points(x, self.shape, self.features), time.to(x.dtype)], 1))
         if self.label is not None:

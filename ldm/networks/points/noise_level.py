@@ -1,4 +1,4 @@
-"""Networks that read how noisy a point is rather than when it was noised."""
+"""Conditioning of networks on the noise level instead of the time."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -7,14 +7,14 @@ __all__ = ["NoiseLevel"]
 
 
 class NoiseLevel(nn.Module):
-    """Hands a network the deviation `smallest^(1 - t) largest^t` in place of the time t.
+    """Wrapper passing the noise level `smallest^(1 - t) largest^t` to a network instead of t.
 
     Source: Lou et al., "Scaling Riemannian diffusion models", 2023.
 
     Args:
-        net: a backbone whose time is a deviation.
-        smallest: deviation at time 0, radians.
-        largest: deviation at time 1.
+        net: a backbone that takes the noise's standard deviation as its time.
+        smallest: standard deviation at time 0, radians.
+        largest: standard deviation at time 1, radians.
 
     Example:
         >>> import torch
@@ -30,6 +30,6 @@ class NoiseLevel(nn.Module):
     def forward(
         self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"], **condition: Tensor
     ) -> Float[Tensor, "n ..."]:
-        """The network's output at points `x` and times `t` of [0, 1]."""
+        """Evaluate the network at points `x` and the noise levels of times `t` in [0, 1]."""
         sigma = self.smallest * (self.largest / self.smallest) ** t
         return self.net(x, sigma, **condition)

@@ -1,4 +1,4 @@
-"""Two networks side by side: drifts of a process and of its time reversal."""
+"""A pair of networks for the drifts of a process and of its time reversal."""
 
 import torch
 from jaxtyping import Float
@@ -8,11 +8,11 @@ __all__ = ["Pair"]
 
 
 class Pair(nn.Module):
-    """The output of one network above that of another, which reads the time left, 1 - t.
+    """Two networks with concatenated outputs, the second evaluated at the remaining time 1 - t.
 
     Args:
-        forward_net: backbone of the drift towards data.
-        backward_net: backbone of the drift back; its time 0 is at the data.
+        forward_net: backbone of the drift towards the data.
+        backward_net: backbone of the drift away from the data; its time 0 is at the data.
 
     Example:
         >>> from ldm.networks.points.mlp import MLP
@@ -27,6 +27,6 @@ class Pair(nn.Module):
     def forward(
         self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"], **condition: Tensor
     ) -> Float[Tensor, "n ..."]:
-        """Both outputs at points `x` and times `t`, one after the other along the first axis."""
+        """Evaluate both at points `x` and times `t`; concatenate along the first non-batch axis."""
         forward = self.forward_net(x, t, **condition)
         return torch.cat([forward, self.backward_net(x, 1 - t, **condition)], dim=1)

@@ -1,7 +1,7 @@
-"""What perceptrons read in place of raw coordinates: waves, angles and spherical harmonics.
+"""Input features of perceptrons: sinusoids, angles and spherical harmonics.
 
-All are smooth functions of ambient coordinates without branches on values, so that derivatives of
-any order and direction pass through. Each says its number of features as `out_features`.
+All are smooth functions of ambient coordinates without branches on values, so they can be
+differentiated to any order in both modes. `out_features` is the number of features of each.
 """
 
 import math
@@ -21,10 +21,11 @@ __all__ = [
 
 
 class Waves(nn.Module):
-    """Sines, then cosines, of fixed linear functions of the input.
+    """Sines, followed by cosines, of fixed linear functions of the input.
 
     Args:
-        frequencies: one wave a row, in radians per unit of each coordinate; saved, not trained.
+        frequencies: one wave vector per row, in radians per unit of each coordinate; saved with
+            the weights but not trained.
     """
 
     def __init__(self, frequencies: Float[Tensor, "waves dim"]) -> None:
@@ -33,57 +34,61 @@ class Waves(nn.Module):
         self.out_features = 2 * len(frequencies)
 
     def forward(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n features"]:
-        # No matrix product: autocast and TF32 would leave a phase of 1000 radians no digits.
+        # Not a matrix product, which autocast and TF32 would round: phases reach 1000 radians.
         phase = (x[:, None] * self.frequencies).sum(2)
         return torch.cat([phase.sin(), phase.cos()], 1)
 
 
 class FourierFeatures(Waves):
-    """Sines and cosines of k x for k = 1 to `frequencies` and every angle x, in radians.
+    """Sines and cosines of k x for k = 1, ..., `frequencies` and every angle x, in radians.
 
     Source: Chen and Lipman, "Flow matching on general geometries", 2024 (tori; 32 frequencies).
 
     Example:
-        >>> FourierFeatures(dim=2, frequencies=32)(torch.zeros(5, 2)).shape
+        >>> FourierFeatures(2, frequencies=32)(torch.zeros(5, 2)).shape
         torch.Size([5, 128])
     """
 
-    def __init__(self, dim: int, frequencies: int) -> None:
+    def __init__(self, in_features: int, frequencies: int) -> None:
         k = torch.arange(1.0, frequencies + 1)
-        super().__init__(torch.kron(torch.eye(dim), k[:, None]))
+        super().__init__(torch.kron(torch.eye(in_features), k[:, None]))
 
 
 class RandomFourierFeatures(Waves):
-    """Waves in random directions, their frequencies from `lowest` to `highest` in equal ratios.
+    """Waves in random directions with frequencies spaced geometrically over [`lowest`, `highest`].
 
-    Equal ratios give every scale of the data its share: points on the earth cluster from a
-    kilometre to a continent. Source: Tancik et al., "Fourier features let networks learn high
-    frequency functions in low dimensional domains", 2020, whose frequencies are normal instead.
+    Geometric spacing covers all scales of the data evenly: points on the earth cluster at scales
+    from a kilometre to a continent. Source: Tancik et al., "Fourier features let networks learn
+    high frequency functions in low dimensional domains", 2020, who draw frequencies from a normal
+    distribution instead.
 
     Args:
-        dim: of the ambient coordinates.
-        waves: how many; there are twice as many features.
-        lowest, highest: radians per unit of length.
+        dim: number of ambient coordinates.
+        waves: number of waves; each gives two features.
+        lowest, highest: range of frequencies, radians per unit of length.
 
     Example:
-        >>> RandomFourierFeatures(dim=3, waves=64, highest=300.0)(torch.zeros(5, 3)).shape
+        >>> RandomFourierFeatures(3, waves=64, highest=300.0)(torch.zeros(5, 3)).shape
         torch.Size([5, 128])
     """
 
-    def __init__(self, dim: int, waves: int, lowest: float = 1.0, highest: float = 100.0) -> None:
-        directions = F.normalize(torch.randn(waves, dim), dim=1)
+    def __init__(
+        self, in_features: int, waves: int, lowest: float = 1.0, highest: float = 100.0
+    ) -> None:
+        directions = F.normalize(torch.randn(waves, in_features), dim=1)
         scale = torch.logspace(math.log10(lowest), math.log10(highest), waves)
         super().__init__(directions * scale[:, None])
 
 
 class SinusoidalTime(Waves):
-    """Times, one a sample, to waves of `scale` radians per unit of time down to 1e-4 of that.
+    """Sinusoidal embedding of times, with frequencies from `scale` down to 1e-4 `scale`.
 
     Source: Vaswani et al., "Attention is all you need", 2017, section 3.5.
 
     Args:
-        features: how many, an even number.
-        scale: the highest frequency, by which times from 0 to 1 fill the range that timesteps do.
+        features: number of features, even.
+        scale: the highest frequency, radians per unit of time; 1000 maps times in [0, 1] to the
+            range of 1000 timesteps.
 
     Raises:
         ValueError: `features` is odd.
@@ -100,14 +105,14 @@ class SinusoidalTime(Waves):
 
 
 class CircleAngles(nn.Module):
-    """Points of a torus, stored as pairs (cos, sin), to angles in [0, 2 pi), or features of those.
+    """Angles in [0, 2 pi) of points of a torus stored as pairs (cos, sin), or their features.
 
-    Angles alone jump where a circle closes, as do Chen and Lipman's on proteins and RNA;
-    `FourierFeatures` of them do not.
+    The angles jump by 2 pi at one point of each circle (so do those that Chen and Lipman use for
+    proteins and RNA); `FourierFeatures` of them are continuous.
 
     Args:
-        circles: of the torus.
-        features: of the angles; none for the angles themselves.
+        circles: number of circles of the torus.
+        features: module applied to the angles; None for the angles themselves.
 
     Example:
         >>> CircleAngles(7, FourierFeatures(7, 32))(torch.ones(5, 14)).shape
@@ -125,12 +130,12 @@ class CircleAngles(nn.Module):
 
 
 class SphericalHarmonics(nn.Module):
-    """Real spherical harmonics of points on S^2, orthonormal, of all degrees up to `degree`.
+    """Orthonormal real spherical harmonics of points on S^2, of all degrees up to `degree`.
 
     Feature `n^2 + n + m` is Y_nm: proportional to sin(|m| phi) for m < 0, to cos(m phi) for m > 0,
-    without the Condon-Shortley phase. As polynomials in x, y, z they have no trouble at the poles.
-    The recurrence runs upward in the degree at fixed order, where it is stable (Press et al.,
-    "Numerical recipes", 3rd edition, section 6.7).
+    without the Condon-Shortley phase. They are computed as polynomials in x, y, z, which are
+    regular at the poles, by the recurrence upward in the degree at fixed order, which is stable
+    (Press et al., "Numerical recipes", 3rd edition, section 6.7).
 
     Example:
         >>> SphericalHarmonics(2)(torch.tensor([[0.0, 0.0, 1.0]]))[0, [0, 2, 6]]
@@ -146,7 +151,7 @@ class SphericalHarmonics(nn.Module):
         z, order = x[:, 2:], torch.arange(self.degree, dtype=x.dtype, device=x.device)
         cosine, sine = _circular(x[:, 0:1], x[:, 1:2], self.degree)
         top = math.sqrt(1 / (4 * math.pi))
-        # Of degrees n - 1 and n - 2, orders 0 to n - 1: P_nm over sin^m, normalised.
+        # `last` and `before`: normalised P_nm / sin^m of degrees n - 1 and n - 2, by order m.
         last, before = torch.full_like(z, top), torch.zeros_like(z)
         harmonics = [last]
         for n in range(1, self.degree + 1):
@@ -164,7 +169,7 @@ class SphericalHarmonics(nn.Module):
 def _circular(
     x: Float[Tensor, "n 1"], y: Float[Tensor, "n 1"], degree: int
 ) -> tuple[Float[Tensor, "n degree"], Float[Tensor, "n degree"]]:
-    """Real and imaginary parts of (x + i y)^m for m = 1 to `degree`."""
+    """Compute real and imaginary parts of (x + i y)^m for m = 1, ..., `degree`."""
     real, imaginary = [x], [y]
     for _ in range(1, degree):
         re, im = real[-1], imaginary[-1]

@@ -16,10 +16,10 @@ __all__ = ["ResidualMLP"]
 
 
 class UnitAttention(Attention):
-    """Attention between the units of a vector, each a token of one number.
+    """Attention between the units of a vector, each a token with one feature.
 
-    The paper leaves open what attends in a vector. The vector as one token would leave the softmax
-    constant, and queries and keys untrained.
+    The paper does not define the tokens of a vector. With the whole vector as one token the softmax
+    would be constant, and queries and keys would stay untrained.
     """
 
     def tokens(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n c 1"]:
@@ -30,19 +30,19 @@ class UnitAttention(Attention):
 
 
 class ResidualMLP(SkipNet):
-    """A U-Net of residual perceptrons; gives zero when it is new.
+    """A U-Net of residual perceptrons, zero at initialisation.
 
     Args:
-        shape: of one point in ambient coordinates.
+        shape: shape of one point in ambient coordinates.
         width: units of every block.
         depth: blocks on the way down; there is one more on the way up.
-        condition: width of the vector that tells every block the time.
-        dropout: in every block.
+        condition: width of the time embedding.
+        dropout: dropout probability in every block.
 
     Raises:
-        ValueError: points are of another shape.
+        ValueError: points have another shape.
 
-    Example: the published network for embeddings on S^127; it reads the noise level as its time.
+    Example: the published network for embeddings on S^127, which takes the noise level as time.
         >>> ResidualMLP([128])(torch.zeros(2, 128), torch.tensor([0.001, 0.6])).shape
         torch.Size([2, 128])
     """
@@ -69,5 +69,5 @@ class ResidualMLP(SkipNet):
         self.shape = tuple(shape)
 
     def forward(self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]) -> Float[Tensor, "n ..."]:
-        """One ambient vector a point `x`, at noise level `t`."""
+        """Evaluate at points `x` and noise levels `t`; returns ambient vectors."""
         return super().forward(read_points(x, self.shape, None), t).unflatten(1, self.shape)

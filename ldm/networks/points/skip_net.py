@@ -1,4 +1,4 @@
-"""A U-Net on one scale: the residual blocks and long skips that vectors and lattices share.
+"""A U-Net without downsampling, shared by the networks for vectors and for lattices.
 
 Source: Lou et al., "Scaling Riemannian diffusion models", 2023, experiments on hyperspheres and
 lattices.
@@ -21,7 +21,7 @@ Norm = Callable[[int], nn.Module]
 
 
 class Block(nn.Module):
-    """Two normalised layers beside a skip connection, the condition added between them."""
+    """Two normalised layers with a skip connection; the time embedding is added between them."""
 
     def __init__(
         self,
@@ -52,10 +52,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module, ABC):
-    """Single-head self-attention with a residual connection.
-
-    A subclass says what the tokens are.
-    """
+    """Single-head self-attention with a residual connection; subclasses define the tokens."""
 
     def __init__(self, channels: int, mix: Layer, norm: Norm) -> None:
         super().__init__()
@@ -65,30 +62,32 @@ class Attention(nn.Module, ABC):
 
     def forward(self, x: Float[Tensor, "n c *grid"]) -> Float[Tensor, "n c *grid"]:
         q, k, v = (self.tokens(part) for part in self.qkv(self.norm(x)).chunk(3, 1))
-        # Plain products: fused kernels know no forward-mode derivatives, which divergences take.
+        # Fused kernels lack forward-mode derivatives, which divergences need.
         h = (q @ k.mT * q.shape[2] ** -0.5).softmax(2) @ v
         return x + self.proj_out(self.channels(h).reshape(x.shape))
 
     @abstractmethod
     def tokens(self, x: Float[Tensor, "n c *grid"]) -> Float[Tensor, "n tokens _"]:
-        """What attends to what."""
+        """Reshape `x` to the tokens that attend to each other."""
 
     @abstractmethod
     def channels(self, h: Float[Tensor, "n tokens _"]) -> Float[Tensor, "n c _"]:
-        """Undo `tokens`, up to the shape of the grid."""
+        """Invert `tokens`; the grid may stay flattened."""
 
 
 class SkipNet(nn.Module):
-    """Blocks on the way down hand their outputs to blocks on the way up; between is attention.
+    """Residual blocks down and up at one resolution, with long skips and attention in the middle.
 
     Args:
-        values: channels that come in and go out.
+        values: input and output channels.
         width: channels of every block.
-        depth: blocks on the way down; up there is one more, for the output of the first layer.
-        condition: width of the vector that tells every block the time.
-        dropout: in every block.
-        layer, mix, norm: a layer, one that mixes channels only, a normalisation.
-        attention: of the middle.
+        depth: blocks on the way down; there is one more on the way up, for the skip from the first
+            layer.
+        condition: width of the time embedding.
+        dropout: dropout probability in every block.
+        layer, mix, norm: constructors of a layer, of one that mixes channels only, and of a
+            normalisation.
+        attention: the attention of the middle.
     """
 
     def __init__(
@@ -117,7 +116,7 @@ class SkipNet(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw weights from N(0, 1 / fan-in); a new network gives zero whatever the time."""
+        """Draw weights from N(0, 1 / fan-in), with time shifts and output initialised to zero."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
@@ -129,7 +128,7 @@ class SkipNet(nn.Module):
         nn.init.zeros_(self.out[2].weight)
 
     def forward(self, x: Float[Tensor, "n c *grid"], t: Tensor) -> Float[Tensor, "n c *grid"]:
-        """One output a point at time `t`, which is told apart in thousandths."""
+        """Evaluate at `x` and times `t`, embedded as timesteps 1000 t."""
         condition = self.cond_map(1000 * t)
         h = self.stem(x)
         skips = [h]

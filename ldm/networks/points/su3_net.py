@@ -1,4 +1,4 @@
-"""A convolutional network for lattices of matrices, the gauge fields of lattice field theory.
+"""A convolutional network for lattices of matrices: gauge fields of lattice field theory.
 
 Source: Lou et al., "Scaling Riemannian diffusion models", 2023, experiments on SU(3) lattices.
 """
@@ -12,19 +12,19 @@ from ldm.networks.points.skip_net import Attention, SkipNet
 
 __all__ = ["SU3Net"]
 
-# The paper does not name the padding. Lattices are periodic and their action the same after a
-# shift; circular padding gives the network that symmetry, zeros would mark an edge there is not.
+# The paper does not state the padding. Lattices are periodic and their action is invariant under
+# shifts: circular padding makes the network equivariant, zero padding would introduce an edge.
 conv3 = partial(nn.Conv2d, kernel_size=3, padding=1, padding_mode="circular")
 conv1 = partial(nn.Conv2d, kernel_size=1)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Groups of four channels, and no more than 32 groups."""
+    """Build group normalisation with groups of four channels, but at most 32 groups."""
     return nn.GroupNorm(min(channels // 4, 32), channels)
 
 
 class SiteAttention(Attention):
-    """Attention between the sites of a lattice."""
+    """Self-attention between the sites of a lattice."""
 
     def tokens(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n sites c"]:
         return x.flatten(2).mT
@@ -34,21 +34,21 @@ class SiteAttention(Attention):
 
 
 class SU3Net(SkipNet):
-    """A convolutional U-Net without down-sampling on a lattice of n x n complex matrices.
+    """A convolutional U-Net without downsampling on a lattice of n x n complex matrices.
 
-    Points are of shape (2, n, n, height, width), real and imaginary parts first, as those of
-    `Power(SpecialUnitary(n), grid=[height, width])` are. The network takes lattices of any size,
-    follows their periodic shifts, and gives zero when it is new.
+    Points have shape (2, n, n, height, width), real and imaginary parts first, like those of
+    `Power(SpecialUnitary(n), grid=[height, width])`. The network takes lattices of any size, is
+    equivariant to periodic shifts, and is zero at initialisation.
 
     Args:
-        n: of SU(n).
+        n: number of rows of the matrices, the n of SU(n).
         width: channels of every block.
         depth: blocks on the way down; there is one more on the way up.
-        condition: width of the vector that tells every block the time.
-        dropout: in every block.
+        condition: width of the time embedding.
+        dropout: dropout probability in every block.
 
     Raises:
-        ValueError: points are of another shape, or the groups of the normalisation do not divide
+        ValueError: points have another shape, or the number of normalisation groups does not divide
             the width.
 
     Example:
@@ -79,7 +79,7 @@ class SU3Net(SkipNet):
         self.matrix = (2, n, n)
 
     def reset_parameters(self) -> None:
-        """As for vectors, but the second layer of every block starts at zero, too."""
+        """Initialise as `SkipNet`, and the second layer of every block with zero weights."""
         super().reset_parameters()
         for block in (*self.down, self.mid1, self.mid2, *self.up):
             nn.init.zeros_(block.layer2.weight)
@@ -87,7 +87,7 @@ class SU3Net(SkipNet):
     def forward(
         self, x: Float[Tensor, "b ri n n height width"], t: Float[Tensor, " b"]
     ) -> Float[Tensor, "b ri n n height width"]:
-        """One ambient vector a lattice `x`, at noise level `t`."""
+        """Evaluate at lattices `x` and noise levels `t`; returns ambient vectors."""
         if x.shape[1:4] != self.matrix:
             expected = f"({', '.join(map(str, self.matrix))}, height, width)"
             raise ValueError(f"built for points of shape {expected}, found {tuple(x.shape[1:])}")

@@ -1,9 +1,9 @@
-"""The perceptron of flow matching on manifolds: every layer is shifted and gated by the time.
+"""The perceptron of Riemannian flow matching, whose layers are all shifted and gated by the time.
 
 Source: Chen and Lipman, "Flow matching on general geometries", 2024, the appendix on experiments.
-What published weights call `layers.{2 k}.module._layer`, `layers.{2 k}.module._hyper_bias` and
-`layers.{2 k + 1}.module.beta` is `blocks.{k}.linear`, `.time` and `.beta` here, and the last layer
-is `head`. Parameters come in the published order, in which averages are stored without names.
+Published weights named `layers.{2 k}.module._layer`, `layers.{2 k}.module._hyper_bias` and
+`layers.{2 k + 1}.module.beta` correspond to `blocks.{k}.linear`, `.time` and `.beta` here, the last
+layer to `head`. Parameters keep the published order, because published averages have no names.
 """
 
 import math
@@ -19,7 +19,7 @@ __all__ = ["TimeMLP"]
 
 
 class TimeLinear(nn.Module):
-    """W x + b + c t; the time has no say at first."""
+    """Linear layer W x + b + c t, with c zero at initialisation."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class TimeLinear(nn.Module):
 
 
 class Block(TimeLinear):
-    """A layer and its swish, h sigmoid(beta h); each unit takes its slope beta from the time."""
+    """A `TimeLinear` and a swish h sigmoid(beta h), whose beta per unit depends on the time."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features)
@@ -47,17 +47,17 @@ class Block(TimeLinear):
 
 
 class TimeMLP(nn.Module):
-    """A perceptron of a point whose every layer reads the time.
+    """A perceptron of a point with the time as input to every layer.
 
     Args:
-        shape: of one point in ambient coordinates.
+        shape: shape of one point in ambient coordinates.
         width: units of each hidden layer.
-        depth: how many linear layers, the last included.
-        out: how many numbers to give; none for one vector of `shape`.
-        features: of points, in place of their coordinates; has `out_features`.
+        depth: number of linear layers, including the last.
+        out: number of outputs; None for one vector of shape `shape`.
+        features: module that replaces the coordinates by features; has `out_features`.
 
     Raises:
-        ValueError: `depth` is less than 2, or points are of another shape.
+        ValueError: `depth` is below 2, or points have another shape.
 
     Example: the published network for volcanoes.
         >>> mlp = TimeMLP([3], width=2048, depth=12)
@@ -85,7 +85,7 @@ class TimeMLP(nn.Module):
         self.head = TimeLinear(width, math.prod(self.out_shape))
 
     def forward(self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]) -> Float[Tensor, "n ..."]:
-        """One output a point `x` at time `t`."""
+        """Evaluate at points `x` and times `t`."""
         h, t = read_points(x, self.shape, self.features), t[:, None].to(x.dtype)
         for block in self.blocks:
             h = block(h, t)

@@ -1,4 +1,4 @@
-"""A perceptron that sees as much detail of a point as there is to see at its time."""
+"""A perceptron on sinusoidal features that are low-pass filtered according to the time."""
 
 import math
 from collections.abc import Sequence
@@ -13,26 +13,27 @@ from ldm.networks.points.point_features import Waves
 
 __all__ = ["WaveMLP"]
 
-OCTAVES = 8  # waves of the log time
-SMALLEST = 1e-3  # time left below which nothing changes
+OCTAVES = 8  # frequencies of the sinusoids of log time
+SMALLEST = 1e-3  # remaining time below which the features of log time hardly change
 
 
 class WaveMLP(nn.Module):
-    """Reads waves of a point, each faded out while paths to data are wider than it is long.
+    """A perceptron on waves of a point, damping frequencies that are too high for its time.
 
-    At time t of a flow whose data are at 1, a path started at random still has `u = 1 - t` of its
-    way to go, and what it does not know yet is smooth on that scale: a wave of frequency w is
-    multiplied by `exp(-(gate u w)^2 / 2)`, as if averaged over a normal law of deviation `gate u`.
-    So high frequencies neither disturb early times nor have to be unlearned there. Ours; compare
-    the integrated positional encoding of Barron et al., "Mip-NeRF", 2021.
+    In a flow with data at time 1, a path at time t has `u = 1 - t` of its way left, and the vector
+    field is smooth on that scale. So a wave of frequency w is multiplied by
+    `exp(-(gate u w)^2 / 2)`, its mean under normal noise of standard deviation `gate u`: high
+    frequencies do not disturb early times. Ours; compare the integrated positional encoding of
+    Barron et al., "Mip-NeRF", 2021.
 
     Args:
-        shape: of one point in ambient coordinates.
-        waves: of the flattened points.
+        shape: shape of one point in ambient coordinates.
+        waves: waves of the flattened points.
         width: units of each hidden layer.
-        depth: how many hidden layers.
-        gate: path width in units of the way left; 0 fades out nothing.
-        coordinates: read the point's coordinates as well; not where they jump, as angles do.
+        depth: number of hidden layers.
+        gate: smoothing width divided by the remaining time; 0 turns the damping off.
+        coordinates: also take the point's coordinates as input; set it to False where these are
+            discontinuous, as angles are.
 
     Example:
         >>> from ldm.networks.points.point_features import RandomFourierFeatures
@@ -67,7 +68,7 @@ class WaveMLP(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]) -> Float[Tensor, "n ..."]:
-        """One output a point `x` at time `t` of [0, 1], which is that of noise at 0, data at 1."""
+        """Evaluate at points `x` and times `t` in [0, 1], with noise at 0 and data at 1."""
         points, left = x.flatten(1), (1 - t)[:, None].to(x.dtype)
         width = self.waves.frequencies.norm(dim=1)
         fade = torch.exp(-0.5 * (self.gate * left * width).square())

@@ -1,1 +1,1 @@
-"""Heat kernels: the laws of Brownian motion on spaces, exactly."""
+"""Exact heat kernels: transition densities of Brownian motion on Riemannian manifolds."""

@@ -1,8 +1,8 @@
-"""Brownian motion on the circle: the wrapped normal law.
+"""Brownian motion on the circle: the wrapped normal distribution.
 
-Its two exact series are each other's Poisson sum (Mardia and Jupp, "Directional Statistics", 2000,
-section 3.5.7). One converges fast for small s, the other for large; where they are joined, at
-s = 2 pi, both need as few terms.
+Its density has two exact series related by Poisson summation (Mardia and Jupp, "Directional
+Statistics", 2000, section 3.5.7). One converges fast for small s, the other for large s; at
+s = 2 pi, where we switch between them, they need equally many terms.
 """
 
 import math
@@ -17,25 +17,25 @@ from ldm.spaces.heat_kernel import HeatKernel
 __all__ = ["CircleHeatKernel", "wrapped_log_density", "wrapped_score"]
 
 JOIN = 2 * math.pi
-TERMS = 3  # of either series on each side: the first one left out is below 1e-16 of the sum
-UNIFORM = 80.0  # beyond this variance the law is uniform to 1e-17
+TERMS = 3  # terms of each series, on each side: the first neglected one is below 1e-16 of the sum
+UNIFORM = 80.0  # beyond this variance the distribution is uniform to 1e-17
 
 
 def wrapped_log_density(
     angle: Float[Tensor, "..."], s: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
-    """Log density of a normal angle of mean 0 and variance `s`, taken modulo 2 pi.
+    """Compute the log density of a normal angle of mean 0 and variance `s`, wrapped to the circle.
 
-    Exact to rounding for every angle and every positive s, infinity included.
+    Exact to rounding for every angle and every positive s, including infinity.
 
     Args:
         angle: radians, any real number.
-        s: variance, a shape that broadcasts with the angles'.
+        s: variance, broadcast against the angles.
 
     Returns:
-        Nats per radian.
+        Log density with respect to the angle in radians, nats.
 
-    Example: far out in time every angle is as likely.
+    Example: for large variances the distribution is uniform.
         >>> wrapped_log_density(torch.tensor([0.0, 1.0, 9.0]), torch.tensor(100.0)).exp()
         tensor([0.1592, 0.1592, 0.1592])
     """
@@ -47,7 +47,7 @@ def wrapped_log_density(
 
 
 def wrapped_score(angle: Float[Tensor, "..."], s: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The derivative of `wrapped_log_density` in the angle, nats per radian; the same arguments."""
+    """Differentiate `wrapped_log_density` with respect to the angle, nats per radian."""
     angle = _principal(angle)
     short, weights, winding = _images(angle, s)
     total, slope = _harmonics(angle, s)
@@ -55,13 +55,13 @@ def wrapped_score(angle: Float[Tensor, "..."], s: Float[Tensor, "..."]) -> Float
 
 
 def _principal(angle: Tensor) -> Tensor:
-    """The same angle modulo 2 pi within [-pi, pi]; small ones keep all their digits."""
+    """Reduce an angle to [-pi, pi]; small angles keep their full relative precision."""
     return angle - 2 * math.pi * (angle / (2 * math.pi)).round()
 
 
 def _images(angle: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """s where they serve, the sum of all images over the nearest's, and it weighted by shifts."""
-    s = s.clamp(max=JOIN)  # else the branch not taken could spoil gradients
+    """Sum over images: clamped s, sum relative to the nearest image, sum weighted by shifts."""
+    s = s.clamp(max=JOIN)  # otherwise the branch not taken could give NaN gradients
     weights, winding = torch.ones_like(angle * s), torch.zeros_like(angle * s)
     for turn in range(1, TERMS + 1):
         for shift in (2 * math.pi * turn, -2 * math.pi * turn):
@@ -71,7 +71,7 @@ def _images(angle: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _harmonics(angle: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-    """2 pi times the density, and its derivative."""
+    """Sum the Fourier series: 2 pi times the density, and its derivative."""
     s = s.clamp(min=JOIN)
     total, slope = torch.ones_like(angle * s), torch.zeros_like(angle * s)
     for n in range(1, TERMS + 1):
@@ -82,7 +82,7 @@ def _harmonics(angle: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class CircleHeatKernel(HeatKernel):
-    """The wrapped normal law on the unit circle in R^2, exact to rounding for every positive s."""
+    """Wrapped normal distribution on the unit circle in R^2, exact to rounding for all s > 0."""
 
     def log_density(
         self, x: Float[Tensor, "n 2"], origin: Float[Tensor, "n 2"], s: Float[Tensor, " n"]
@@ -100,17 +100,17 @@ class CircleHeatKernel(HeatKernel):
         noise = normal((len(origin), 1), generator, origin.device, origin.dtype)
         angle = s.to(origin.dtype).clamp(max=UNIFORM).sqrt().unsqueeze(1) * noise
         x = angle.cos() * origin + angle.sin() * _quarter(origin)
-        return x / x.norm(dim=1, keepdim=True)  # else a chain of draws drifts off by rounding
+        return x / x.norm(dim=1, keepdim=True)  # repeated draws would accumulate rounding errors
 
 
 def _quarter(x: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
-    """Points, or unit tangents, a quarter turn on."""
+    """Rotate by a quarter turn: points to unit tangents."""
     return torch.stack([-x[:, 1], x[:, 0]], 1)
 
 
 def _turn(x: Float[Tensor, "n 2"], y: Float[Tensor, "n 2"]) -> Float[Tensor, " n"]:
-    """The signed angle from x to y."""
+    """Compute the signed angle from x to y."""
     cosine = (x * y).sum(1)
-    # By the chord to y or to its antipode, whichever is short: it keeps the digits of the sine.
+    # The sine from the chord to y or to -y, whichever is shorter, has full relative precision.
     chord = torch.where(cosine.unsqueeze(1) < 0, y + x, y - x)
     return torch.atan2((_quarter(x) * chord).sum(1), cosine)

@@ -1,4 +1,4 @@
-"""Brownian motion in Euclidean space: the normal law."""
+"""Brownian motion in Euclidean space: the normal distribution."""
 
 import math
 
@@ -12,7 +12,7 @@ __all__ = ["FlatHeatKernel"]
 
 
 class FlatHeatKernel(HeatKernel):
-    """`N(origin, s I)` on arrays of any shape."""
+    """Normal distribution `N(origin, s I)` on arrays of any shape."""
 
     def log_density(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]

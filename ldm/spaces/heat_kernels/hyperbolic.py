@@ -17,13 +17,13 @@ __all__ = ["HyperbolicHeatKernel"]
 
 
 class HyperbolicHeatKernel(HeatKernel):
-    """The heat kernel of curvature -1 in dimension 2 or 3, exact at every time and distance.
+    """Heat kernel of curvature -1 in dimension 2 or 3, exact for all variances and distances.
 
-    In three dimensions `K_s(r) = (2 pi s)^(-3/2) (r / sinh r) exp(-s/2 - r^2 / 2s)`, in two
-    McKean's integral (1970, "An upper bound to the spectrum of the Laplacian"). Draws are exact.
+    In three dimensions `K_s(r) = (2 pi s)^(-3/2) (r / sinh r) exp(-s/2 - r^2 / 2s)`; in two it is
+    McKean's integral (1970, "An upper bound to the spectrum of the Laplacian"). Samples are exact.
 
     Args:
-        space: the hyperbolic space, whichever its coordinates.
+        space: the hyperbolic space, in any coordinates.
 
     Raises:
         ValueError: the dimension is neither 2 nor 3.
@@ -71,21 +71,24 @@ class HyperbolicHeatKernel(HeatKernel):
 
 
 def _quadrature(square: Tensor, s: Tensor, nodes: int = 64) -> tuple[Tensor, Tensor]:
-    """Log of what curvature adds to the plane's kernel, but `exp(-s/8)`; its slope in r, over r.
+    """Integrate the ratio of the hyperbolic plane's kernel to exp(-s/8) times the Euclidean one.
 
     McKean's `int_r^inf u exp(-u^2 / 2s) / sqrt(cosh u - cosh r) du` in `w = sqrt((u^2 - r^2) / s)`
     is `exp(-r^2 / 2s)` times `sqrt(s) int_0^inf exp(-w^2 / 2) / sqrt(sinhc a sinhc b) dw` with
-    `a, b = (u +- r) / 2`: even and analytic in w, so the trapezoidal rule has all digits, for any s
-    up to hundreds.
+    `a, b = (u +- r) / 2`. The integrand is even and analytic in w, so the trapezoidal rule is
+    accurate to rounding for s up to several hundred.
+
+    Returns:
+        The log of the ratio, and its derivative in r divided by r.
     """
     w = torch.arange(nodes, device=s.device, dtype=s.dtype) * (9 / nodes)
-    # It is even in r. Nearer to zero than this it is linear in the square, to rounding.
+    # The log ratio is even in r; below `least` it is linear in r^2, to rounding.
     least = square.clamp(min=torch.finfo(s.dtype).eps ** 0.5)
     r, s = least.sqrt().unsqueeze(-1), s.unsqueeze(-1)
     u = (least.unsqueeze(-1) + s * w.square()).sqrt()
     a, b = (u + r) / 2, s * w.square() / (2 * (u + r))
     terms = -0.5 * (w.square() + log_sinhc_of_root(a.square()) + log_sinhc_of_root(b.square()))
-    weight = torch.where(w > 0, 2.0, 1.0).to(w.dtype)  # twice the half line over sqrt(2 pi)
+    weight = torch.where(w > 0, 2.0, 1.0).to(w.dtype)  # integrate over the whole line by symmetry
     value = torch.logsumexp(terms + weight.log(), -1) + math.log(9 / nodes / math.sqrt(2 * math.pi))
     rates = [z.square() * slope_of_log_sinhc_over_root(z.square()) for z in (a, b)]
     slopes = -0.5 * (rates[0] - rates[1]) / (u * r)
@@ -94,10 +97,10 @@ def _quadrature(square: Tensor, s: Tensor, nodes: int = 64) -> tuple[Tensor, Ten
 
 
 def _drifted(s: Tensor, generator: Generators, dim: int = 3, drift: float = 1.0) -> Tensor:
-    """Normals of variance s around points at distance `drift * s` in uniform directions.
+    """Draw normal vectors of variance s about points at distance `drift * s` in random directions.
 
     In three dimensions with unit drift their lengths have density `r sinh(r) exp(-r^2 / 2s)` up to
-    a constant: they are the tangent vectors of Brownian motion.
+    a constant, which is that of Brownian motion: they are its displacements as tangent vectors.
     """
     direction, noise = normal((len(s), 2, dim), generator, s.device, s.dtype).unbind(1)
     s = s.unsqueeze(-1)
@@ -106,12 +109,13 @@ def _drifted(s: Tensor, generator: Generators, dim: int = 3, drift: float = 1.0)
 
 
 def _plane_tangents(s: Tensor, generator: Generators) -> Tensor:
-    """The tangent vectors of Brownian motion in the plane, by exact rejection.
+    """Draw displacements of Brownian motion in the plane as tangent vectors, by exact rejection.
 
-    Drifted normals with drift 1/2 have lengths of density `r I_0(r / 2) exp(-r^2 / 2s)` up to a
-    constant. Together with a half-normal w, the kernel's integrand exceeds theirs by
-    `sinhc r / (I_0(r / 2) sqrt(sinhc a sinhc b))`, which is at most `sqrt(sinhc r) / I_0(r / 2)`
-    and so less than `sqrt(pi / 2)`: four proposals of five are accepted, whatever s.
+    Proposals of `_drifted` with drift 1/2 have lengths of density `r I_0(r / 2) exp(-r^2 / 2s)` up
+    to a constant. Jointly with a half-normal w, the ratio of the kernel's integrand to the proposal
+    density is `sinhc r / (I_0(r / 2) sqrt(sinhc a sinhc b))`. It is at most
+    `sqrt(sinhc r) / I_0(r / 2)`, hence below `sqrt(pi / 2)`: four of five proposals are accepted,
+    for every s.
     """
     tangents = s.new_zeros(len(s), 2)
     pending = torch.arange(len(s), device=s.device)
@@ -130,7 +134,7 @@ def _plane_tangents(s: Tensor, generator: Generators) -> Tensor:
         log_ratio = (
             log_sinhc_of_root(r.square()) - halves / 2 - log_bessel - 0.5 * math.log(math.pi / 2)
         )
-        rejected = coin.log() >= log_ratio  # no NaN is, that of no variance or of NaN
+        rejected = coin.log() >= log_ratio  # false for NaN (s zero or NaN), so the loop ends
         tangents[pending[~rejected]] = proposal[~rejected]
         pending = pending[rejected]
     return tangents

@@ -1,4 +1,4 @@
-"""Brownian motion on projective space: the sphere's, with antipodes taken for one."""
+"""Brownian motion on real projective space: that on the sphere with antipodes identified."""
 
 import torch
 from jaxtyping import Float
@@ -11,10 +11,10 @@ __all__ = ["ProjectiveHeatKernel"]
 
 
 class ProjectiveHeatKernel(HeatKernel):
-    """The law of the line through a Brownian motion on the sphere, exact where the sphere's is.
+    """Sum of the sphere's heat kernel over the two antipodal representatives of a point.
 
     Args:
-        sphere: the heat kernel of the sphere that covers the space twice.
+        sphere: the heat kernel of the sphere, the double cover of the space.
     """
 
     def __init__(self, sphere: HeatKernel) -> None:

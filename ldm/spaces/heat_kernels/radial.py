@@ -1,15 +1,16 @@
-"""The heat kernel of S^d as one contour integral, for every d, variance and angle.
+"""The heat kernel of S^d as one contour integral, valid for every d, variance and angle.
 
-With a = (d - 1) / 2, Poisson's kernel sums the eigenseries of Gegenbauer polynomials against
-`exp(-(n + a)^2 s / 2)`, written as a Fourier integral. Shifting the contour, integrating by parts
-and putting `phi = sqrt(angle^2 - 2 s z)` gives, up to a factor of s and the angle,
+Let a = (d - 1) / 2. Write `exp(-(n + a)^2 s / 2)` as a Fourier integral; Poisson's kernel then sums
+the eigenfunction series of Gegenbauer polynomials. Shifting the contour, integrating by parts
+and substituting `phi = sqrt(angle^2 - 2 s z)` gives, up to a factor depending on s and the angle,
 
     K_s(angle) = integral of exp(z) D^-a dz,        D = cos(phi) - cos(angle),
 
 along any path around the negative real axis, from below to above. D is entire in z and vanishes on
-that axis only, so a parabola through the saddle point crosses no cut, nothing cancels on it, and
-the midpoint rule converges geometrically: small and large s, the antipode and high dimension need
-no cases of their own. The score is a ratio of two such integrals, for `dD / d angle = sin(angle)`.
+that axis only. So a parabola through the saddle point crosses no branch cut, there is no
+cancellation, and the midpoint rule converges geometrically. Small and large s, the antipode and
+high dimensions need no special cases. The score is a ratio of two such integrals, because
+`dD / d angle = sin(angle)`.
 """
 
 import math
@@ -20,12 +21,12 @@ from torch import Tensor
 
 __all__ = ["radial_kernel"]
 
-# Nodes on half of the parabola, and how many standard deviations of the integrand they reach; in
-# high dimensions, where it is close to normal, fewer do.
+# Number of nodes on half of the parabola, and their range in standard deviations of the integrand.
+# In high dimensions the integrand is close to normal, so fewer nodes suffice.
 RULES = {torch.float32: (10, 7.5), torch.float64: (24, 10.5)}
 HIGH_RULES = {torch.float32: (6, 5.5), torch.float64: (14, 9.0)}
 HIGH = 32
-CHUNK = 2**15  # nodes of all angles at once: what passes between operations stays in the caches
+CHUNK = 2**15  # nodes, over all angles, computed at once: intermediate results fit in the cache
 
 
 def radial_kernel(
@@ -35,22 +36,22 @@ def radial_kernel(
     dim: int,
     precision: torch.dtype = torch.float64,
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-    """Log of the heat kernel of the unit sphere S^dim, and its derivative over minus the sine.
+    """Compute the log heat kernel of S^dim, and its derivative divided by minus the sine.
 
-    Measured against the eigenseries at up to 300 digits, for dimensions 2 to 511: the log is off
-    by less than 3e-13 (1e-15 of its largest term, angle^2 / 2s, where that is more), the derivative
-    by less than 3e-13 of itself; by 3e-7 with the rule for float32.
+    Errors measured against the eigenfunction series with up to 300 digits, for dimensions 2 to
+    511: the log is accurate to 3e-13 (or 1e-15 of its largest term, angle^2 / 2s, if that is more),
+    the derivative to a relative 3e-13; both to 3e-7 with the rule for float32.
 
     Args:
-        angle: between the points, radians in [0, pi].
-        supplement: pi less the angle, which has its own digits near the antipode.
-        s: variance, 1e-12 or more; infinity is allowed. Below 1e-17 or so results may be NaN.
+        angle: angle between the points, radians in [0, pi].
+        supplement: pi minus the angle, given separately so that it is precise near the antipode.
+        s: variance, 1e-12 or more; infinity is allowed. Below about 1e-17 results may be NaN.
         dim: d, 2 or more.
-        precision: torch.float32 for a rule of fewer nodes; numbers are float64 in either case.
+        precision: torch.float32 for a rule with fewer nodes; all tensors are float64 either way.
 
     Returns:
-        `log K`, nats against the volume, and `-(d log K / d angle) / sin(angle)`, which is
-        positive and smooth, also at both poles. Float64.
+        `log K`, nats with respect to the volume, and `-(d log K / d angle) / sin(angle)`, which is
+        positive and smooth, including at both poles. Float64.
     """
     rule = (HIGH_RULES if dim >= HIGH else RULES)[precision]
     parts = zip(*(x.double().split(CHUNK // rule[0]) for x in (angle, supplement, s)), strict=True)
@@ -62,11 +63,11 @@ def _integrate(
     angle: Tensor, supplement: Tensor, s: Tensor, dim: int, nodes: int, reach: float
 ) -> tuple[Tensor, Tensor]:
     a = (dim - 1) / 2
-    # Beyond, the law is uniform to rounding, and exponents would overflow.
+    # For larger s the kernel is uniform to rounding, and exponents would overflow.
     s = s.clamp(max=2 * (38 + math.log(dim + 1)) / dim)
     with torch.no_grad():  # the integral does not depend on its path
-        y, deviation = _saddle(angle, s, a)
-        step = deviation * (reach / nodes)
+        y, width = _saddle(angle, s, a)
+        step = width * (reach / nodes)
     half = torch.arange(0.5, nodes, device=s.device, dtype=s.dtype).unsqueeze(1)
     eta = half * step
     # 2 s z = y (1 + i eta)^2, and phi = u - i c.
@@ -77,18 +78,18 @@ def _integrate(
     small = imaginary / (2 * large)
     inside = (square > 0).double()  # lerp by 0 and 1 is exact, and faster than where
     u, c = torch.lerp(small, large, inside), torch.lerp(large, small, inside)
-    # The real parts of angle - phi and of 2 pi - angle - phi, without subtracting near numbers.
+    # The real parts of angle - phi and of 2 pi - angle - phi, computed without cancellation.
     from_angle = _quotient(real, imaginary, angle + u, c)
     beyond = supplement * (math.pi + angle) + real
     from_image = supplement + _quotient(beyond, imaginary, math.pi + u, c)
     sharp = (angle < math.pi / 2).double()
-    from_image = torch.lerp(from_image, -(angle + u), sharp)  # a whole turn less
-    # 2 D = exp(i phi) (1 - exp(i (angle - phi))) (1 - exp(-i (angle + phi))): each factor has a
-    # positive real part, so that their product's argument does not jump.
+    from_image = torch.lerp(from_image, -(angle + u), sharp)  # the same modulo 2 pi
+    # 2 D = exp(i phi) (1 - exp(i (angle - phi))) (1 - exp(-i (angle + phi))): each factor in
+    # parentheses has a positive real part, so the argument of their product is continuous.
     shrink, rest = (-c).exp(), -torch.expm1(-c)
     turn, (re_1, im_1) = _factor(shrink, rest, from_angle)
     _, (re_2, im_2) = _factor(shrink, rest, from_image)
-    re, im = re_1 * re_2 - im_1 * im_2, re_1 * im_2 + im_1 * re_2  # of the product's conjugate
+    re, im = re_1 * re_2 - im_1 * im_2, re_1 * im_2 + im_1 * re_2  # conjugate of the product
     square = re.square() + im.square()
     modulus = c + 0.5 * square.log()
     argument = u - torch.atan2(im, re)
@@ -100,7 +101,7 @@ def _integrate(
     cos, sin = size * phase.cos(), size * phase.sin()
     w_re, w_im = cos - eta * sin, sin + eta * cos
     total = w_re.sum(0)
-    # 1 / (2 D) is exp(-i angle) q, whose first factor waits for the sum.
+    # 1 / (2 D) is exp(-i angle) q; the factor exp(-i angle) is applied after the sum.
     q_re = (turn[0] * re - turn[1] * im) / square
     q_im = (turn[0] * im + turn[1] * re) / square
     over_d = 2 * (
@@ -120,11 +121,13 @@ def _integrate(
 
 
 def _saddle(angle: Tensor, s: Tensor, a: float) -> tuple[Tensor, Tensor]:
-    """Where on the positive axis the parabola crosses, as 2 s z, and the integrand's width there.
+    """Find the parabola's crossing of the positive axis, as 2 s z, and the integrand's width there.
 
-    The saddle of `exp(z) D^-b`, which solves `1 / (log D)' = 2 b s`, primes being derivatives by
-    2 s z. Between those of both integrals b is a + 1/2; farther to the right, where the axis is
-    near, the rule converges faster. The left side is concave: Newton's method cannot overshoot.
+    It is the saddle point of `exp(z) D^-b`, which solves `1 / (log D)' = 2 b s`, primes being
+    derivatives with respect to 2 s z. The saddle points of the two integrals have b = a and
+    b = a + 1; b = a + 1/2 lies between. We move it further to the right, away from the negative
+    axis, where the rule converges faster. The left side is concave, so Newton's method cannot
+    overshoot.
     """
     b = a + 0.5 + 1 / (1 + s)
     t = b * s
@@ -136,7 +139,7 @@ def _saddle(angle: Tensor, s: Tensor, a: float) -> tuple[Tensor, Tensor]:
         cos = torch.where(square < 0, (exp + 1 / exp) / 2, root.cos())
         sinc = torch.where(square < 0, (exp - 1 / exp) / 2, root.sin()) / root
         curve = torch.where(square.abs() < 1e-3, 1 / 6, (sinc - cos) / (2 * square))
-        # Twice cos(root) - cos(angle): as a product before the antipode, where both come to -1.
+        # 2 (cos(root) - cos(angle)), as a product if square >= 0: near the antipode both are -1.
         reach = angle + root
         product = 4 * (reach / 2).sin() * (y / (2 * reach)).sin()
         left = torch.where(square < 0, 2 * (cos - angle.cos()), product) / sinc
@@ -146,14 +149,14 @@ def _saddle(angle: Tensor, s: Tensor, a: float) -> tuple[Tensor, Tensor]:
 
 
 def _quotient(real: Tensor, imaginary: Tensor, u: Tensor, c: Tensor) -> Tensor:
-    """The real part of `(real + i imaginary) / (u - i c)`."""
+    """Compute the real part of `(real + i imaginary) / (u - i c)`."""
     return (real * u - imaginary * c) / (u.square() + c.square())
 
 
 def _factor(
     shrink: Tensor, rest: Tensor, angle: Tensor
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """`shrink exp(i angle)`, and the conjugate of 1 less that, where `rest = 1 - shrink`."""
+    """Compute `e = shrink exp(i angle)` and the conjugate of `1 - e`, given `rest = 1 - shrink`."""
     sin, cos = (angle / 2).sin(), (angle / 2).cos()
     twice = 2 * shrink * sin
     missing, imaginary = twice * sin, twice * cos

@@ -1,11 +1,13 @@
-"""The monotone map from lengths of normal tangent vectors to angles of Brownian motion on S^d.
+"""Monotone map from the length of a normal vector to the angle of Brownian motion on S^d.
 
-A standard normal vector of R^d has a length r of the chi law; Brownian motion of variance s is at
-an angle whose law is the heat kernel times the volume of the spheres around its origin. The map
-T_s that equates both distribution functions turns one into the other, with no draw rejected.
+The length r of a standard normal vector in R^d has the chi distribution. The angle of Brownian
+motion of variance s has density proportional to the heat kernel times the volume of the sphere at
+that angle. The map T_s that equates the two cumulative distribution functions turns one into the
+other, so sampling needs no rejection.
 
-With `q = exp(-d s / 4)`, the root of the mean cosine, `T / (r sqrt(1 - q))` is smooth on all of
-[0, 1], both limits included. It is kept as a polynomial of q and r, made at Chebyshev points.
+With `q = exp(-d s / 4)`, the square root of the mean cosine, `T / (r sqrt(1 - q))` is a smooth
+function of q on all of [0, 1]. It is stored as a polynomial in q and r, interpolated at Chebyshev
+points.
 """
 
 import math
@@ -20,15 +22,15 @@ from ldm.spaces.heat_kernels.radial import radial_kernel
 
 __all__ = ["stretch"]
 
-DEGREE = 40  # coefficients for each of q and r
-MARGIN = 5.0  # standard deviations of lengths told apart; 3e-7 of the chi law lies beyond either
-CELLS, POINTS, NEWTON = 250, 4, 10  # of the quadrature in the angle, and of its inversion
+DEGREE = 40  # number of coefficients in each of q and r
+MARGIN = 5.0  # range of lengths in standard deviations; each tail beyond has probability 3e-7
+CELLS, POINTS, NEWTON = 250, 4, 10  # quadrature cells, points per cell, Newton steps of inversion
 
 
 def stretch(r: Float[Tensor, " n"], s: Float[Tensor, " n"], dim: int) -> Float[Tensor, " n"]:
-    """`T_s(r) / r`: what makes a normal tangent vector of length r a Brownian displacement.
+    """Compute `T_s(r) / r`, the factor from a normal tangent vector to a Brownian displacement.
 
-    The distribution function of the angle it leads to is off by less than 2e-7.
+    The error of the resulting angle's cumulative distribution function is below 2e-7.
 
     Args:
         r: lengths of standard normal vectors in dim dimensions.
@@ -37,7 +39,7 @@ def stretch(r: Float[Tensor, " n"], s: Float[Tensor, " n"], dim: int) -> Float[T
             second.
 
     Returns:
-        Float64; close to `sqrt(s)` while that is small, and at most `pi / r`.
+        Float64; close to `sqrt(s)` for small s, and at most `pi / r`.
     """
     coefficients = _coefficients(dim).to(r.device)
     lowest, highest = _lengths(dim)
@@ -49,21 +51,21 @@ def stretch(r: Float[Tensor, " n"], s: Float[Tensor, " n"], dim: int) -> Float[T
 
 
 def _lengths(dim: int) -> tuple[float, float]:
-    """The range of lengths told apart, by the cube root of Wilson and Hilferty (1931)."""
+    """Compute the range of lengths by Wilson and Hilferty's cube-root approximation (1931)."""
     mean, deviation = 1 - 2 / (9 * dim), math.sqrt(2 / (9 * dim))
     ends = [max(0.0, mean + z * deviation) for z in (-MARGIN, MARGIN)]
     return math.sqrt(dim * ends[0] ** 3), math.sqrt(dim * ends[1] ** 3)
 
 
 def _chebyshev(x: Float[Tensor, " n"]) -> Float[Tensor, "n degree"]:
-    """Chebyshev polynomials at x, or at the end of [-1, 1] that is nearest."""
+    """Evaluate Chebyshev polynomials at x, clamped to [-1, 1]."""
     degrees = torch.arange(DEGREE, device=x.device, dtype=x.dtype)
     return (x.clamp(-1, 1).acos().unsqueeze(1) * degrees).cos()
 
 
 @lru_cache
 def _coefficients(dim: int) -> Float[Tensor, "degree degree"]:
-    # Kept for all callers, whatever mode and default device the first one is in.
+    # Cached for all callers, so independent of the first caller's grad mode and default device.
     with torch.inference_mode(False), torch.no_grad(), torch.device("cpu"):
         x = ((torch.arange(DEGREE).double() + 0.5) * (math.pi / DEGREE)).cos()
         lowest, highest = _lengths(dim)
@@ -74,13 +76,13 @@ def _coefficients(dim: int) -> Float[Tensor, "degree degree"]:
 
 
 def _angles(r: Float[Tensor, " m"], s: Float[Tensor, " k"], dim: int) -> Float[Tensor, "k m"]:
-    """`T_s(r)` for each s and r: cells of the angle are summed up, then one is cut."""
-    # On spheres Brownian motion gets less far than in flat space: T is below sqrt(s) r. The tail
-    # beyond the longest length counts too.
+    """Compute `T_s(r)` for each s and r: find the cell of the angle, then solve within it."""
+    # Brownian motion moves less far on spheres than in flat space: T is below sqrt(s) r. The range
+    # is a little longer, to include the tail beyond the longest length.
     width = (s.sqrt() * (r.max() + 2)).clamp(max=math.pi).unsqueeze(1) / CELLS
     edges = torch.arange(CELLS, dtype=s.dtype) * width
     masses = _mass(edges, width.expand_as(edges), s, dim)
-    # Each tail is summed from its own end, to keep its digits.
+    # Sum each tail from its own end, which keeps its relative precision.
     before = masses.cumsum(1) - masses
     after = masses.flip(1).cumsum(1).flip(1)
     lower = torch.special.gammainc(torch.tensor(dim / 2).double(), r.square() / 2)
@@ -91,7 +93,7 @@ def _angles(r: Float[Tensor, " m"], s: Float[Tensor, " k"], dim: int) -> Float[T
     cell = torch.where(low, from_below, from_above).clamp(min=0)
     left = edges.gather(1, cell)
     angle = left + low * width
-    # Newton's method for logs against logs: tails are close to powers.
+    # Newton's method for log probability as a function of log angle: tails are nearly power laws.
     target, sign = torch.where(low, lower, upper), torch.where(low, 1.0, -1.0)
     outside = torch.where(low, before.gather(1, cell), after.gather(1, cell))
     for _ in range(NEWTON):
@@ -103,7 +105,7 @@ def _angles(r: Float[Tensor, " m"], s: Float[Tensor, " k"], dim: int) -> Float[T
 
 
 def _mass(left: Tensor, length: Tensor, s: Tensor, dim: int) -> Tensor:
-    """Probabilities of the angles from `left` on, by Gauss-Legendre quadrature."""
+    """Integrate the density over [left, left + length] by Gauss-Legendre quadrature."""
     nodes, weights = leggauss(POINTS)
     return sum(
         (w / 2) * length * _density(left + length * ((1 + x) / 2), s, dim)
@@ -112,7 +114,7 @@ def _mass(left: Tensor, length: Tensor, s: Tensor, dim: int) -> Tensor:
 
 
 def _density(angle: Float[Tensor, "k m"], s: Float[Tensor, " k"], dim: int) -> Tensor:
-    """Of the angle, for each s."""
+    """Compute the density of the angle for each s."""
     log_kernel, _ = radial_kernel(
         angle.flatten(), math.pi - angle.flatten(), s.repeat_interleave(angle.shape[1]), dim
     )

@@ -1,8 +1,8 @@
-"""Brownian motion on rotations: that of unit quaternions at half the angle, up to sign.
+"""Brownian motion on SO(3), computed with unit quaternions.
 
-SO(3) is the projective space of S^3 with lengths doubled, so variance s there is s/4 among
-quaternions, and volumes are eight times as large. As functions of the angle the densities are those
-of Nikolayev and Savyolova 1997, "Normal distribution on the rotation group SO(3)".
+SO(3) is the projective space of S^3 with lengths doubled: variance s on SO(3) is s/4 for
+quaternions, and volumes on SO(3) are eight times larger. As functions of the angle the densities
+are those of Nikolayev and Savyolova 1997, "Normal distribution on the rotation group SO(3)".
 """
 
 import math
@@ -20,7 +20,7 @@ __all__ = ["RotationHeatKernel"]
 
 
 class RotationHeatKernel(HeatKernel):
-    """Exact on SO(3) for variances of 1e-12 and more; the metric is that of rotation vectors.
+    """Heat kernel of SO(3) in the rotation-vector metric, exact for variances of 1e-12 and more.
 
     Args:
         sphere: the heat kernel of S^3.
@@ -40,7 +40,7 @@ class RotationHeatKernel(HeatKernel):
     ) -> Float[Tensor, "n 3 3"]:
         q, one = _relative(x, origin)
         g = self.quaternions.score(q, one, s / 4)
-        # A turn by hat(v) moves q by q v / 2: the gradient in v is half of g's imaginary part at 1.
+        # Rotating by exp(hat(v)) moves q by q v / 2, so the gradient in v is half Im(conj(q) g).
         w, u = q[:, :1], q[:, 1:]
         v = (w * g[:, 1:] - g[:, :1] * u - torch.linalg.cross(u, g[:, 1:])) / 2
         return torch.linalg.cross(x, v.unsqueeze(-2).expand_as(x))
@@ -53,8 +53,8 @@ class RotationHeatKernel(HeatKernel):
 
 
 def _relative(x: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
-    """The quaternion from origin to x with the digits of their difference, and that of no turn."""
-    # In double precision, which autocast leaves alone.
+    """Compute the quaternion from origin to x, as precise as x - origin, and the identity's."""
+    # Autocast does not round double precision.
     difference = (origin.double().mT @ (x - origin).double()).to(x.dtype)
     eye = torch.eye(3, dtype=x.dtype, device=x.device)
     q = quaternion(eye + difference)

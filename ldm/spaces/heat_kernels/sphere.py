@@ -1,4 +1,4 @@
-"""Brownian motion on the spheres S^d, d of 2 or more."""
+"""Brownian motion on the spheres S^d, d >= 2."""
 
 import math
 
@@ -17,11 +17,11 @@ __all__ = ["SphereHeatKernel"]
 
 
 class SphereHeatKernel(HeatKernel):
-    """The law of Brownian motion on a sphere, exact to rounding for variances of 1e-12 and more.
+    """Heat kernel of a sphere, exact to rounding for variances of 1e-12 and more.
 
-    Densities and scores have the error of `radial_kernel`, and what rounding the points brings;
-    draws that of `stretch`. Costs do not depend on the variance, and on the dimension only by the
-    coordinates.
+    Densities and scores have the error of `radial_kernel` plus that of rounding the points;
+    samples have the error of `stretch`. The cost does not depend on the variance, and on the
+    dimension only through the number of coordinates.
 
     Args:
         space: the sphere, of dimension 2 or more.
@@ -40,7 +40,7 @@ class SphereHeatKernel(HeatKernel):
     ) -> Float[Tensor, "n ..."]:
         chord = _chord(x, origin)
         slope = self._radial(chord, s, x.dtype)[1].unsqueeze(1)
-        # The gradient of the cosine is the tangent part of the origin, thus of either chord.
+        # The gradient of the cosine is the tangent part of the origin, which is that of the chord.
         vector, opposite = chord
         outward = vector_norm(vector, dim=1, keepdim=True).square() / 2
         outward = torch.where(opposite.unsqueeze(1), outward, -outward)
@@ -49,7 +49,7 @@ class SphereHeatKernel(HeatKernel):
     def sample(
         self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
     ) -> Float[Tensor, "n ..."]:
-        """A normal tangent vector, stretched so that its length has the law of the angle."""
+        """Draw a normal tangent vector, rescale it to the distribution of the angle, apply exp."""
         v = self.space.random_tangent(origin, generator)
         scale = stretch(vector_norm(v, dim=1), s, self.space.dim)
         return self.space.exp(origin, scale.to(v.dtype).unsqueeze(1) * v)
@@ -69,7 +69,7 @@ class SphereHeatKernel(HeatKernel):
 def _chord(
     x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."]
 ) -> tuple[Float[Tensor, "n ..."], Bool[Tensor, " n"]]:
-    """To the origin from x or from its antipode, which is nearer: it keeps its digits."""
-    opposite = (x * origin).sum(1) < 0  # no vecdot, which autocast would round
+    """Compute the vector to the origin from x or -x, whichever is nearer, to avoid cancellation."""
+    opposite = (x * origin).sum(1) < 0  # not vecdot, which autocast would round
     side = torch.where(opposite, 1.0, -1.0).to(x.dtype).unsqueeze(1)
     return torch.addcmul(origin, side, x), opposite

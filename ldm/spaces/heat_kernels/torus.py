@@ -1,4 +1,4 @@
-"""Brownian motion on the torus: an independent wrapped normal for each angle."""
+"""Brownian motion on the flat torus: independent wrapped normals, one for each angle."""
 
 import math
 
@@ -30,6 +30,6 @@ class TorusHeatKernel(HeatKernel):
         self, origin: Float[Tensor, "n dim"], s: Float[Tensor, " n"], generator: Generators = None
     ) -> Float[Tensor, "n dim"]:
         noise = normal(origin.shape, generator, origin.device, origin.dtype)
-        deviation = s.to(origin.dtype).clamp(max=UNIFORM).sqrt()
-        angle = torch.remainder(origin + deviation.unsqueeze(1) * noise, 2 * math.pi)
+        std = s.to(origin.dtype).clamp(max=UNIFORM).sqrt()
+        angle = torch.remainder(origin + std.unsqueeze(1) * noise, 2 * math.pi)
         return torch.where(angle >= 2 * math.pi, 0.0, angle)

@@ -1,9 +1,10 @@
 """Brownian motion on SU(2) and SU(3).
 
-The density is a function of the eigen-angles of `origin^H x`, with two exact forms. One sums normal
-laws over all angles that stand for the same matrix (Menotti and Onofri 1981, "The action of SU(N)
-lattice gauge theory in terms of the heat kernel on the group manifold"). The other sums characters.
-s = 2 needs few terms of either. Drouffe's and Zuber's review, Physics Reports 102 (1983), has both.
+The density is a function of the eigen-angles of `origin^H x`, given by two exact series. One sums
+normal densities over all angles of the same matrix (Menotti and Onofri 1981, "The action of SU(N)
+lattice gauge theory in terms of the heat kernel on the group manifold") and converges fast for
+small s; the other sums characters and converges fast for large s. At s = 2, where we switch, both
+need few terms. Both are in the review of Drouffe and Zuber, Physics Reports 102 (1983).
 """
 
 import itertools
@@ -22,20 +23,20 @@ from ldm.spaces.numerics.eigenangles import Once, eigenangles, once
 
 __all__ = ["UnitaryHeatKernel"]
 
-JOIN = 2.0  # where sums over shifts give way to sums over characters
-ROWS = 10  # of characters: the first one left out is below 1e-17 of the sum
-HAAR = 1.5  # where uniform proposals are accepted as often as steps are, at 22 % on SU(3)
-UNIFORM = 1e4  # from here on all characters but the first have weights that underflow
-NODES = 8
-RADIUS = 0.2
-NEAR = 1e-5  # of eigenvalues: nearer, quotients of differences have fewer digits than their limits
+JOIN = 2.0  # below this variance sum over shifts of angles, above it over characters
+ROWS = 10  # representations have p + q < ROWS; the first neglected term is below 1e-17 of the sum
+HAAR = 1.5  # variance at which uniform and normal proposals are equally good (22 % kept on SU(3))
+UNIFORM = 1e4  # above this variance the weights of all nontrivial characters underflow
+NODES = 8  # of the mean over a circle in `_shifts`
+RADIUS = 0.2  # of that circle, divided by s
+NEAR = 1e-5  # distance of eigenvalues below which divided differences are replaced by their limits
 
 
 class UnitaryHeatKernel(HeatKernel):
-    """Exact on SU(2) and SU(3) for s of 1e-12 and more, infinity included, in the Frobenius metric.
+    """Heat kernel of SU(2) and SU(3) in the Frobenius metric, exact for s from 1e-12 to infinity.
 
-    Works in double precision, and returns that of the points. Densities and scores can be
-    differentiated once; a second time is refused.
+    Computes in double precision and returns the precision of the points. Densities and scores can
+    be differentiated once; second derivatives raise an error.
     """
 
     def __init__(self, group: MatrixGroup) -> None:
@@ -54,7 +55,7 @@ class UnitaryHeatKernel(HeatKernel):
         angles, vectors = eigenangles(difference)
         slope = self._slopes(angles, s)
         a = (vectors * (1j * slope).unsqueeze(-2)) @ vectors.mH
-        # The eigenvectors count as constant: nothing, but with the derivative that their turns add.
+        # Eigenvectors are constants to autograd: add zero with their share of the derivative.
         turn = Once(lambda d, *_: torch.zeros_like(d), self._turn, self._turn_adjoint)
         a = a + once(turn, difference, vectors, angles.detach(), s)
         return self.group.tangent(x, self.group.coordinates(self.group.matrix(x) @ a, x.dtype))
@@ -62,7 +63,7 @@ class UnitaryHeatKernel(HeatKernel):
     def sample(
         self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
     ) -> Float[Tensor, "n ..."]:
-        """By rejection: exact, and each sample's draws depend on its own generator only.
+        """Draw by exact rejection; each sample's numbers come from its own generator only.
 
         Raises:
             ValueError: some `s` is not positive.
@@ -83,12 +84,12 @@ class UnitaryHeatKernel(HeatKernel):
         return self.group.coordinates(start @ moves, origin.dtype)
 
     def _steps(self, s: Tensor, generator: Generators) -> tuple[Tensor, Tensor]:
-        """Normal steps short of the cut locus, and the log chances of keeping them.
+        """Propose normal steps within the cut locus, with their log acceptance probabilities.
 
-        The kernel is exp(|rho|^2 s / 2) times the density of such a step, times what `_shifts`
-        sums, times the Jacobian of exp. All but the first factor are at most one: by reflection
-        the sum is the chance to have stayed on this side of the cut locus, over the square root of
-        the Jacobian.
+        With respect to steps in the algebra, the kernel's density is `exp(|rho|^2 s / 2)` times the
+        normal density, times the sum in `_shifts`, times the Jacobian of exp. The product of the
+        last two is at most one: by the reflection principle, the sum times the square root of the
+        Jacobian is the probability of not having crossed the cut locus.
         """
         c = normal((len(s), self.group.dim), generator, s.device, s.dtype)
         a = self.group.algebra(s.sqrt().unsqueeze(1) * c)
@@ -99,9 +100,9 @@ class UnitaryHeatKernel(HeatKernel):
         return torch.linalg.matrix_exp(a), log_chance.where(half.amax(1) < math.pi, -math.inf)
 
     def _uniform(self, s: Tensor, generator: Generators) -> tuple[Tensor, Tensor]:
-        """Uniform points, and the log chances of keeping them: the kernel is largest at its origin.
+        """Propose uniform points, with their log acceptance probabilities K(x) / K(origin).
 
-        That it is, being positive definite.
+        The kernel is largest at its origin because it is positive definite.
         """
         u = self.group.matrix(self.group.random(len(s), generator, s.device, s.dtype))
         angles, _ = eigenangles(u - torch.eye(self.group.size).to(u))
@@ -117,7 +118,7 @@ class UnitaryHeatKernel(HeatKernel):
         return torch.where(s < JOIN, near, far)
 
     def _slopes(self, angles: Tensor, s: Tensor) -> Tensor:
-        """The derivatives of `_log_kernel` in each angle, but for their mean."""
+        """Compute derivatives of `_log_kernel` in each angle, up to a constant shared by all."""
         near = _shifts(angles, s.clamp(max=JOIN))[1]()
         far = _characters(angles, s.clamp(min=JOIN))[1]
         return torch.where(s.unsqueeze(1) < JOIN, near, far)
@@ -129,10 +130,10 @@ class UnitaryHeatKernel(HeatKernel):
         return vectors @ (self._chords(*at).conj() * (vectors.mH @ gradient @ vectors)) @ vectors.mH
 
     def _chords(self, angles: Tensor, s: Tensor) -> Tensor:
-        """Of the slopes, quotients `i (f_j - f_k) / (exp(i a_j) - exp(i a_k))`; no diagonal.
+        """Compute `i (f_j - f_k) / (exp(i a_j) - exp(i a_k))` for slopes f, with zero diagonal.
 
-        Where two eigenvalues meet, also after turns, so do their slopes, and derivatives of the
-        slopes give the quotient.
+        Where two eigenvalues coincide, also if the angles differ by 2 pi, their slopes are equal
+        and the quotient is the limit, computed from derivatives of the slopes.
         """
         size = angles.shape[-1]
         slope, jacobian = self._slopes(angles, s), []
@@ -141,7 +142,7 @@ class UnitaryHeatKernel(HeatKernel):
             jacobian.append(along)
         jacobian = torch.stack(jacobian, -1)
         own = jacobian.diagonal(dim1=-2, dim2=-1)
-        # Between a pair and the same pair exchanged, by the trapezoidal rule.
+        # Average of the derivative over a pair of angles and the exchanged pair (trapezoidal rule).
         limit = (own.unsqueeze(-1) + own.unsqueeze(-2) - jacobian - jacobian.mT) / 2
         gap = angles.unsqueeze(-1) - angles.unsqueeze(-2)
         sine = 2 * (gap / 2).sin()
@@ -163,29 +164,31 @@ def _differences(angles: Tensor) -> Tensor:
 def _shifts(
     angles: Float[Tensor, "n size"], s: Float[Tensor, " n"]
 ) -> tuple[Float[Tensor, " n"], Callable[[], Float[Tensor, "n size"]]]:
-    """Log of the sum of `prod f(y_i - y_j) exp(-(|y|^2 - |angles|^2) / 2s)` over y.
+    """Compute the log of the sum over y of `prod f(y_i - y_j) exp(-(|y|^2 - |angles|^2) / 2s)`.
 
-    y is `angles` with turns added whose sum is zero, f(r) is (r/2) / sin(r/2) over pairs. Also a
-    function for the slopes of this sum times `exp(-|angles|^2 / 2s)`.
+    y runs over `angles` plus multiples of 2 pi with sum zero; f(r) = (r/2) / sin(r/2), and the
+    product is over pairs i < j. Also returns a function that computes the derivatives, in the
+    angles, of the log of this sum times `exp(-|angles|^2 / 2s)`.
 
-    Single terms are infinite where angles meet, modulo 2 pi, but the sum is an entire function. So
-    it is the mean of its values on a circle around the angles in a complex direction that leaves
-    all those places aside.
+    Single terms are infinite where angles coincide modulo 2 pi, but the sum is an entire function.
+    So it equals the mean of its values on a circle around the angles, in a complex direction along
+    which no angles coincide.
     """
     size, variance = angles.shape[-1], s[:, None, None]
     turns = 2 * math.pi * _turns(size).to(angles)
     direction = 1 - 2 * torch.arange(size).to(angles) / (size - 1)
-    # Half of the circle: the values on the other are the conjugates. Half a node off the real line.
+    # Half of the circle suffices, as values on the other half are conjugate. Nodes are offset by
+    # half a step to avoid the real line.
     arc = math.pi / NODES * (torch.arange(NODES).to(angles) + 0.5)
     c = RADIUS * variance * torch.polar(torch.ones_like(arc), arc)[:, None]
-    y = angles.unsqueeze(1) + turns  # (n, terms, size); c (n, nodes, 1) times direction to add
+    y = angles.unsqueeze(1) + turns  # (n, terms, size); nodes are y + c direction, c (n, nodes, 1)
     fall = (turns * (turns + 2 * angles.unsqueeze(1))).sum(-1).unsqueeze(1)
     exponent = fall + c * (2 * (y * direction).sum(-1).unsqueeze(1) + c * direction.square().sum())
     apart = [
         r.unsqueeze(1) + c * move
         for r, move in zip(_differences(y).unbind(-1), _differences(direction), strict=True)
     ]
-    half = [r[..., :1] / 2 for r in apart]  # the first term has no turns; others change no sine
+    half = [r[..., :1] / 2 for r in apart]  # turns leave the product of sines, and tan, unchanged
     weight = (-exponent / (2 * variance)).exp() * math.prod(apart)
     weight = weight / math.prod(2 * r.sin() for r in half)
     total = weight.real.sum(2).mean(1)
@@ -203,20 +206,20 @@ def _shifts(
 
 
 def _turns(size: int) -> Tensor:
-    """Whole numbers with sum zero, and squares with a sum of up to 8: enough for s up to 2."""
+    """List integer vectors with sum zero and squared norm at most 8, which suffice for s <= 2."""
     every = itertools.product(range(-2, 3), repeat=size)
     fit = [m for m in every if sum(m) == 0 and sum(k * k for k in m) <= 8]
-    return torch.tensor(sorted(fit, key=lambda m: sum(k * k for k in m)))  # none first
+    return torch.tensor(sorted(fit, key=lambda m: sum(k * k for k in m)))  # the zero vector first
 
 
 def _characters(angles: Float[Tensor, "n size"], s: Float[Tensor, " n"]) -> tuple[Tensor, Tensor]:
-    """The density times the volume, and the slopes of its log."""
+    """Sum over characters: the density times the volume, and the derivatives of its log."""
     x = torch.polar(torch.ones_like(angles), angles)
     trace = x.sum(-1)
     signed = [trace, -trace.conj(), torch.ones_like(trace)]  # elementary symmetric functions
     if angles.shape[-1] == 2:
         signed = [trace, -torch.ones_like(trace)]
-    # The characters of symmetric powers, and their derivatives in log x.
+    # Characters of symmetric powers, and their derivatives with respect to log x.
     h, g = [torch.ones_like(trace)], [torch.zeros_like(x)]
     for k in range(1, ROWS):
         h.append(sum(e * h[k - 1 - i] for i, e in enumerate(signed[:k])))
@@ -237,7 +240,7 @@ def _characters(angles: Float[Tensor, "n size"], s: Float[Tensor, " n"]) -> tupl
 
 
 def _representations(size: int) -> list[tuple[int, int, int, float]]:
-    """Highest weights (p, q), dimensions, and eigenvalues of minus the Laplacian."""
+    """List highest weights (p, q), dimensions and eigenvalues of minus the Laplacian."""
     if size == 2:
         return [(p, 0, p + 1, p * (p + 2) / 2) for p in range(ROWS)]
     return [

@@ -1,4 +1,4 @@
-"""Laws on spaces: what a process may start from."""
+"""Probability distributions on spaces, which a process may start from."""
 
 from typing import Protocol
 
@@ -12,7 +12,7 @@ __all__ = ["Law"]
 
 
 class Law(Protocol):
-    """What can be drawn from, and has a density. Every `Space` is one: its reference measure."""
+    """A distribution with samples and a density; every `Space` is one, its reference measure."""
 
     def random(
         self,
@@ -24,4 +24,4 @@ class Law(Protocol):
         """Draw `n` points; one generator for all, or one for each."""
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Nats, against the Riemannian volume."""
+        """Log density in nats, against the Riemannian volume."""

@@ -1,4 +1,4 @@
-"""Mixtures of wrapped normals: a law to start from where one mode is not enough."""
+"""Mixtures of wrapped normals: a base distribution where one mode is not enough."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ __all__ = ["WrappedMixture"]
 
 
 class WrappedMixture:
-    """Wrapped normals of one deviation round several points, which weigh alike.
+    """Wrapped normals of one standard deviation round several points, of equal weights.
 
     Args:
         space: one that knows the Jacobian of its exp.
@@ -38,7 +38,7 @@ class WrappedMixture:
         with torch.device("cpu"):  # no checkpoint fills these in where a model is built on meta
             self.means = torch.tensor([list(mean) for mean in means], dtype=torch.float64)
             for mean in self.means:
-                WrappedNormal(space, mean, std)  # which refuses what is none
+                WrappedNormal(space, mean, std)  # refuses what is no point
         self.space, self.std = space, std
 
     def random(
@@ -55,7 +55,7 @@ class WrappedMixture:
         return self.space.exp(means, self.space.frame(means, c))
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Nats, against the Riemannian volume."""
+        """Log density in nats, against the Riemannian volume."""
         means = self.means.to(x)
         each = [WrappedNormal(self.space, mean, self.std).log_density(x) for mean in means]
         return torch.stack(each).logsumexp(0) - math.log(len(means))

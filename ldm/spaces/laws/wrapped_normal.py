@@ -1,4 +1,4 @@
-"""Normal laws of tangent vectors, wrapped around a space by exp."""
+"""Normal distributions of tangent vectors, wrapped around a space by exp."""
 
 import math
 
@@ -13,7 +13,7 @@ __all__ = ["WrappedNormal"]
 
 
 class WrappedNormal:
-    """The law of `exp_mean(v)`, v normal with independent coordinates in the frame at the mean.
+    """The distribution of `exp_mean(v)`, v normal, its coordinates in the mean's frame independent.
 
     Its density is that of v over the Jacobian of exp (Nagano et al. 2019, "A wrapped normal
     distribution on hyperbolic space"). On spaces that close up on themselves several v lead to one
@@ -26,8 +26,8 @@ class WrappedNormal:
         std: standard deviation in every direction, or one along each axis of `space.frame(mean)`.
 
     Raises:
-        ValueError: the mean is no point of the space, a deviation is not positive, or there are not
-            as many as directions; on `log_density`, the Jacobian is not known.
+        ValueError: the mean is no point of the space, a standard deviation is not positive, or
+            there are not as many as directions; on `log_density`, the Jacobian is not known.
 
     Example:
         >>> from ldm.spaces import Hyperboloid
@@ -45,7 +45,8 @@ class WrappedNormal:
         std = torch.as_tensor(std, dtype=mean.dtype, device=mean.device)
         if std.shape not in ((), (space.dim,)) or not (std > 0).all():
             raise ValueError(
-                f"a wrapped normal on {space} needs one positive deviation or {space.dim}, "
+                f"a wrapped normal on {space} needs one positive standard deviation or "
+                f"{space.dim}, "
                 f"got {std.tolist()}"
             )
         self.space, self.mean = space, mean
@@ -60,7 +61,7 @@ class WrappedNormal:
         return self.space.exp(means, self.space.frame(means, c))
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Nats, against the Riemannian volume."""
+        """Log density in nats, against the Riemannian volume."""
         means = self._means(len(x))
         v = self.space.log(means, x)
         z = self._coordinates(v) / self.std
@@ -69,7 +70,7 @@ class WrappedNormal:
         return log_normal - self.space.log_exp_jacobian(means, v)
 
     def _coordinates(self, v: Float[Tensor, "n ..."]) -> Float[Tensor, "n dim"]:
-        """Of tangent vectors at the mean, in its frame."""
+        """Coordinates of tangent vectors at the mean, in its frame."""
         n, dim = len(v), self.space.dim
         axes = self._axes.repeat(n, *[1] * len(self.space.shape))
         return self.space.inner(self._means(n * dim), axes, v.repeat_interleave(dim, 0)).view(

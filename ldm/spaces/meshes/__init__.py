@@ -1,1 +1,1 @@
-"""Triangle meshes, and distances by their eigenfunctions."""
+"""Triangle meshes and their spectral distances."""

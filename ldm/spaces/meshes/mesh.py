@@ -1,4 +1,4 @@
-"""Triangle meshes as spaces: surfaces of any shape, whose geodesics have no formula."""
+"""Triangle meshes as spaces: surfaces whose geodesics have no closed form."""
 
 import math
 from functools import cached_property
@@ -17,19 +17,19 @@ __all__ = ["Mesh"]
 
 
 class Mesh(Surface, Space):
-    """The surface of a triangle mesh in R^3; its reference measure is uniform by area.
+    """The surface of a triangle mesh in R^3, with the uniform distribution by area as reference.
 
-    A point is its position in R^3; tangent vectors lie in the plane of the face. What geodesics
-    would give is replaced: `exp` projects on the surface, as published models do; `distance` is the
-    biharmonic one, a metric in units of length; `log` is refused, and the direction of a
-    `SpectralDistance` stands in. The heat kernel is refused as well: a series of eigenfunctions
-    fails for the small variances that noising starts from.
+    A point is its position in R^3; tangent vectors lie in the plane of the face. Operations that
+    need geodesics are replaced: `exp` projects onto the surface, as published models do; `distance`
+    is the biharmonic distance, a metric in units of length; `log` raises an error, use the
+    direction of a `SpectralDistance` instead. There is no heat kernel: a truncated series of
+    eigenfunctions fails for the small variances at the start of noising.
 
     Args:
-        path: of an obj, off, ply or stl file; looked for under LDM_DATA and `datasets/` too.
-        scale: what to multiply its coordinates with.
-        eigenfunctions: how many of the Laplacian's spectral distances use.
-        boundary: whether the surface may end somewhere, like a floor plan.
+        path: an obj, off, ply or stl file; also searched for under LDM_DATA and `datasets/`.
+        scale: factor for the coordinates.
+        eigenfunctions: number of Laplacian eigenfunctions in spectral distances.
+        boundary: allow a surface with boundary, such as a floor plan.
 
     Raises:
         ValueError: the file is missing or unreadable; it has NaN vertices, degenerate or flipped
@@ -61,29 +61,30 @@ class Mesh(Surface, Space):
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n 3"]:
-        # In float64 and on the CPU, where the tables are: one seed, one point, in every dtype.
+        # On the CPU in float64, so that a seed gives the same point for every device and dtype.
         u = uniform((n, 3), generator, "cpu", torch.float64)
         upto = self.areas.cumsum(0)
         face = torch.searchsorted(upto, u[:, 0] * upto[-1], right=True).clamp(max=len(upto) - 1)
-        # Folding the unit square on a triangle by the root of one side keeps area uniform.
+        # The square root makes the map from the unit square to the triangle uniform by area.
         root, share = u[:, 1:2].sqrt(), u[:, 2:]
         weights = torch.cat([1 - root, root * (1 - share), root * share], 1)
         points = torch.einsum("nc,ncd->nd", weights, self.corners[face])
         return points.to(device or torch.get_default_device(), dtype)
 
     def project(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """The nearest point of the surface; its derivative projects on the plane of the face."""
+        """Find the nearest point of the surface; the derivative projects to the face's plane."""
         return self.nearest(x)[0]
 
     def exp(self, x: Float[Tensor, "n 3"], v: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """The nearest point to `x + v`: a geodesic step within a face, close to one if short.
+        """Find the surface point nearest to `x + v`, which approximates the geodesic step.
 
-        A step longer than a thin part is thick may land on its other side.
+        It is exact within a face. A step longer than the thickness of a thin part may end on the
+        opposite side.
         """
         return self.project(x + v)
 
     def log(self, x: Float[Tensor, "n 3"], y: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """Not known.
+        """Raise an error: the logarithm has no closed form.
 
         Raises:
             ValueError: always.
@@ -95,25 +96,25 @@ class Mesh(Surface, Space):
     def transport(
         self, x: Float[Tensor, "n 3"], y: Float[Tensor, "n 3"], v: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n 3"]:
-        """By the smallest rotation that takes the normal at `x` to the one at `y`.
+        """Apply the smallest rotation that takes the normal at `x` to the normal at `y`.
 
-        An isometry; parallel transport where the faces share an edge or are the same.
+        This is an isometry; it is parallel transport if the faces are equal or share an edge.
         """
         source, target = self.normal(x), self.normal(y)
         along = (target * v).sum(1, keepdim=True)
         halves = 1 + (source * target).sum(1, keepdim=True)
-        # Opposite normals span one plane: v may stay as it is.
+        # For opposite normals v already lies in the other tangent plane and stays unchanged.
         return v - along / halves.clamp(min=torch.finfo(v.dtype).eps) * (source + target)
 
     def frame(self, x: Float[Tensor, "n 3"], c: Float[Tensor, "n 2"]) -> Float[Tensor, "n 3"]:
-        """Along the first edge of the face, and across it."""
+        """Map coordinates to the basis along, and orthogonal to, the first edge of the face."""
         face = self.nearest(x)[1]
         first = torch.nn.functional.normalize(self.corners[face, 1] - self.corners[face, 0])
         second = torch.linalg.cross(self.normals[face], first)
         return c[:, :1] * first.to(x) + c[:, 1:] * second.to(x)
 
     def distance(self, x: Float[Tensor, "n 3"], y: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """The biharmonic distance: no geodesic one, but a metric, and in units of length."""
+        """Compute the biharmonic distance, a metric in units of length (not geodesic)."""
         return self._biharmonic.distance(x, y)
 
     @cached_property
@@ -121,7 +122,7 @@ class Mesh(Surface, Space):
         return SpectralDistance(self)
 
     def log_density(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Of the uniform law: minus the log area everywhere."""
+        """Compute the log density of the uniform distribution, minus the log area."""
         return x.new_full(x.shape[:1], -self.log_volume)
 
     def __repr__(self) -> str:

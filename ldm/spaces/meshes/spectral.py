@@ -1,4 +1,4 @@
-"""Spectral distances: far and near on a surface, read off its vibrations."""
+"""Spectral distances on surfaces, from the eigenfunctions of the Laplacian."""
 
 import torch
 from jaxtyping import Float
@@ -12,23 +12,23 @@ __all__ = ["SpectralDistance"]
 
 
 class SpectralDistance(Premetric):
-    """`d(x, z)^2 = sum_i w(lambda_i) (phi_i(x) - phi_i(z))^2` over the Laplacian's eigenpairs.
+    """Distance `d(x, z)^2 = sum_i w(lambda_i) (phi_i(x) - phi_i(z))^2` over Laplacian eigenpairs.
 
-    It is the Euclidean distance after an embedding in as many dimensions as there are
-    eigenfunctions, linear on each face; so its gradients are exact without automatic
-    differentiation. It replaces the geodesic distance in flows (Chen and Lipman 2024, "Flow
-    matching on general geometries", section 3.2) and bridges (Jo and Hwang 2024, "Generative
-    modeling on manifolds through mixture of Riemannian diffusion processes", section 3.3).
+    It is the Euclidean distance after an embedding with one dimension per eigenfunction, linear on
+    each face, so its gradients have a closed form. It replaces the geodesic distance in flows (Chen
+    and Lipman 2024, "Flow matching on general geometries", section 3.2) and bridges (Jo and Hwang
+    2024, "Generative modeling on manifolds through mixture of Riemannian diffusion processes",
+    section 3.3).
 
     Args:
-        surface: where the points live: a `Mesh`.
-        kind: of weight. `biharmonic`, 1 / lambda^2, scales as a length does (Lipman, Rustamov and
+        surface: the surface on which the points lie: a `Mesh`.
+        kind: the weights w. `biharmonic`, 1 / lambda^2, has units of length (Lipman, Rustamov and
             Funkhouser 2010); `diffusion`, exp(-2 tau lambda); `commute`, 1 / lambda, whose sum
-            grows with the number of eigenfunctions, and whose descent may stall in its ripples.
-        tau: the time of `diffusion`, in squared lengths; other kinds have none.
+            grows with the number of eigenfunctions, and whose local minima may stop descent.
+        tau: the time of `diffusion`, in squared lengths; unused by other kinds.
 
     Raises:
-        ValueError: there is no such kind.
+        ValueError: `kind` is unknown.
 
     Example:
         >>> from ldm.spaces import Mesh
@@ -60,13 +60,13 @@ class SpectralDistance(Premetric):
         return vector_norm(self._apart(x, z)[0], dim=1).to(x)
 
     def gradient(self, x: Float[Tensor, "n 3"], z: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """Of the squared distance in `x`, along the surface."""
+        """Compute the gradient of the squared distance in `x`, along the surface."""
         return self._descent(x, z)[1].to(x)
 
     def direction(self, x: Float[Tensor, "n 3"], z: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """`-2 D grad D / |grad D|^2` of the squared distance D; zero where `x` is `z`.
+        """Compute `-2 D grad D / |grad D|^2` for the squared distance D; zero where `x` is `z`.
 
-        It is unbounded where the gradient vanishes, as it does somewhere far from `z` on every
+        It is unbounded where the gradient vanishes, which happens somewhere far from `z` on every
         closed surface.
         """
         squared, gradient = self._descent(x, z)
@@ -80,7 +80,7 @@ class SpectralDistance(Premetric):
         return apart.square().sum(1), 2 * torch.einsum("nc,ncd->nd", along, slopes)
 
     def _apart(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """From `z` to `x` in the embedding, `(n, k)`; and the corners of the face of `x`."""
+        """Compute the embedding of `x` minus that of `z`; the corners and index of x's face."""
         face, coordinates = self.surface.locate(torch.cat([x, z]))
         corners = self.embedding[self.faces[face]].to(coordinates)
         embedded = torch.einsum("nc,nck->nk", coordinates, corners)

@@ -1,4 +1,4 @@
-"""Vibrations of a surface: eigenvalues and eigenfunctions of its Laplacian."""
+"""Eigenvalues and eigenfunctions of the Laplacian of a surface."""
 
 import hashlib
 from typing import NamedTuple
@@ -14,17 +14,17 @@ __all__ = ["Spectrum", "digest", "spectrum"]
 
 
 class Spectrum(NamedTuple):
-    """Eigenpairs of minus the Laplacian, without the constant, lowest first."""
+    """Eigenpairs of minus the Laplacian in ascending order, without the constant function."""
 
     values: Float[np.ndarray, " count"]
-    """Per squared length."""
+    """Eigenvalues, in units of 1 / length^2."""
 
     functions: Float[np.ndarray, "vertices count"]
-    """At the vertices; orthonormal under the vertices' areas."""
+    """Eigenfunctions at the vertices, orthonormal with respect to the vertex areas."""
 
 
 def digest(vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]) -> str:
-    """What tells a mesh from every other: 16 hexadecimal digits of its geometry's SHA-256."""
+    """Identify a mesh by the first 16 hexadecimal digits of the SHA-256 of its geometry."""
     geometry = (np.ascontiguousarray(part).tobytes() for part in (vertices, faces))
     return hashlib.sha256(b"".join(geometry)).hexdigest()[:16]
 
@@ -32,14 +32,14 @@ def digest(vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "fa
 def spectrum(
     vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"], count: int
 ) -> Spectrum:
-    """The first `count` eigenpairs that are not constant, from the cache where they are there.
+    """Compute the first `count` non-constant eigenpairs, or read them from the cache.
 
-    Linear finite elements: the cotangent Laplacian against the Voronoi areas of the vertices
-    (Meyer et al. 2003, "Discrete differential-geometry operators for triangulated 2-manifolds").
-    On a boundary the normal derivative vanishes.
+    Uses linear finite elements: the cotangent Laplacian with the Voronoi areas of the vertices as
+    masses (Meyer et al. 2003, "Discrete differential-geometry operators for triangulated
+    2-manifolds"). Boundaries have Neumann conditions (the normal derivative vanishes).
 
     Raises:
-        ValueError: a mesh of so few vertices has not as many eigenfunctions.
+        ValueError: `count` is more than the mesh has, given its number of vertices.
     """
     if not 1 <= count <= len(vertices) - 2:
         raise ValueError(
@@ -60,7 +60,7 @@ def _solve(vertices, faces, count):
 
     stiffness = -igl.cotmatrix(vertices, faces)
     mass = igl.massmatrix(vertices, faces, igl.MASSMATRIX_TYPE_VORONOI)
-    # Shifted by less than the gap above zero, as the stiffness itself is singular.
+    # The stiffness matrix is singular: invert it with a small negative shift.
     start = np.random.default_rng(0).standard_normal(len(vertices))
     values, functions = eigsh(stiffness, count + 1, mass, sigma=-1 / mass.sum(), v0=start)
     return values[1:], functions[:, 1:]

@@ -1,4 +1,4 @@
-"""Triangulated surfaces: which points lie where on them, and functions on them."""
+"""Triangulated surfaces: nearest points, barycentric coordinates, normals."""
 
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +17,18 @@ __all__ = ["Surface"]
 class Surface:
     """A connected, oriented surface of triangles in R^3.
 
-    A function on it is known by its values at the vertices, `(vertices, k)`, and linear on each
-    face. The search for faces runs on the CPU, so tables live there, in float64; only what belongs
-    to the points asked about travels to their device.
+    A function on it is given by its values at the vertices, `(vertices, k)`, and is linear on each
+    face. The nearest face is searched for on the CPU, so all tables stay there, in float64; only
+    the rows of the queried points are moved to the points' device.
 
     Args:
-        path: of an obj, off, ply or stl file; looked for under LDM_DATA and `datasets/` too.
-        scale: what to multiply its coordinates with.
-        eigenfunctions: how many of the Laplacian's to compute where they are needed.
-        boundary: whether the surface may end somewhere, like a floor plan.
+        path: an obj, off, ply or stl file; also searched for under LDM_DATA and `datasets/`.
+        scale: factor for the coordinates.
+        eigenfunctions: number of Laplacian eigenfunctions in `spectrum`.
+        boundary: allow a surface with boundary, such as a floor plan.
 
     Raises:
-        ValueError: the file is missing or unreadable, or it is no such surface: see
+        ValueError: the file is missing or unreadable, or not such a surface: see
             `check_triangles`.
     """
 
@@ -46,13 +46,13 @@ class Surface:
         self.digest = digest(self.vertices, self.faces)
 
         corners = torch.from_numpy(self.vertices[self.faces])
-        edges = corners.roll(-2, 1) - corners.roll(-1, 1)  # each opposite its corner
+        edges = corners.roll(-2, 1) - corners.roll(-1, 1)  # edge i is opposite corner i
         normals = torch.linalg.cross(edges[:, 0], edges[:, 1])
         doubled = normals.norm(dim=1)
         self.corners: Float[Tensor, "faces 3 3"] = corners
         self.areas: Float[Tensor, " faces"] = doubled / 2
         self.normals: Float[Tensor, "faces 3"] = normals / doubled[:, None]
-        # Of the barycentric coordinates: across the opposite edge, over the height above it.
+        # Gradients of barycentric coordinates: orthogonal to the opposite edge, of size 1 / height.
         self.slopes: Float[Tensor, "faces 3 3"] = (
             torch.linalg.cross(self.normals[:, None].expand_as(edges), edges)
             / doubled[:, None, None]
@@ -60,22 +60,22 @@ class Surface:
 
     @cached_property
     def spectrum(self) -> Spectrum:
-        """The first eigenpairs of minus the Laplacian, without the constant."""
+        """First eigenpairs of minus the Laplacian, without the constant function."""
         return spectrum(self.vertices, self.faces, self.eigenfunctions)
 
     def nearest(self, x: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 3"], Int[Tensor, " n"]]:
-        """The nearest point of the surface and, on the CPU, the index of its face.
+        """Find the nearest point of the surface, and the index of its face (on the CPU).
 
-        Its derivative is the projection on the face's plane. NaN stays NaN.
+        The derivative of the point is the projection to the plane of its face. NaN gives NaN.
         """
         face, point = _Search.apply(x.detach(), self)
-        # The second term is zero, and carries the derivative.
+        # The second term has value zero and supplies the derivative.
         return point.to(x) + _flatten(x - x.detach(), self.normals[face].to(x)), face
 
     def locate(self, x: Float[Tensor, "n 3"]) -> tuple[Int[Tensor, " n"], Float[Tensor, "n 3"]]:
-        """The face of the nearest point, on the CPU, and its barycentric coordinates there.
+        """Find the face of the nearest point (on the CPU) and its barycentric coordinates.
 
-        In double precision, which autocast leaves alone.
+        Computed in double precision, which autocast does not round.
         """
         x = x.double()
         point, face = self.nearest(x)
@@ -84,11 +84,11 @@ class Surface:
         return face, first + torch.einsum("ncd,nd->nc", self.slopes[face].to(x), away)
 
     def tangent(self, x: Float[Tensor, "n 3"], v: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """The part of `v` in the plane of the face at `x`."""
+        """Project `v` to the plane of the face at `x`."""
         return _flatten(v, self.normal(x))
 
     def normal(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """The outward unit normal of the face at `x`."""
+        """Look up the outward unit normal of the face at `x`."""
         return self.normals[_Search.apply(x.detach(), self)[0]].to(x)
 
     @cached_property
@@ -108,7 +108,7 @@ def _flatten(v: Tensor, normal: Tensor) -> Tensor:
 
 
 class _Search(torch.autograd.Function):
-    """The faces and points nearest to `x`: found on the CPU, under `torch.func.vmap` too."""
+    """Search on the CPU for the nearest faces and points; works under `torch.func.vmap`."""
 
     @staticmethod
     def forward(x: Tensor, surface: Surface) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Triangle meshes read from files, and refused where they are no surface."""
+"""Reading of triangle meshes, and checks that they are surfaces."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ __all__ = ["check_triangles", "read_triangles"]
 def read_triangles(
     path: str | Path,
 ) -> tuple[Float[np.ndarray, "vertices 3"], Int[np.ndarray, "faces 3"]]:
-    """The vertices and faces of an obj, off, ply or stl file.
+    """Read the vertices and faces of an obj, off, ply or stl file.
 
     Args:
-        path: as it is; else under the folder that the environment variable LDM_DATA names, or
-            under `datasets/`.
+        path: a path, also relative to the folder in the environment variable LDM_DATA or to
+            `datasets/`.
 
     Raises:
-        ValueError: there is no such file, or it holds no triangles.
+        ValueError: the file does not exist or has no triangles.
         ModuleNotFoundError: libigl is not installed.
     """
     try:
@@ -51,7 +51,7 @@ def read_triangles(
             f"{file} should hold triangles in R^3, got vertices of shape {vertices.shape} and "
             f"faces of shape {faces.shape}: triangulate it"
         )
-    return vertices, faces.astype(np.int64)  # of the platform's own, not `long long`
+    return vertices, faces.astype(np.int64)  # libigl may return another 64-bit type, `long long`
 
 
 def check_triangles(
@@ -59,15 +59,15 @@ def check_triangles(
     faces: Int[np.ndarray, "faces 3"],
     boundary: bool = False,
 ) -> None:
-    """Refuse triangles that do not make one connected, consistently oriented surface.
+    """Check that triangles form one connected, consistently oriented manifold surface.
 
     Args:
         vertices: positions.
         faces: indices of three vertices each, counter-clockwise seen from outside.
-        boundary: whether the surface may end somewhere.
+        boundary: allow a boundary.
 
     Raises:
-        ValueError: at the first fault found; it names vertices, edges or faces from zero.
+        ValueError: at the first fault found, with zero-based indices of vertices, edges or faces.
     """
     _check_vertices(vertices, faces)
     _check_areas(vertices, faces)
@@ -111,7 +111,7 @@ def _check_edges(faces, boundary):
         "edges {} are not manifold, shared by more than two faces: split the surface there",
     )
     if len(np.unique(directed, axis=0)) < len(directed):
-        # Two faces run their common edge in the same direction.
+        # Some edge has the same direction in both of its faces.
         flipped = (igl.bfs_orient(faces)[0] != faces).any(1)
         few = flipped if 2 * flipped.sum() <= len(faces) else ~flipped
         _refuse(

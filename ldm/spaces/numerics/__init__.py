@@ -1,1 +1,1 @@
-"""Functions of numbers and matrices that keep their digits where formulas lose them."""
+"""Numerically accurate functions of scalars and matrices, with accurate derivatives."""

@@ -1,7 +1,7 @@
-"""Eigen-angles of special unitary matrices, and functions of them that can be differentiated once.
+"""Eigen-angles of special unitary matrices, and once-differentiable functions of them.
 
-Autograd would divide by differences of eigenvalues, on its way through the eigenvectors, where the
-derivatives themselves have no poles.
+Autograd through eigenvectors divides by differences of eigenvalues, although the derivatives of
+these functions are finite at repeated eigenvalues. So derivatives are given explicitly.
 """
 
 import math
@@ -15,20 +15,20 @@ __all__ = ["Once", "eigenangles", "log_unitary", "once"]
 
 
 class Once(NamedTuple):
-    """A function of a matrix near the group, with its derivative at hand.
+    """A function of a matrix near the group, with its explicit derivative.
 
-    Each is called with the matrix and what else `once` is given, which counts as constant.
+    Each function takes the matrix and the further arguments of `once`, which count as constants.
     """
 
     value: Callable[..., Tensor]
     slope: Callable[..., Tensor]
-    """Called with a direction first: the derivative along it."""
+    """Directional derivative; its first argument is the direction."""
     adjoint: Callable[..., Tensor]
-    """Called with a gradient of the value first: that of the matrix."""
+    """Gradient in the matrix; its first argument is the gradient in the value."""
 
 
 def once(function: Once, difference: Tensor, *constants: Tensor) -> Tensor:
-    """`function.value`, with first derivatives of both modes; second ones are refused."""
+    """Evaluate `function`, differentiable once in both modes; second derivatives raise errors."""
     return _First.apply(function, difference, *constants)
 
 
@@ -78,27 +78,28 @@ class _Second(torch.autograd.Function):
 
 
 def eigenangles(difference: Tensor) -> tuple[Tensor, Tensor]:
-    """The angles and eigenvectors of special unitary matrices `1 + difference`.
+    """Compute the angles and eigenvectors of special unitary matrices `U = 1 + difference`.
 
-    The Hermitian matrices cos(a) Re U + sin(a) Im U have the eigenvectors of U, unless the cosines
-    of two different angles, seen from a, coincide. Among one more directions a than U has pairs of
-    angles, one stays clear of all coincidences; it is the one that leaves least off the diagonal.
-    So all is done by Hermitian solvers, which keep eigenvectors orthonormal where angles meet.
+    With Re U and Im U the Hermitian parts of U, the Hermitian matrix cos(a) Re U + sin(a) Im U has
+    the eigenvectors of U and eigenvalues cos(angle - a), unless these coincide for two different
+    angles. That happens for one a per pair of angles; so of one more values of a than pairs, at
+    least one is good, and the one whose eigenvectors diagonalise U best is chosen. Hermitian
+    solvers keep eigenvectors orthonormal also where angles coincide.
 
     Args:
-        difference: complex, `(..., n, n)`: `U - 1`, so that angles near zero keep their digits.
+        difference: complex, `(..., n, n)`: `U - 1`, for full relative precision of small angles.
 
     Returns:
-        angles: `(..., n)` radians, those of least length with sum zero, differentiable `once`.
-        vectors: `(..., n, n)` unitary, one eigenvector a column, constants to autograd.
+        angles: `(..., n)` radians, the shortest vector with sum zero, differentiable `once`.
+        vectors: `(..., n, n)` unitary, one eigenvector per column, constants to autograd.
     """
     n = difference.shape[-1]
     with torch.no_grad():
         count = n * (n - 1) // 2 + 1
-        # The first sees sines, all of whose digits are there near the identity.
+        # The first a uses sines only, which are precise near the identity.
         a = math.pi / 2 + math.pi / count * torch.arange(count).to(difference.real)
         a = a[:, None, None]
-        d = difference.detach().unsqueeze(-3)  # forward derivatives pass no_grad
+        d = difference.detach().unsqueeze(-3)  # no_grad does not stop forward-mode derivatives
         real, imaginary = (d + d.mH) / 2, (d - d.mH) / 2j
         vectors = torch.linalg.eigh(a.cos() * real + a.sin() * imaginary).eigenvectors
         rotated = vectors.mH @ d @ vectors
@@ -111,7 +112,7 @@ def eigenangles(difference: Tensor) -> tuple[Tensor, Tensor]:
 def _angles(difference: Tensor, vectors: Tensor) -> Tensor:
     values = _diagonal(difference, vectors)
     angles = torch.atan2(values.imag, 1 + values.real)
-    # The sum is a multiple of 2 pi: the largest angles, or the smallest, wind back to make it zero.
+    # The sum is a multiple of 2 pi: shift the largest, or the smallest, angles to make it zero.
     turns = (angles.sum(-1, keepdim=True) / (2 * math.pi)).round()
     rank = angles.argsort(-1, descending=True).argsort(-1)
     wind = (rank < turns).to(angles) - (rank >= angles.shape[-1] + turns).to(angles)
@@ -119,7 +120,7 @@ def _angles(difference: Tensor, vectors: Tensor) -> Tensor:
 
 
 def _diagonal(matrix: Tensor, vectors: Tensor) -> Tensor:
-    """That of `V^H M V`."""
+    """Compute the diagonal of `V^H M V`."""
     return (vectors.conj() * (matrix @ vectors)).sum(-2)
 
 
@@ -137,7 +138,7 @@ def _log(difference: Tensor, vectors: Tensor) -> Tensor:
 
 
 def _log_slope(direction: Tensor, difference: Tensor, vectors: Tensor) -> Tensor:
-    """In the eigenbasis, times divided differences of the logarithm (Daleckii and Krein)."""
+    """Multiply by divided differences of the log in the eigenbasis (Daleckii and Krein 1965)."""
     table = _divided_log(difference, vectors)
     return vectors @ (table * (vectors.mH @ direction @ vectors)) @ vectors.mH
 
@@ -148,7 +149,7 @@ def _log_adjoint(gradient: Tensor, difference: Tensor, vectors: Tensor) -> Tenso
 
 
 def _divided_log(difference: Tensor, vectors: Tensor) -> Tensor:
-    """`(ia - ib) / (exp(ia) - exp(ib))` of each pair of angles."""
+    """Compute `(ia - ib) / (exp(ia) - exp(ib))` for each pair of angles."""
     angles = _angles(difference, vectors)
     a, b = angles.unsqueeze(-1), angles.unsqueeze(-2)
     return torch.polar(1 / torch.sinc((a - b) / (2 * math.pi)), -(a + b) / 2)
@@ -159,5 +160,5 @@ _LOG = Once(_log, _log_slope, _log_adjoint)
 
 
 def log_unitary(difference: Tensor) -> Tensor:
-    """The shortest traceless A with `exp(A) = 1 + difference`, differentiable `once`."""
+    """Compute the shortest traceless A with `exp(A) = 1 + difference`, differentiable `once`."""
     return once(_LOG, difference, eigenangles(difference)[1])

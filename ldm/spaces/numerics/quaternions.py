@@ -1,4 +1,4 @@
-"""Unit quaternions (w, x, y, z) and the rotations they stand for, q and -q the same one."""
+"""Conversions between unit quaternions (w, x, y, z), up to sign, and rotation matrices."""
 
 import torch
 from jaxtyping import Float
@@ -9,9 +9,9 @@ __all__ = ["quaternion", "rotation"]
 
 
 def rotation(q: Float[Tensor, "n 4"]) -> Float[Tensor, "n 3 3"]:
-    """The rotation matrix of each unit quaternion.
+    """Compute the rotation matrix of each unit quaternion.
 
-    Example: half a turn about the z axis.
+    Example: rotation by pi about the z axis.
         >>> rotation(torch.tensor([[0.0, 0.0, 0.0, 1.0]]))[0].diagonal()
         tensor([-1., -1.,  1.])
     """
@@ -25,10 +25,10 @@ def rotation(q: Float[Tensor, "n 4"]) -> Float[Tensor, "n 3 3"]:
 
 
 def quaternion(r: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 4"]:
-    """The unit quaternion with w >= 0 of each rotation matrix, to full precision for every angle.
+    """Compute the unit quaternion with w >= 0 of each rotation matrix, precise for every angle.
 
-    From the largest of the four columns of 4 q q^T, which are linear in the matrix: the others can
-    be zero (Shepperd 1978, "Quaternion from rotation matrix").
+    Normalises the largest of the four columns of 4 q q^T, which are linear in the matrix; the
+    others may vanish (Shepperd 1978, "Quaternion from rotation matrix").
     """
     (a, b, c), (d, e, f), (g, h, i) = (row.unbind(-1) for row in r.unbind(-2))
     columns = torch.stack(

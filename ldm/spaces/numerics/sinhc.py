@@ -1,7 +1,8 @@
-"""Even functions of a length, as functions of its square: smooth at zero, to every derivative.
+"""Even functions of a length r, as smooth functions of r^2.
 
-A length has none there, and by it autograd would take what is even for flat. Near zero a series
-stands in for the closed forms, which lose digits there, and their derivatives all of them.
+The length itself is not differentiable at zero, so autograd through it gives wrong derivatives
+there. Near zero a power series replaces the closed forms, which suffer from cancellation, and their
+derivatives even more.
 """
 
 import math
@@ -22,29 +23,29 @@ __all__ = [
 
 
 def cosh_of_root(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`cosh(r)` for `r^2 = square`."""
+    """Compute `cosh(r)` for `r^2 = square`."""
     return _even(square, _COSH, 1.0, torch.cosh)
 
 
 def sinhc_of_root(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`sinh(r) / r` for `r^2 = square`, the growth of lengths in hyperbolic directions."""
+    """Compute `sinh(r) / r` for `r^2 = square`, the growth of lengths in hyperbolic directions."""
     return _even(square, _SINHC, 1.0, lambda r: torch.sinh(r) / r)
 
 
 def log_sinhc_of_root(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`log(sinh(r) / r)` for `r^2 = square`; it grows like r, so nothing overflows."""
+    """Compute `log(sinh(r) / r)` for `r^2 = square` without overflow."""
     return _even(
         square, _LOG, 1.0, lambda r: r + (-torch.expm1(-2 * r)).log() - r.log() - math.log(2)
     )
 
 
 def slope_of_log_sinhc_over_root(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`(coth(r) - 1 / r) / r` for `r^2 = square`: the slope of `log(sinh(r) / r)` in r, over r."""
+    """Compute `(coth(r) - 1 / r) / r`, the derivative of `log(sinh(r) / r)` in r divided by r."""
     return _even(square, _SLOPE, 1.0, lambda r: (1 / torch.tanh(r) - 1 / r) / r)
 
 
 def asinh_of_root_squared(square: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`asinh(z)^2` for `z^2 = square`."""
+    """Compute `asinh(z)^2` for `z^2 = square`."""
     return _even(square, _ASINH, 1 / 16, lambda z: torch.asinh(z).square())
 
 
@@ -57,7 +58,7 @@ def _even(square: Tensor, series: list[float], join: float, closed: Callable) ->
     return torch.where(near, total, closed(large.sqrt()))
 
 
-TERMS = 18  # what is left out is below rounding, and so is its second derivative
+TERMS = 18  # the remainder and its first two derivatives are below rounding
 
 _COSH = [1 / math.factorial(2 * k) for k in range(TERMS)]
 _SINHC = [1 / math.factorial(2 * k + 1) for k in range(TERMS)]
@@ -65,7 +66,7 @@ _ASINH = [0.0] + [-((-4) ** k) / (2 * k * k * math.comb(2 * k, k)) for k in rang
 
 
 def _log_series() -> list[float]:
-    """Of log S for the series S of sinhc, by comparing coefficients in `S (log S)' = S'`."""
+    """Compute the series of log S for the series S of sinhc, from `S (log S)' = S'`."""
     s = [Fraction(1, math.factorial(2 * k + 1)) for k in range(TERMS)]
     log = [Fraction(0)]
     for k in range(1, TERMS):

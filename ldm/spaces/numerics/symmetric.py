@@ -1,6 +1,6 @@
 """Functions of symmetric matrices, with derivatives that stay finite at repeated eigenvalues.
 
-Those whose values are matrices have first derivatives there, those whose values are numbers two.
+Matrix-valued functions can be differentiated once, scalar-valued functions twice.
 """
 
 from collections.abc import Callable
@@ -14,33 +14,36 @@ from ldm.spaces.numerics.sinhc import sinhc_of_root
 
 __all__ = ["of_eigenvalues", "symmetric_clamp", "symmetric_exp", "symmetric_log", "symmetric_sqrt"]
 
-NEAR = 1e-5  # relatively: cubes of it are rounding, where quotients by it have lost five digits
+# Relative gap of eigenvalues below which divided differences are replaced by their limits: at this
+# gap they lose five digits by cancellation.
+NEAR = 1e-5
 
 
 def symmetric_exp(a: Float[Tensor, "*n k k"]) -> Float[Tensor, "*n k k"]:
-    """The matrix exponential."""
+    """Compute the matrix exponential."""
     return _Spectral.apply(a, torch.exp, _exp_slope)
 
 
 def symmetric_log(a: Float[Tensor, "*n k k"]) -> Float[Tensor, "*n k k"]:
-    """The symmetric logarithm of positive definite matrices."""
+    """Compute the symmetric logarithm of positive definite matrices."""
     return _Spectral.apply(a, torch.log, _log_slope)
 
 
 def symmetric_sqrt(a: Float[Tensor, "*n k k"]) -> Float[Tensor, "*n k k"]:
-    """The positive square root of positive definite matrices."""
+    """Compute the positive definite square root of positive definite matrices."""
     return _Spectral.apply(a, torch.sqrt, lambda x, y: 1 / (x.sqrt() + y.sqrt()))
 
 
 def symmetric_clamp(a: Float[Tensor, "*n k k"], share: float) -> Float[Tensor, "*n k k"]:
-    """The nearest matrix, in Frobenius norm, with no eigenvalue below a share of the largest.
+    """Find the nearest matrix, in Frobenius norm, with no eigenvalue below a share of the largest.
 
-    The floor is `share` times the largest magnitude among the given eigenvalues, signs aside, and
-    counts as constant in derivatives.
+    The floor is `share` times the largest absolute eigenvalue and counts as constant in
+    derivatives.
     """
 
     def clamp(x: Tensor) -> Tensor:
-        return x.maximum(share * x.abs().amax(-1, keepdim=True).clamp(min=1e-30))  # zero, too
+        # The clamp keeps the floor positive even for the zero matrix.
+        return x.maximum(share * x.abs().amax(-1, keepdim=True).clamp(min=1e-30))
 
     def slope(x: Tensor, y: Tensor) -> Tensor:
         floor = share * x.abs().amax((-2, -1), keepdim=True).clamp(min=1e-30)
@@ -63,7 +66,7 @@ def _log_slope(x: Tensor, y: Tensor) -> Tensor:
 
 
 class _OfMatrix(torch.autograd.Function):
-    """What is made of a matrix, the first input, and differentiated by means of the last."""
+    """Base of functions of a matrix (first input) whose last input defines the derivative."""
 
     generate_vmap_rule = True
 
@@ -75,11 +78,11 @@ class _OfMatrix(torch.autograd.Function):
 
 
 class _Spectral(_OfMatrix):
-    """`f` of the eigenvalues.
+    """The matrix with the eigenvectors of `a` and eigenvalues `f`.
 
-    In the basis of eigenvectors the derivative multiplies entry (i, j) by the divided difference
-    `slope(x_i, x_j)` of f (Daleckii and Krein 1965), which has no poles; that of the eigenvectors,
-    from which plain autograd would make it, has.
+    In the eigenbasis the derivative multiplies entry (i, j) of the direction by the divided
+    difference `slope(x_i, x_j)` of f (Daleckii and Krein 1965), which has no poles. Plain autograd
+    would go through the derivative of the eigenvectors, which has.
     """
 
     @staticmethod
@@ -103,11 +106,12 @@ def _derivative(a: Tensor, direction: Tensor, slope: Callable) -> Tensor:
 
 
 def of_eigenvalues(a: Float[Tensor, "*n k k"], f: Callable) -> Float[Tensor, "*n"]:
-    """`f` of the eigenvalues of each matrix, with its first two derivatives at any of them.
+    """Evaluate a symmetric function `f` of each matrix's eigenvalues, twice differentiable.
 
     Args:
         a: symmetric matrices.
-        f: takes `(*n, k)` eigenvalues to `(*n,)` numbers, whatever their order, and is smooth.
+        f: smooth map from `(*n, k)` eigenvalues to `(*n,)` numbers that does not depend on their
+            order.
     """
     return _OfEigenvalues.apply(a, f)
 
@@ -128,9 +132,9 @@ class _OfEigenvalues(_OfMatrix):
 
 
 class _Gradient(_OfMatrix):
-    """The matrix with the eigenvectors of `a` and the partial derivatives of f for eigenvalues.
+    """The gradient of `of_eigenvalues`: eigenvectors of `a`, partial derivatives as eigenvalues.
 
-    Its own derivative, the Hessian, is symmetric: the same in both modes.
+    Its derivative, the Hessian, is symmetric, hence the same in both modes.
     """
 
     @staticmethod
@@ -154,8 +158,8 @@ def _curvature(a: Tensor, direction: Tensor, f: Callable) -> Tensor:
     slope, second = along[0][0], torch.stack([change for _, change in along], -1)
     own = second.diagonal(dim1=-2, dim2=-1)
     x, y = values.unsqueeze(-1), values.unsqueeze(-2)
-    # Off the diagonal, divided differences of the slope. Those of near eigenvalues have more
-    # digits, and of equal ones are, the mean derivative from a pair to the same pair exchanged.
+    # Off-diagonal entries are divided differences of the slope. For (nearly) equal eigenvalues they
+    # are replaced by the mean derivative over the pair and the exchanged pair, which is the limit.
     limit = (own.unsqueeze(-1) + own.unsqueeze(-2) - second - second.mT) / 2
     near = (x - y).abs() <= NEAR * (x.abs() + y.abs())
     chord = (slope.unsqueeze(-1) - slope.unsqueeze(-2)) / torch.where(near, 1.0, x - y)
@@ -166,5 +170,5 @@ def _curvature(a: Tensor, direction: Tensor, f: Callable) -> Tensor:
 
 
 def _slope(f: Callable, values: Tensor) -> Tensor:
-    """The partial derivatives of `f`, row by row."""
+    """Compute the partial derivatives of `f` for each matrix."""
     return grad(lambda z: f(z).sum())(values)

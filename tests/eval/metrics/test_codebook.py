@@ -1,4 +1,4 @@
-"""Usage and perplexity of codebooks: even, single and lopsided use, pooled and by group."""
+"""Usage and perplexity of codebooks for uniform, single and uneven counts, pooled and per group."""
 
 import math
 
@@ -14,15 +14,15 @@ def score(codes: torch.Tensor, size: int) -> dict[str, float]:
     return {name: value.item() for name, value in metric.compute().items()}
 
 
-def test_even_use_gives_the_whole_codebook_and_one_code_gives_one():
+def test_perplexity_is_the_codebook_size_for_uniform_counts_and_one_for_a_single_code():
     even = score(torch.arange(16).reshape(1, 4, 4, 1), 16)
     assert even == pytest.approx(dict.fromkeys(("perplexity", "group_perplexity"), 16) |
                                  dict.fromkeys(("usage", "group_usage"), 1))  # fmt: skip
     assert score(torch.full((2, 9, 1), 3), 16)["perplexity"] == pytest.approx(1)
 
 
-def test_groups_are_pooled_for_one_pair_and_apart_for_the_other():
-    # One group uses codes 0 and 1 evenly, the other only 2, of 8.
+def test_usage_and_perplexity_are_pooled_over_groups_and_per_group():
+    # Of 8 codes, one group uses codes 0 and 1 equally often, the other only code 2.
     codes = torch.tensor([[0, 2], [1, 2], [0, 2], [1, 2]])[None]
     scores = score(codes, 8)
     assert scores["usage"] == pytest.approx(3 / 8)
@@ -31,7 +31,7 @@ def test_groups_are_pooled_for_one_pair_and_apart_for_the_other():
     assert scores["group_perplexity"] == pytest.approx(1.5)
 
 
-def test_perplexity_is_the_exponential_entropy_of_a_geometric_law():
+def test_perplexity_is_the_exponential_of_the_entropy_for_geometric_counts():
     counts = 2 ** torch.arange(20, -1, -1)
     p = counts / counts.sum()
     assert perplexity(counts).item() == pytest.approx(math.exp(-(p * p.log()).sum()), rel=1e-5)
@@ -49,7 +49,7 @@ def test_batches_and_ranks_add_their_counts():
     assert metric.compute() == codebook_usage(expected)
 
 
-def test_bad_codes_are_refused_with_what_was_found():
+def test_invalid_codes_are_refused_with_the_found_values():
     metric = CodebookUsage(8, 2)
     with pytest.raises(ValueError, match="codes 0 to 7, got 0 to 8"):
         metric.update(torch.tensor([[0, 8]]))

@@ -1,4 +1,4 @@
-"""Detection against torchmetrics, scikit-learn, a closed form, and the laws of ranks."""
+"""Detection scores against TorchMetrics, scikit-learn and closed forms; rank invariance."""
 
 import math
 
@@ -19,10 +19,10 @@ def normal(n: int, mean: float, seed: int) -> torch.Tensor:
 
 
 @given(SCORES, SCORES)
-def test_areas_are_those_of_torchmetrics_with_ties_and_without(inside, outside):
+def test_areas_agree_with_torchmetrics_with_and_without_ties(inside, outside):
     inside, outside = (torch.tensor(x, dtype=torch.float64) for x in (inside, outside))
     scores = detection_scores(inside, outside)
-    # torchmetrics squashes whatever lies outside [0, 1].
+    # TorchMetrics applies a sigmoid to scores outside [0, 1].
     both = (torch.cat([inside, outside]) + 5) / 10
     labels = torch.cat([torch.ones(len(inside)), torch.zeros(len(outside))]).long()
     expected = {
@@ -48,7 +48,7 @@ def test_agrees_with_scikit_learn_on_log_likelihoods_of_thousands_of_nats():
 
 
 def test_two_shifted_normals_match_the_closed_form():
-    # AUROC is Phi(shift / sqrt 2); the rate at 95 % is Phi(1.645 - shift).
+    # AUROC is Phi(shift / sqrt 2); FPR95 is Phi(1.645 - shift).
     scores = detection_scores(normal(20_000, 2, 2), normal(20_000, 0, 3), normal(20_000, 2, 4))
     assert scores["auroc"].item() == pytest.approx(0.5 * (1 + math.erf(1)), abs=0.006)
     for name in ("fpr95_test", "fpr95_val"):
@@ -56,7 +56,7 @@ def test_two_shifted_normals_match_the_closed_form():
     assert scores["tpr_val"].item() == pytest.approx(0.95, abs=0.01)
 
 
-def test_validation_sets_its_own_threshold():
+def test_the_validation_threshold_is_independent_of_the_test_scores():
     inside, outside = torch.arange(100.0), torch.arange(-50.0, 50.0)
     scores = detection_scores(inside, outside, validation=inside + 20)
     assert scores["fpr95_test"].item() == 0.45  # 5 to 49
@@ -66,13 +66,13 @@ def test_validation_sets_its_own_threshold():
 
 
 @given(SCORES, SCORES, SCORES)
-def test_only_the_order_counts_and_minus_infinity_has_a_place_in_it(inside, outside, validation):
+def test_scores_depend_on_the_order_only_and_minus_infinity_is_allowed(inside, outside, validation):
     raw = [torch.tensor(x, dtype=torch.float64) for x in (inside, outside, validation)]
     bent = [torch.where(x == -5, -torch.inf, x.exp()) for x in raw]
     torch.testing.assert_close(detection_scores(*bent), detection_scores(*raw), rtol=0, atol=0)
 
 
-def test_no_scores_and_nan_are_refused():
+def test_empty_scores_and_nan_are_refused():
     with pytest.raises(ValueError, match="got 0 of 0 outside"):
         detection_scores(torch.ones(3), torch.ones(0))
     with pytest.raises(ValueError, match="got 1 of 2 validation"):

@@ -1,4 +1,4 @@
-"""The Fréchet distance against closed forms, SciPy, TorchMetrics, and its own bias formula."""
+"""The Fréchet distance against closed forms, SciPy, TorchMetrics, and its bias formula."""
 
 import math
 
@@ -25,7 +25,7 @@ def distance(x: torch.Tensor, y: torch.Tensor) -> float:
     return frechet_distance(*moments(x), *moments(y)).item()
 
 
-def test_coupled_covariances_match_the_closed_form():
+def test_correlated_features_match_the_closed_form():
     zero = torch.zeros(2)
     sigma1, sigma2 = torch.tensor([[2.0, 1.0], [1.0, 2.0]]), torch.diag(torch.tensor([1.0, 4.0]))
     expected = 9 - 2 * math.sqrt(10 + 2 * math.sqrt(12))
@@ -52,7 +52,7 @@ def test_agrees_with_scipy_on_full_covariances():
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 10))
-def test_rotation_and_order_change_nothing_and_scale_is_squared(seed, scale):
+def test_invariant_under_rotation_and_exchange_and_quadratic_in_scale(seed, scale):
     x, y = normal(40, 6, seed), normal(50, 6, seed + 1) * 2 + 1
     rotation = torch.linalg.qr(normal(6, 6, seed + 2)).Q
     expected = distance(x, y)
@@ -61,14 +61,14 @@ def test_rotation_and_order_change_nothing_and_scale_is_squared(seed, scale):
     assert distance(y, x) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("n", [20, 1000])  # below and above the rank
-def test_a_set_is_at_no_distance_from_itself(n):
+@pytest.mark.parametrize("n", [20, 1000])  # rank-deficient and full-rank
+def test_the_distance_of_a_set_from_itself_is_zero(n):
     x = normal(n, 64, 3)
     assert 0 <= distance(x, x) < 1e-6
 
 
 def test_few_samples_match_the_nuclear_norm_of_the_centred_features():
-    # tr((S1 S2)^(1/2)) = |Xc Yc'|_* / sqrt((n - 1)(m - 1)) needs no covariance at all.
+    # tr((S1 S2)^(1/2)) = |Xc Yc'|_* / sqrt((n - 1)(m - 1)), a formula without covariances.
     x, y = normal(50, 64, 4), normal(40, 64, 5) + 0.5
     (mu1, sigma1), (mu2, sigma2) = moments(x), moments(y)
     norm = torch.linalg.svdvals((x - mu1) @ (y - mu2).T).sum() / math.sqrt(49 * 39)
@@ -76,8 +76,8 @@ def test_few_samples_match_the_nuclear_norm_of_the_centred_features():
     assert distance(x, y) == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_its_bias_is_the_second_order_one():
-    # d/N + (d^2 + d)/(4N) against the exact law, twice that between two sets.
+def test_the_bias_agrees_with_the_second_order_formula():
+    # d/N + (d^2 + d)/(4N) against the exact distribution, twice that between two sets.
     dim, n = 64, 1000
     zero, eye = torch.zeros(dim), torch.eye(dim)
     sets = [normal(n, dim, seed) for seed in range(20)]
@@ -88,7 +88,7 @@ def test_its_bias_is_the_second_order_one():
     assert two == pytest.approx(2 * expected, rel=0.05)
 
 
-def test_streaming_and_merging_equal_the_whole():
+def test_accumulated_and_merged_statistics_equal_those_of_the_whole_set():
     x = normal(90, 5, 6) * 3 + 7
     first, second = FrechetStatistics(5), FrechetStatistics(5)
     for part in x[:50].split(8):
@@ -101,7 +101,7 @@ def test_streaming_and_merging_equal_the_whole():
 
 
 def test_float32_features_keep_small_covariances():
-    x = (normal(2000, 3, 7) * 1e-3 + 10).float()  # a float32 sum of squares has an ulp of 1e-2
+    x = (normal(2000, 3, 7) * 1e-3 + 10).float()  # float32 sums of squares are rounded to 1e-2
     statistics = FrechetStatistics(3)
     statistics.update(x)
     torch.testing.assert_close(
@@ -140,7 +140,7 @@ def test_agrees_with_torchmetrics_on_the_same_features():
     assert ours.compute().item() == pytest.approx(theirs.compute().item(), rel=1e-5)
 
 
-def test_reference_files_come_back_and_other_evaluators_files_are_read(tmp_path):
+def test_reference_files_are_read_back_and_files_of_other_evaluators_are_read(tmp_path):
     x = Moments(*moments(normal(30, 4, 10)), 30)
     x.save(tmp_path / "reference.npz")
     back = Moments.load(tmp_path / "reference.npz")
@@ -154,7 +154,7 @@ def test_reference_files_come_back_and_other_evaluators_files_are_read(tmp_path)
         Moments.load(tmp_path / "adm.npz")
 
 
-def test_bad_features_are_refused_with_what_was_found():
+def test_invalid_features_are_refused_with_the_found_values():
     statistics = FrechetStatistics(3)
     with pytest.raises(ValueError, match="size 3, got size 2"):
         statistics.update(torch.zeros(4, 2))

@@ -1,4 +1,4 @@
-"""The inception score's closed forms, its splits, and torch-fidelity."""
+"""The inception score against closed forms and torch-fidelity, and its splits."""
 
 import math
 
@@ -31,21 +31,21 @@ def test_agrees_with_torch_fidelity_over_ordered_splits():
     assert ours["std"].item() == pytest.approx(theirs["inception_score_std"], rel=1e-6)
 
 
-def test_the_shuffle_rescues_sorted_samples_and_is_seeded():
+def test_the_shuffle_makes_the_score_independent_of_class_order_and_is_seeded():
     x = 50 * torch.eye(10).repeat_interleave(50, dim=0)  # sorted by class
     assert inception_score(x, splits=10, seed=None)["mean"].item() == pytest.approx(1)
     assert inception_score(x, splits=10, seed=0)["mean"] > 8
     assert inception_score(x, seed=5) == inception_score(x, seed=5)
 
 
-def test_a_constant_added_to_a_pictures_logits_changes_nothing():
+def test_a_constant_added_to_the_logits_of_an_image_changes_nothing():
     x = logits(60)
     shifted = x + torch.linspace(-40, 40, 60)[:, None]
     got, expected = inception_score(shifted, splits=3), inception_score(x, splits=3)
     assert math.isclose(got["mean"], expected["mean"], rel_tol=1e-4)
 
 
-def test_the_metric_equals_the_function_and_few_pictures_are_refused():
+def test_the_metric_equals_the_function_and_too_few_images_are_refused():
     x = logits(47)
     metric = InceptionScore(splits=5, seed=2)
     for part in x.split(10):

@@ -1,4 +1,4 @@
-"""PSNR, SSIM and the rounding of pixels against closed forms and scikit-image."""
+"""PSNR, SSIM and rounding of pixels against closed forms and scikit-image."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_scores_agree_with_scikit_image():
         assert got_psnr.item() == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255))
 
 
-def test_constant_pictures_match_the_closed_forms():
+def test_constant_images_match_the_closed_forms():
     a, b = (
         torch.full((1, 1, 16, 16), 100, dtype=torch.uint8),
         torch.full((1, 1, 16, 16), 120).byte(),
@@ -44,7 +44,7 @@ def test_constant_pictures_match_the_closed_forms():
     assert psnr(a, a).item() == torch.inf
 
 
-def test_the_mean_over_pictures_is_never_below_the_pooled_one():
+def test_the_mean_psnr_over_images_is_never_below_the_pooled_one():
     x = images(2)
     y = torch.stack([noisy(x[0], 5), noisy(x[1], 60)])
     metric, other = PairScores(), PairScores()
@@ -59,7 +59,7 @@ def test_the_mean_over_pictures_is_never_below_the_pooled_one():
     assert scores["ssim"].item() == pytest.approx(ssim(x, y).mean().item())
 
 
-def test_a_perceptual_distance_gets_pixels_of_minus_one_to_one():
+def test_a_perceptual_distance_gets_pixels_in_minus_one_to_one():
     class Distance(torch.nn.Module):
         def forward(self, x, y):
             assert x.min() == -1
@@ -71,17 +71,17 @@ def test_a_perceptual_distance_gets_pixels_of_minus_one_to_one():
     metric.update(x, y)
     scores = metric.compute()
     assert scores["lpips"] == 2
-    assert "ssim" not in scores  # 8 pixels do not hold its window
+    assert "ssim" not in scores  # 8 pixels are fewer than the window
 
 
-def test_bad_pairs_are_refused_with_what_was_found():
+def test_invalid_pairs_are_refused_with_the_found_shapes():
     with pytest.raises(ValueError, match=r"11 pixels or more a side, got \(8, 9\)"):
         ssim(images(1, 9)[..., :8, :], images(1, 9)[..., :8, :])
     with pytest.raises(ValueError, match="no pairs"), pytest.warns(UserWarning, match="before"):
         PairScores().compute()
 
 
-def test_bytes_survive_the_way_to_floats_and_back():
+def test_bytes_converted_to_floats_and_back_are_unchanged():
     levels = torch.arange(256, dtype=torch.uint8)
     torch.testing.assert_close(to_uint8(from_uint8(levels)), levels)
     torch.testing.assert_close(to_uint8(from_uint8(levels).double()), levels)
@@ -94,6 +94,6 @@ def test_rounding_is_to_the_nearest_level(x):
     assert abs(level - exact) <= 0.5 + 1e-9
 
 
-def test_a_pixel_that_is_no_number_is_refused():
+def test_nan_pixels_are_refused():
     with pytest.raises(ValueError, match="1 of 3 pixels"):
         to_uint8(torch.tensor([0.0, torch.nan, 1.0]))

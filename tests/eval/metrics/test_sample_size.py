@@ -1,4 +1,4 @@
-"""Effective sample sizes against a closed form, the plain formula, and their invariances."""
+"""Effective sample sizes against a closed form and the direct formula, and their invariances."""
 
 import math
 
@@ -13,7 +13,7 @@ WEIGHTS = st.lists(st.floats(-30, 30), min_size=1, max_size=50)
 
 
 @given(WEIGHTS)
-def test_is_the_plain_formula_and_within_its_bounds(log_weight):
+def test_the_result_equals_the_direct_formula_and_is_within_its_bounds(log_weight):
     log_weight = torch.tensor(log_weight, dtype=torch.float64)
     weight = log_weight.exp()
     got = effective_sample_size(log_weight, torch.zeros(len(weight))).item()
@@ -23,7 +23,7 @@ def test_is_the_plain_formula_and_within_its_bounds(log_weight):
 
 
 @given(WEIGHTS, st.floats(-1e5, 1e5), st.floats(-1e5, 1e5))
-def test_an_unknown_partition_function_changes_nothing(log_weight, target, model):
+def test_constants_added_to_log_densities_change_nothing(log_weight, target, model):
     log_weight = torch.tensor(log_weight, dtype=torch.float64)
     zero = torch.zeros_like(log_weight)
     got = effective_sample_size(log_weight + target, zero + model)
@@ -31,20 +31,20 @@ def test_an_unknown_partition_function_changes_nothing(log_weight, target, model
 
 
 def test_two_normals_match_the_closed_form():
-    # Of N(0, 1) for the target N(mu, 1), mean w^2 = exp(mu^2).
+    # For model N(0, 1) and target N(mu, 1), mean w^2 = exp(mu^2).
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(100_000, generator=generator, dtype=torch.float64)
     got = effective_sample_size(-0.5 * (x - 0.7) ** 2, -0.5 * x**2)
     assert got.item() == pytest.approx(math.exp(-0.49), abs=0.02)
 
 
-def test_the_target_itself_and_a_single_weight_are_the_ends():
+def test_equal_weights_give_one_and_a_single_weight_gives_one_over_n():
     action = torch.linspace(-9e4, 9e4, 10)
     assert effective_sample_size(action, action - 5).item() == pytest.approx(1, abs=1e-12)
     assert effective_sample_size(action, torch.zeros(10)).item() == pytest.approx(0.1)
 
 
-def test_weights_that_are_none_are_refused():
+def test_invalid_log_weights_are_refused():
     for target in ([0.0, torch.nan], [0.0, torch.inf], [-torch.inf, -torch.inf], []):
         with pytest.raises(ValueError, match="expected finite log weights"):
             effective_sample_size(torch.tensor(target), torch.zeros(len(target)))

@@ -1,4 +1,4 @@
-"""Error bars against scipy's interval, and against the coverage they promise."""
+"""Confidence intervals against SciPy's, and their coverage."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from eval.metrics.seeds import seed_spread
 
 
 @given(st.lists(st.integers(-1000, 1000).map(float), min_size=2, max_size=12, unique=True))
-def test_is_scipys_interval(values):
+def test_the_interval_agrees_with_scipy(values):
     spread = seed_spread(values)
     error = stats.sem(values)
     low, high = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=error)
@@ -20,18 +20,18 @@ def test_is_scipys_interval(values):
     assert spread.n == len(values)
 
 
-def test_five_seeds_are_124_hundredths_of_their_deviation():
+def test_the_half_width_of_five_seeds_is_1_24_standard_deviations():
     spread = seed_spread([0.1, 0.5, -0.2, 0.7, 0.3])
     assert spread.half_width / spread.std == pytest.approx(1.2417, abs=1e-4)
 
 
-def test_nineteen_in_twenty_intervals_hold_the_mean():
+def test_95_percent_of_intervals_contain_the_mean():
     draws = np.random.default_rng(0).normal(3, 2, (2000, 5))
     held = np.mean([abs(s.mean - 3) < s.half_width for s in map(seed_spread, draws.tolist())])
     assert held == pytest.approx(0.95, abs=0.015)
 
 
-def test_one_seed_and_a_failed_one_are_refused():
+def test_one_seed_and_non_finite_results_are_refused():
     with pytest.raises(ValueError, match="two finite values or more"):
         seed_spread([1.0])
     with pytest.raises(ValueError, match="nan"):

@@ -1,4 +1,4 @@
-"""Discrepancies against closed forms, a direct double sum, and the spread of many repetitions."""
+"""Discrepancies against closed forms, direct double sums, and Monte Carlo standard deviations."""
 
 import math
 
@@ -20,7 +20,7 @@ def linear(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return x @ y.T
 
 
-def test_equals_the_sums_over_pairs():
+def test_estimates_equal_direct_sums_over_pairs():
     x, y, widths = sphere(5, 2, 0), sphere(4, 2, 1), (0.5, 2.0)
 
     def mean(pairs):
@@ -38,17 +38,17 @@ def test_equals_the_sums_over_pairs():
 
 
 @pytest.mark.parametrize("width", [0.3, 1.0, 3.0])
-def test_a_point_against_the_uniform_law_has_its_closed_form(width):
+def test_a_point_against_the_uniform_distribution_has_its_closed_form(width):
     # On S^2 the mean of exp((cos - 1) / b^2) over the sphere is b^2 (1 - exp(-2 / b^2)) / 2,
-    # from a point as from a uniform one.
+    # both for a fixed point and for a uniform one.
     mean = width**2 * -math.expm1(-2 / width**2) / 2
     pole = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64).expand(100, 3)
     got = discrepancy(pole, sphere(1500, 2, 2), GaussianKernel(width)).unbiased
     assert got.item() == pytest.approx(1 - mean, abs=0.03)
 
 
-def test_under_one_law_the_mean_is_zero_and_the_spread_as_predicted():
-    # With k(x, y) = x.y on S^2 the second moment is 1/3 and the kernel is centred.
+def test_for_equal_distributions_mean_and_standard_deviation_are_as_predicted():
+    # k(x, y) = x.y on S^2 is centred and has second moment 1/3.
     n, m, repetitions = 12, 7, 1500
     points = sphere(repetitions * (n + m), 2, 3).split(n + m)
     scores = [discrepancy(z[:n], z[n:], linear) for z in points]
@@ -61,7 +61,7 @@ def test_under_one_law_the_mean_is_zero_and_the_spread_as_predicted():
     assert predicted.item() == pytest.approx(variance, rel=0.03)
 
 
-def test_the_predicted_spread_holds_for_a_kernel_and_a_law_that_are_not_centred():
+def test_the_predicted_standard_deviation_holds_for_an_uncentred_kernel():
     n, m, repetitions = 15, 20, 1200
     bent = torch.tensor([0.0, 0.0, 1.5], dtype=torch.float64)
     points = torch.nn.functional.normalize(sphere(repetitions * (n + m), 2, 4) + bent, dim=-1)
@@ -71,7 +71,7 @@ def test_the_predicted_spread_holds_for_a_kernel_and_a_law_that_are_not_centred(
     assert measured == pytest.approx(predicted, rel=0.15)
 
 
-def test_different_laws_stand_out_and_equal_ones_do_not():
+def test_different_distributions_are_detected_and_equal_ones_are_not():
     uniform, other = sphere(400, 2, 5), sphere(300, 2, 6)
     gram = GaussianKernel(median_distance(uniform).item())
     alike = discrepancy(uniform, other, gram)
@@ -86,7 +86,7 @@ def test_different_laws_stand_out_and_equal_ones_do_not():
     widths=st.lists(st.floats(0.05, 20), min_size=1, max_size=3),
     rows=st.integers(1, 20),
 )
-def test_chords_never_make_it_negative_and_the_cut_changes_nothing(seed, widths, rows):
+def test_biased_estimates_are_nonnegative_and_independent_of_the_number_of_rows(seed, widths, rows):
     x, y = sphere(6, 3, seed).unflatten(1, (2, 2)), sphere(9, 3, seed + 1).unflatten(1, (2, 2))
     scores = discrepancy(x, y, GaussianKernel(*widths), rows=rows)
     assert scores.biased > -1e-12
@@ -94,8 +94,8 @@ def test_chords_never_make_it_negative_and_the_cut_changes_nothing(seed, widths,
     torch.testing.assert_close(scores, discrepancy(x, y, GaussianKernel(*widths)))
 
 
-def test_geodesics_make_it_negative_where_chords_do_not():
-    # Eight points evenly on a circle, every other one in each sample.
+def test_geodesic_distances_can_give_negative_discrepancies_and_chords_do_not():
+    # Eight equally spaced points on a circle, alternating between the samples.
     angles = torch.arange(8, dtype=torch.float64) * math.tau / 8
     circle = torch.stack([angles.cos(), angles.sin()], dim=-1)
 
@@ -107,13 +107,13 @@ def test_geodesics_make_it_negative_where_chords_do_not():
 
 
 def test_the_median_chord_of_a_circle_and_of_a_large_set():
-    # Uniform points are half a turn's half apart in the median: a chord of sqrt(2).
+    # The median angle between uniform points is pi / 2: a chord of sqrt(2).
     assert median_distance(sphere(5000, 1, 7)).item() == pytest.approx(2**0.5, abs=0.03)
     rotations = torch.eye(3)[None] * torch.tensor([1.0, 2.0, 4.0])[:, None, None]
     assert median_distance(rotations).item() == pytest.approx(2 * 3**0.5)
 
 
-def test_too_few_points_and_bandwidths_of_zero_are_refused():
+def test_too_few_points_and_zero_bandwidths_are_refused():
     with pytest.raises(ValueError, match="got 1 and 5"):
         discrepancy(sphere(1, 2, 8), sphere(5, 2, 9), linear)
     with pytest.raises(ValueError, match="greater than zero"):

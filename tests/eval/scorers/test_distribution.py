@@ -83,3 +83,10 @@ def test_updates_add_up_and_hand_on_the_logits():
 def test_an_extractor_without_logits_has_no_inception_score_asked_of_it():
     both = DistributionScores(Pixels(logits=False), full=False)
     assert both.update(pictures(), real=False) is None
+
+
+def test_the_seed_chooses_the_subsets_of_the_kernel_distance():
+    real, fake = pictures(1200), pictures(1200, seed=1)  # more than one subset holds
+    first, again, other = (scores(Pixels(), real, fake, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first["kd_pixels"] != other["kd_pixels"]

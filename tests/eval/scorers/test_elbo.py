@@ -4,14 +4,20 @@ import math
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
+from torch.utils.data import Dataset
 
-from data import VonMisesFisher
-from eval.scorers.elbo import ElboEvaluation, nats
+from data import Digits, VonMisesFisher
+from eval.record import Record
+from eval.scorers.elbo import Elbo, nats
+from ldm import distributed
 from ldm.bottlenecks import Gaussian, ManifoldPosterior
 from ldm.config.compose import ConfigError, compose
 from ldm.losses.reconstruction import bernoulli
 from ldm.networks.images.dense import Decoder, Encoder
+from ldm.randomness import sample_generators
+from ldm.run.parts import Parts
 from ldm.spaces import Power, Rotations, Sphere
 from ldm.tokenizers import Identity, Tokenizer
 from train import train
@@ -39,7 +45,7 @@ def test_importance_weights_integrate_over_the_manifold(space):
         pictures = model.decode(points)["x"]
         log_p = [-bernoulli(one.expand_as(pictures), pictures).flatten(1).sum(1) for one in x]
         expected = torch.logsumexp(torch.stack(log_p), 1) - math.log(len(points))
-        found, elbo, _, _ = nats(model, x, 4000, torch.Generator().manual_seed(1))
+        found, elbo, _, _ = nats(model, {"x": x}, 4000, sample_generators(1, range(3)))
     torch.testing.assert_close(found.float(), expected, atol=0.04, rtol=0)
     assert (elbo < found).all()
 
@@ -49,7 +55,7 @@ def test_the_bound_is_reached_where_the_decoder_reads_nothing():
     nn.init.zeros_(model.decoder.layers[0].weight)
     nn.init.zeros_(model.encoder[-1].weight)
     nn.init.zeros_(model.encoder[-1].bias)
-    found, elbo, kl, reconstruction = nats(model, x, 7)
+    found, elbo, kl, reconstruction = nats(model, {"x": x}, 7, sample_generators(0, range(4)))
     assert (kl == 0).all()
     torch.testing.assert_close(found, reconstruction)
     torch.testing.assert_close(elbo, reconstruction)
@@ -58,7 +64,6 @@ def test_the_bound_is_reached_where_the_decoder_reads_nothing():
 SHORT = [
     "experiment=delta_vae/s2",
     "data=digits",
-    "tokenizer.encoder.shape=[1, 8, 8]",
     "tokenizer.training.samples=400",
     "trainer.accelerator=cpu",
     "trainer.pictures=1",
@@ -75,7 +80,66 @@ def test_a_short_run_is_scored_and_says_how(tmp_path):
     assert 4.6 < metrics["kl"] < 7.2  # between the bounds of the time
 
 
+@pytest.fixture
+def vae():
+    """A variational tokenizer, and forty digits to score it on."""
+    model = tokenizer(Gaussian([2]))
+    data = Digits()
+    pictures = data.load("test").__getitems__(range(40))["x"][:, :, ::3, ::3].sign()
+    data.test_dataset = Repeated(pictures)
+    return Parts(OmegaConf.create(), data, {"tokenizer": model})
+
+
+class Repeated(Dataset):
+    """Black and white images."""
+
+    def __init__(self, pictures):
+        self.pictures = pictures
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitems__(self, items):
+        return {"x": self.pictures[list(items)], "index": torch.tensor(list(items))}
+
+
+def score(parts, **options):
+    record = Record()
+    Elbo(importance=3, **options).score(parts, record)
+    return record.values
+
+
+def test_every_image_has_noise_of_its_own_whatever_the_batch(vae):
+    whole, single, other = (
+        score(vae, batch_size=40),
+        score(vae, batch_size=1),
+        score(vae, batch_size=40, seed=1),
+    )
+    assert single == pytest.approx(whole, rel=1e-5)
+    assert other["log_likelihood"] != pytest.approx(whole["log_likelihood"], rel=1e-5)
+    vae.data.test_dataset.pictures[:] = vae.data.test_dataset.pictures[:1].clone()
+    equal = score(vae, batch_size=1)
+    vae.data.test_dataset.pictures = vae.data.test_dataset.pictures[:1]
+    assert score(vae)["log_likelihood"] != pytest.approx(equal["log_likelihood"], rel=1e-4)
+
+
+def test_two_processes_score_images_as_one_does(vae, two_processes):
+    expected = score(vae)
+
+    def work(rank: int) -> dict:
+        distributed.join()
+        return score(vae)
+
+    for found in two_processes(work):
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_likelihood_needs_latents():
+    with pytest.raises(ValueError, match="importance must be 1 latent or more, got 0"):
+        Elbo(importance=0)
+
+
 def test_a_tokenizer_without_a_posterior_is_refused_before_it_is_trained():
     tokenizer = Identity(Sphere(2))
     with pytest.raises(ConfigError, match=r"a Passthrough has no posterior, .*choose eval="):
-        ElboEvaluation().check(VonMisesFisher(), tokenizer)
+        Elbo().check(Parts(OmegaConf.create(), VonMisesFisher(), {"tokenizer": tokenizer}))

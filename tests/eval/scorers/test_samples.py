@@ -1,4 +1,4 @@
-"""How far generated latents are from the manifold that their tokenizer makes them on."""
+"""Whether samples are of the class asked for, and how far their latents are off the manifold."""
 
 import shutil
 
@@ -7,7 +7,10 @@ import torch
 from torch.testing import assert_close
 
 from eval.evaluate import evaluate
-from eval.scorers.samples import off_manifold
+from eval.extractors import Extractor, Features
+from eval.record import Record
+from eval.scorers.distribution import DistributionScores
+from eval.scorers.samples import Samples, off_manifold
 from ldm.bottlenecks import Gaussian, GroupedSphericalQuantizer, ManifoldPosterior
 from ldm.run.experiment import load_run
 from ldm.run.sampling import draw
@@ -38,3 +41,65 @@ def test_a_run_reports_the_median_over_its_samples(trained, tmp_path):
     found = evaluate(parts)["latents_off"]
     latent = draw(parts, range(parts.config.eval.samples), parts.config.eval.seed).latent
     assert found == pytest.approx(off_manifold(bottleneck, latent).median().item(), rel=1e-4)
+
+
+class Judge(Extractor):
+    """Gives the pictures that it sees in turn the logits that it is told to."""
+
+    name, feature_size, protocol = "judge", 4, {}
+
+    def __init__(self, classes: list[int]) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, images):
+        if len(images) != len(self.classes):  # the reference: nobody asks for its classes
+            return Features(images.float().flatten(1)[:, :4])
+        logits = torch.nn.functional.one_hot(torch.tensor(self.classes), 10).float()
+        return Features(images.float().flatten(1)[:, 10:14], logits)
+
+
+def test_the_label_accuracy_is_the_share_of_samples_of_the_class_asked_for(
+    trained, tmp_path, monkeypatch
+):
+    parts = load_run(shutil.copytree(trained, tmp_path / "run"), [])
+    # Asked for 0, 1, ..., 9 in turn, and given three classes above and one below.
+    judge = Judge([9, 1, 3, 3, 5, 5, 6, 7, 8, 2, *range(10)])
+    monkeypatch.setattr(Samples, "build_extractor", lambda *_: judge)
+    record = Record()
+    Samples(samples=20, batch_size=20).score(parts, record)
+    assert record.values["label_accuracy"] == pytest.approx(16 / 20)
+
+
+def test_the_seed_reaches_samples_and_subsets(trained, tmp_path, monkeypatch):
+    parts = load_run(shutil.copytree(trained, tmp_path / "run"), [])
+    seeds = []
+    monkeypatch.setattr(
+        "eval.scorers.samples.DistributionScores",
+        lambda extractor, seed=0: seeds.append(seed) or DistributionScores(extractor, seed),
+    )
+    found = []
+    for seed in (3, 3, 4):
+        record = Record()
+        Samples(samples=20, seed=seed).score(parts, record)
+        found.append(record.values)
+    assert seeds == [3, 3, 4]
+    assert found[0] == found[1]
+    assert found[0]["fd_classifier"] != found[2]["fd_classifier"]
+
+
+def test_a_large_reference_is_remembered_in_part(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("eval.scorers.samples.REMEMBERED", 100)
+    parts = load_run(shutil.copytree(trained, tmp_path / "run"), [])
+    kept = []
+    update = DistributionScores.update
+
+    def spy(self, images, *, real, remembered=None):
+        kept.extend([] if remembered is None else remembered.tolist())
+        return update(self, images, real=real, remembered=remembered)
+
+    monkeypatch.setattr(DistributionScores, "update", spy)
+    record = Record()
+    Samples(samples=20).score(parts, record)
+    assert kept == [number % 4 == 0 for number in range(360)]
+    assert record.protocols["kd_classifier"]["remembered"] == "1 in 4 of the reference"

@@ -1,4 +1,4 @@
-"""Published sizes on the meta device; shapes, attention's place and the downsampling's phase."""
+"""Published sizes on the meta device, shapes, placement of attention, padding of downsampling."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def count(*modules: torch.nn.Module) -> int:
 
 
 # Name, latent channels, features per latent channel, multipliers, attention, parameters. The totals
-# hold neither a codebook nor the scalar log variance of the KL models' loss.
+# exclude the codebook and the scalar log variance of the KL models' loss.
 PUBLISHED = [
     ("kl-f4", 3, 2, [1, 2, 4], [], 55_312_063),
     ("kl-f8", 4, 2, [1, 2, 4, 4], [], 83_653_863),
@@ -44,7 +44,7 @@ def test_parameter_counts(latent, features, multipliers, attention, expected):
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 8), (1, 28, 28), (3, 16, 8)])
-def test_small_images_survive_a_round_trip_in_bfloat16(channels, height, width):
+def test_a_round_trip_in_bfloat16_keeps_the_shape(channels, height, width):
     encoder = Encoder(channels, 4, width=32, multipliers=[1, 2, 2])
     decoder = Decoder(4, channels, width=32, multipliers=[1, 2, 2])
     with torch.autocast("cpu", torch.bfloat16):
@@ -58,7 +58,7 @@ def test_small_images_survive_a_round_trip_in_bfloat16(channels, height, width):
         assert parameter.grad.isfinite().all(), name
 
 
-def test_attention_stands_where_the_resolution_says():
+def test_levels_at_the_attention_resolutions_have_attention():
     with torch.device("meta"):
         encoder = Encoder(
             width=32, multipliers=[1, 1, 2], attention_resolutions=[16], resolution=32
@@ -78,7 +78,7 @@ def test_attention_stands_where_the_resolution_says():
 
 
 def test_downsampling_pads_right_and_bottom():
-    # A kernel of one corner reads pixels (2 i, 2 j); zeros on all sides would shift it.
+    # A kernel with one corner entry reads pixels (2 i, 2 j); padding on all sides would shift them.
     down = Downsample(1)
     torch.nn.init.zeros_(down.conv.bias)
     down.conv.weight.data = (torch.arange(9) == 0).float().view(1, 1, 3, 3)
@@ -97,19 +97,19 @@ def test_attention_is_a_softmax_over_pixels():
     torch.testing.assert_close(attention(x), x + attention.proj_out(mixed))
 
 
-def test_last_layer_makes_the_image():
+def test_the_output_is_the_bias_when_the_last_layer_is_zero():
     decoder = Decoder(4, 1, width=32, multipliers=[1])
     torch.nn.init.zeros_(decoder.last_layer)
     image = decoder(torch.randn(1, 4, 2, 2))
     torch.testing.assert_close(image, decoder.conv_out.bias.expand(1, 1, 2, 2))
 
 
-def test_widths_that_32_groups_do_not_divide_are_refused():
+def test_channels_that_32_groups_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="32 groups, found 48 channels"):
         Encoder(width=48)
 
 
-def test_images_that_do_not_fit_the_grid_are_refused():
+def test_images_with_sides_not_divisible_by_the_downsampling_are_refused():
     encoder = Encoder(width=32, multipliers=[1, 1, 1])
     with pytest.raises(ValueError, match="downsamples 4-fold, found images of 8 x 30"):
         encoder(torch.zeros(1, 3, 8, 30))

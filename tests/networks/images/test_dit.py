@@ -1,4 +1,4 @@
-"""Published sizes on the meta device, what a new network does, and the symmetries of attention."""
+"""Published sizes on the meta device, initial outputs, and symmetries of attention."""
 
 import math
 
@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from ldm.networks.embedders import TimestepEmbedder, position_embedding
+from ldm.networks.embedders import TimestepEmbedder
 from ldm.networks.images.dit import DiT
+from ldm.networks.images.patches import position_embedding
 
 PUBLISHED = {
     "S": (32_963_360, 32_945_024, 33_148_160),
@@ -18,9 +19,9 @@ PUBLISHED = {
 
 
 def small(**changes) -> DiT:
-    """A double-precision network that is not the identity, as a new one would be."""
+    """A double-precision network with random weights, since a new one is the identity."""
     torch.manual_seed(0)
-    shape = {"in_channels": 3, "size": 8, "width": 32, "depth": 2, "heads": 4, "classes": 5}
+    shape = {"shape": [3, 8, 8], "width": 32, "depth": 2, "heads": 4, "classes": 5}
     dit = DiT(**shape | changes).double()
     for parameter in dit.parameters():
         if parameter.requires_grad:
@@ -52,14 +53,14 @@ def test_parameters_are_named_as_published():
 
 
 def test_a_new_network_gives_zero_and_its_blocks_the_identity():
-    dit = DiT(3, 8, width=32, depth=2, heads=4, classes=5).double()
+    dit = DiT([3, 8, 8], width=32, depth=2, heads=4, classes=5).double()
     x, t, label = inputs()
     assert torch.equal(dit(x, t, label), torch.zeros(3, 6, 8, 8, dtype=torch.float64))
     tokens, condition = torch.randn(3, 16, 32).double(), torch.randn(3, 32).double()
     assert torch.equal(dit.blocks[0](tokens, condition), tokens)
 
 
-def test_a_block_is_its_equation():
+def test_a_block_computes_its_published_equation():
     dit = small()
     block = dit.blocks[0]
     x, condition = torch.randn(2, 16, 32).double(), torch.randn(2, 32).double()
@@ -81,7 +82,7 @@ def test_a_block_is_its_equation():
     torch.testing.assert_close(block(x, condition), y + gate2 * block.mlp.fc2(h))
 
 
-def test_patches_may_be_permuted_together_with_their_places():
+def test_permuting_patches_and_position_embeddings_permutes_the_output():
     dit = small()
     x, t, label = inputs()
     expected = dit(x, t, label)
@@ -96,7 +97,7 @@ def test_patches_may_be_permuted_together_with_their_places():
     torch.testing.assert_close(dit(permute(x), t, label), permute(expected))
 
 
-def test_each_place_has_its_column_first_then_its_row():
+def test_position_embeddings_hold_the_column_first_then_the_row():
     width, (row, column) = 16, (2, 5)
     waves = []
     for place in (column, row):
@@ -106,7 +107,7 @@ def test_each_place_has_its_column_first_then_its_row():
     torch.testing.assert_close(embedding[0, 6 * row + column], torch.tensor(waves))
 
 
-def test_half_precision_networks_read_time_in_single():
+def test_half_precision_networks_embed_times_in_single_precision():
     embedder = TimestepEmbedder(8)
     expected = embedder(torch.tensor([0.25, 998.7]))
     got = embedder.bfloat16()(torch.tensor([0.25, 998.7]))
@@ -114,7 +115,7 @@ def test_half_precision_networks_read_time_in_single():
     torch.testing.assert_close(got.float(), expected, atol=0.02, rtol=0.02)
 
 
-def test_no_label_is_the_null_label():
+def test_omitting_labels_equals_passing_the_null_label():
     dit = small()
     x, t, _ = inputs()
     assert torch.equal(dit(x, t), dit(x, t, torch.full((3,), 5)))
@@ -122,7 +123,7 @@ def test_no_label_is_the_null_label():
 
 
 def test_a_network_without_classes_has_no_table():
-    dit = small(classes=0, learn_sigma=False, size=[4, 8])
+    dit = small(classes=0, learn_sigma=False, shape=[3, 4, 8])
     x, t, label = inputs()
     assert not any(name.startswith("y_embedder") for name, _ in dit.named_parameters())
     assert dit(x[:, :, :4], t).shape == (3, 3, 4, 8)
@@ -130,7 +131,7 @@ def test_a_network_without_classes_has_no_table():
         dit(x[:, :, :4], t, label)
 
 
-def test_checkpointing_changes_memory_only():
+def test_checkpointing_leaves_outputs_and_gradients_unchanged():
     dit = small()
     x, t, label = inputs()
 
@@ -164,12 +165,12 @@ def test_bfloat16_autocast_stays_near_single_precision():
         ({"width": 30}, "multiple of 4 and of 4 heads, found 30"),
     ],
 )
-def test_impossible_shapes_are_refused(arguments, message):
+def test_inconsistent_shapes_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         small(**arguments)
 
 
-def test_unknown_sizes_and_other_grids_are_refused():
+def test_unknown_size_names_and_inputs_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"S, B, L, XL, then /patch.*found 'H/2'"):
         DiT.sized("H/2")
     x, t, label = inputs()

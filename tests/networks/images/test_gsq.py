@@ -1,4 +1,4 @@
-"""Published sizes on the meta device; closed forms of the two blocks that are the paper's own."""
+"""Published sizes on the meta device; closed forms of the two blocks that the paper introduces."""
 
 import pytest
 import torch
@@ -50,8 +50,8 @@ def test_parameter_counts(latent, multipliers, options, encoder, decoder):
         ),
     ],
 )
-def test_the_capacities_of_figure_3(multipliers, encoder, decoder, millions):
-    codebook = 4_194_304  # the figure counts one, and 64 latent channels
+def test_parameter_counts_of_figure_3(multipliers, encoder, decoder, millions):
+    codebook = 4_194_304  # the figure includes a codebook and has 64 latent channels
     with torch.device("meta"):
         ours = (
             Encoder(3, 64, multipliers=multipliers, **encoder),
@@ -62,7 +62,7 @@ def test_the_capacities_of_figure_3(multipliers, encoder, decoder, millions):
 
 @pytest.mark.parametrize("depth_to_space", [True, False])
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 8), (1, 28, 28), (3, 8, 4)])
-def test_small_images_survive_a_round_trip_in_bfloat16(channels, height, width, depth_to_space):
+def test_a_round_trip_in_bfloat16_keeps_the_shape(channels, height, width, depth_to_space):
     torch.manual_seed(0)
     encoder = Encoder(channels, 8, 32, [1, 2, 2], blocks=1, attention=True)
     decoder = Decoder(
@@ -79,7 +79,7 @@ def test_small_images_survive_a_round_trip_in_bfloat16(channels, height, width, 
         assert parameter.grad.isfinite().all(), name
 
 
-def test_depth_to_space_lights_the_pixels_of_its_channel():
+def test_depth_to_space_maps_each_channel_to_its_pixel():
     channels = 3
     block = DepthToSpace(channels)
     nn.init.zeros_(block.conv.weight)
@@ -99,7 +99,7 @@ def norm() -> AdaptiveGroupNorm:
     return AdaptiveGroupNorm(64, 4).double()
 
 
-def test_adaptive_norm_without_a_condition_is_group_norm(norm):
+def test_adaptive_norm_with_unit_scale_and_zero_shift_is_group_norm(norm):
     for layer in (norm.gamma, norm.beta):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
@@ -109,7 +109,7 @@ def test_adaptive_norm_without_a_condition_is_group_norm(norm):
     torch.testing.assert_close(norm(x, latent), F.group_norm(x, 32, eps=1e-6))
 
 
-def test_adaptive_norm_reads_the_spread_and_the_mean(norm):
+def test_adaptive_norm_depends_on_standard_deviation_and_mean(norm):
     x = torch.randn(2, 64, 6, 4, dtype=torch.float64)
     latent = torch.randn(2, 4, 3, 2, dtype=torch.float64)
     spread = (latent.flatten(2).var(2, unbiased=True) + 1e-6).sqrt()
@@ -118,14 +118,14 @@ def test_adaptive_norm_reads_the_spread_and_the_mean(norm):
     torch.testing.assert_close(norm(x, latent), scale * F.group_norm(x, 32, eps=1e-6) + shift)
 
 
-def test_a_single_token_has_no_spread(norm):
+def test_the_standard_deviation_of_a_single_token_is_zero(norm):
     x, latent = torch.randn(2, 64, 2, 2).double(), torch.randn(2, 4, 1, 1).double()
     near_zero = norm(x, latent)
     assert near_zero.isfinite().all()
     torch.testing.assert_close(near_zero, norm(x, latent.expand(2, 4, 2, 2)))
 
 
-def test_new_networks_keep_the_variance():
+def test_new_networks_preserve_the_variance():
     torch.manual_seed(2)
     x = torch.randn(8, 3, 32, 32)
     h = Encoder(3, 16, 64, [1, 2])(x)
@@ -134,18 +134,18 @@ def test_new_networks_keep_the_variance():
     assert 0.7 < x.std().item() < 1.4
 
 
-def test_last_layer_makes_the_image():
+def test_the_output_is_the_bias_when_the_last_layer_is_zero():
     decoder = Decoder(4, 1, width=32, multipliers=[1])
     nn.init.zeros_(decoder.last_layer)
     image = decoder(torch.randn(1, 4, 2, 2))
     torch.testing.assert_close(image, decoder.head[-1].bias.expand(1, 1, 2, 2))
 
 
-def test_one_number_of_blocks_too_few_is_refused():
+def test_a_number_of_blocks_missing_for_one_level_is_refused():
     with pytest.raises(ValueError, match=r"3 multipliers need .* found \[2, 2\]"):
         Encoder(width=32, multipliers=[1, 1, 1], blocks=[2, 2])
 
 
-def test_images_that_do_not_fit_the_grid_are_refused():
+def test_images_with_sides_not_divisible_by_the_downsampling_are_refused():
     with pytest.raises(ValueError, match="downsamples 2-fold, found images of 7 x 8"):
         Encoder(width=32, multipliers=[1, 1])(torch.zeros(1, 3, 7, 8))

@@ -1,4 +1,4 @@
-"""Attention is one function, whichever kernel computes it."""
+"""Attention gives the same values and gradients with every kernel."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Published sizes, the receptive field, the two initialisations, and the refusals."""
+"""Published sizes, receptive field, initialisations and refused arguments of the PatchGAN."""
 
 import math
 
@@ -18,11 +18,11 @@ def test_published_sizes(layers, parameters, side):
     assert logits.shape == (2, 1, side, side)
 
 
-def test_small_images_of_one_channel():
+def test_one_channel_images_give_one_logit_per_patch():
     assert PatchGAN(1, width=16, layers=1)(torch.randn(2, 1, 8, 8)).shape == (2, 1, 2, 2)
 
 
-def test_a_logit_of_three_layers_sees_70_pixels():
+def test_the_receptive_field_of_three_layers_is_70_pixels():
     image = torch.randn(1, 3, 256, 256, requires_grad=True)
     PatchGAN(width=2, norm="none")(image)[0, 0, 15, 15].backward()
     rows = image.grad.abs().sum((0, 1, 3)).nonzero()
@@ -30,7 +30,7 @@ def test_a_logit_of_three_layers_sees_70_pixels():
 
 
 @pytest.mark.parametrize(("norm", "mixes"), [("batch", True), ("none", False)])
-def test_only_batch_normalisation_mixes_images(norm, mixes):
+def test_only_batch_normalisation_makes_logits_depend_on_other_images(norm, mixes):
     torch.manual_seed(0)
     patchgan = PatchGAN(1, width=8, layers=1, norm=norm)
     image = torch.randn(2, 1, 8, 8, requires_grad=True)
@@ -38,7 +38,7 @@ def test_only_batch_normalisation_mixes_images(norm, mixes):
     assert bool(image.grad[1].any()) is mixes
 
 
-def test_normal_weights_have_a_deviation_of_a_fiftieth():
+def test_normal_weights_have_standard_deviation_0_02():
     torch.manual_seed(1)
     for module in PatchGAN().net:
         if isinstance(module, nn.Conv2d):
@@ -47,7 +47,7 @@ def test_normal_weights_have_a_deviation_of_a_fiftieth():
             assert module.weight.mean().item() == pytest.approx(1, abs=0.01)
 
 
-def test_kaiming_weights_keep_the_variance_and_the_last_layer_is_a_tenth():
+def test_kaiming_weights_preserve_variance_and_the_last_layer_is_scaled_by_0_1():
     torch.manual_seed(2)
     *inner, last = (m for m in PatchGAN(init="kaiming").net if isinstance(m, nn.Conv2d))
     for module in inner:

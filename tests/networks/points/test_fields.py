@@ -1,4 +1,4 @@
-"""Fields are tangent, are the sums they say, and can be any tangent vector."""
+"""Heads are tangent, equal the sums of their fields, and span the tangent space."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from ldm.spaces import Power, Sphere
 
 
 class Constant(nn.Module):
-    """A backbone that gives the same numbers at every point, times `scale`."""
+    """A backbone whose outputs are the same at every point, times `scale`."""
 
     def __init__(self, values: Tensor) -> None:
         super().__init__()
@@ -36,8 +36,8 @@ def apply(head: type, values: Tensor, x: Tensor, *arguments, **condition) -> Ten
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
-def test_turns_of_the_sphere(dim):
-    f, x = normal(dim * (dim + 1) // 2), normal(4, dim + 1)  # off the sphere as well
+def test_divergence_free_fields_are_tangent_and_span_the_tangent_space(dim):
+    f, x = normal(dim * (dim + 1) // 2), normal(4, dim + 1)  # x need not lie on the sphere
     got, expected, k = apply(DivergenceFree, f, x, dim), torch.zeros_like(x), 0
     for i in range(dim + 1):
         for j in range(i + 1, dim + 1):
@@ -50,7 +50,7 @@ def test_turns_of_the_sphere(dim):
     assert (torch.linalg.matrix_rank(fields.movedim(0, 2)) == dim).all()
 
 
-def test_turns_have_no_divergence_and_their_sum_that_of_its_coefficients():
+def test_divergence_of_the_head_is_that_of_its_coefficients_along_the_fields():
     class Net(nn.Module):
         def forward(self, x: Tensor, t: Tensor) -> Tensor:
             return torch.stack([x[:, 0] * x[:, 2], x[:, 1].sin(), x[:, 2]], 1)
@@ -67,7 +67,7 @@ def test_turns_have_no_divergence_and_their_sum_that_of_its_coefficients():
     assert_close(divergence(DivergenceFree(net, 2)), (slopes * torch.stack(turns)).sum())
 
 
-def test_gradients_of_coordinates_are_the_projected_output():
+def test_the_eigenfunction_head_is_the_projected_output():
     f, sphere = normal(4), Sphere(3)
     x = sphere.random(5, dtype=torch.float64)
     got = apply(Eigen, f, x)
@@ -75,14 +75,14 @@ def test_gradients_of_coordinates_are_the_projected_output():
     assert_close(got, sphere.tangent(x, f.expand(5, 4)))
 
 
-def test_rotations_turn_by_the_sum_of_the_basis():
+def test_vectors_on_rotations_are_x_times_the_sum_over_the_basis():
     f = normal(3)
     x = torch.linalg.qr(normal(4, 3, 3))[0]
     v = apply(LieAlgebra, f, x, "so", 3)
     zero = torch.zeros(()).double()
     rows = [zero, -f[0], -f[1], f[0], zero, -f[2], f[1], f[2], zero]
     assert_close(v, x @ torch.stack(rows).view(3, 3))
-    # The rotation-vector metric: half the Frobenius one.
+    # The rotation-vector metric is half the Frobenius metric.
     assert_close(v.flatten(1).square().sum(1) / 2, f.square().sum().expand(4))
 
 
@@ -96,7 +96,7 @@ def test_the_basis_of_su_is_orthonormal(n):
     assert_close(gram, torch.eye(n**2 - 1, dtype=torch.complex128))
 
 
-def test_unitary_matrices_move_along_complex_products():
+def test_vectors_on_unitary_matrices_are_complex_products():
     f, basis = normal(8), su_basis(3).double()
     x = torch.linalg.qr(torch.view_as_complex(normal(4, 3, 3, 2)))[0]
     v = apply(LieAlgebra, f, torch.stack([x.real, x.imag], 1), "su", 3)
@@ -105,12 +105,12 @@ def test_unitary_matrices_move_along_complex_products():
 
 
 @pytest.mark.parametrize("grid", [[], [2, 3]])
-def test_circles_turn_by_their_numbers(grid):
+def test_torus_fields_have_the_coefficients_as_angular_velocities(grid):
     torus = Power(Sphere(1), 5, grid)
     x, f = torus.random(4, dtype=torch.float64), normal(5, *grid)
     v = apply(TorusField, f, x)
     assert_close(v, torus.tangent(x, v))
-    # Positive numbers turn from cos to sin: by half a circle, to the antipode.
+    # Positive coefficients increase the angle.
     speed = v.unflatten(1, (5, 2)).norm(dim=2)
     assert_close(speed, f.abs().expand_as(speed))
     assert_close(v[:, 0], -f[0] * x[:, 1])
@@ -126,7 +126,9 @@ HEADS = [
 
 
 @pytest.mark.parametrize(("head", "arguments", "shape", "fields"), HEADS)
-def test_conditions_reach_the_network_and_its_outputs_are_counted(head, arguments, shape, fields):
+def test_conditions_reach_the_network_and_a_wrong_number_of_outputs_is_refused(
+    head, arguments, shape, fields
+):
     x, f = normal(2, *shape), normal(fields)
     assert_close(apply(head, f, x, *arguments, scale=3.0), 3 * apply(head, f, x, *arguments))
     with pytest.raises(ValueError, match=f"{fields} fields need as many outputs.*not {fields + 1}"):

@@ -1,4 +1,4 @@
-"""A perceptron is its equation, at the published sizes, with the published initial weights."""
+"""Equation, published sizes and published initial weights of the perceptron."""
 
 from itertools import pairwise
 
@@ -13,8 +13,8 @@ from ldm.networks.points.point_features import SinusoidalTime, SphericalHarmonic
 
 FUNCTIONS = {"sin": torch.sin, "silu": F.silu, "gelu": F.gelu, "relu": torch.relu}
 
-# Points, hidden layers and units of RSGM on the earth, tori and SO(3), of Jo and Hwang on fires and
-# ten-dimensional tori.
+# Points, hidden layers and units of RSGM on the earth, tori and SO(3), and of Jo and Hwang on fires
+# and ten-dimensional tori.
 PUBLISHED = [([3], 5, 512), ([20], 3, 512), ([3, 3], 5, 512), ([3], 13, 512), ([20], 2, 2048)]
 
 
@@ -38,7 +38,7 @@ def test_parameter_counts(shape, depth, width):
 
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
-def test_a_perceptron_is_its_equation(activation):
+def test_a_perceptron_computes_its_equation(activation):
     mlp = MLP([3], 16, 3, activation, init="torch").double()
     x, t = inputs()
     first, *rest = linears(mlp)
@@ -48,14 +48,14 @@ def test_a_perceptron_is_its_equation(activation):
     assert_close(mlp(x, t), h)
 
 
-def test_points_of_any_shape_are_read_whole():
+def test_points_of_any_shape_are_flattened():
     mlp = MLP([2, 3, 3], 8, 1, out=5)
     assert mlp(torch.randn(4, 2, 3, 3), torch.rand(4)).shape == (4, 5)
     with pytest.raises(ValueError, match=r"points of shape \(2, 3, 3\), found \(18,\)"):
         mlp(torch.randn(4, 18), torch.rand(4))
 
 
-def test_features_replace_coordinates_and_times():
+def test_feature_modules_replace_coordinates_and_times():
     features, time = SphericalHarmonics(3), SinusoidalTime(8)
     mlp = MLP([3], 16, 2, features=features, time=time).double()
     x, t = inputs()
@@ -64,23 +64,23 @@ def test_features_replace_coordinates_and_times():
     assert_close(mlp(x, t), mlp.head(mlp.blocks(mlp.stem(read))))
 
 
-def test_a_network_of_zeros_gives_zero():
+def test_a_network_with_zero_weights_is_zero():
     mlp = MLP([3]).double()
     nn.init.zeros_(mlp.head[1].weight)
     assert torch.equal(mlp(*inputs()), torch.zeros(3, 3).double())
 
 
-def test_initial_weights_are_a_cut_normal_of_the_fan_in():
+def test_initial_weights_are_truncated_normal_scaled_by_the_fan_in():
     torch.manual_seed(0)
     for layer in linears(MLP([3], 256, 3)):
         scaled = layer.weight * layer.in_features**0.5
         assert layer.bias.count_nonzero() == 0
         assert scaled.abs().max() <= 2
-        if layer.weight.numel() > 10_000:  # a normal cut at two deviations keeps 0.8796 of its own
+        if layer.weight.numel() > 10_000:  # truncation at two leaves 0.8796 of the std
             assert scaled.std().item() == pytest.approx(0.8796, abs=0.01)
 
 
-def test_initial_weights_may_be_those_of_pytorch():
+def test_initial_weights_of_torch_are_pytorch_defaults():
     torch.manual_seed(0)
     mlp = MLP([3], 8, 1, init="torch")
     torch.manual_seed(0)
@@ -90,7 +90,7 @@ def test_initial_weights_may_be_those_of_pytorch():
         assert torch.equal(layer.bias, own.bias)
 
 
-def test_labels_are_told_apart_and_none_is_the_null_label():
+def test_outputs_depend_on_the_label_and_omitting_it_equals_the_null_label():
     torch.manual_seed(0)
     mlp = MLP([3], 16, 2, classes=5).double()
     x, t = inputs()
@@ -108,11 +108,11 @@ def test_labels_are_told_apart_and_none_is_the_null_label():
         ({"depth": 0}, "depth of 1 or more, got 0"),
     ],
 )
-def test_impossible_networks_are_refused(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         MLP([3], **arguments)
 
 
-def test_labels_need_classes():
+def test_labels_without_classes_are_refused():
     with pytest.raises(ValueError, match="classes=0, found a label"):
         MLP([3]).double()(*inputs(), label=torch.zeros(3, dtype=torch.long))

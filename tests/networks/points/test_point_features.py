@@ -1,4 +1,4 @@
-"""Waves, angles and harmonics against closed forms, quadrature and SciPy."""
+"""Sinusoids, angles and spherical harmonics against closed forms, quadrature and SciPy."""
 
 import math
 
@@ -23,7 +23,7 @@ def sphere(theta: torch.Tensor, phi: torch.Tensor) -> torch.Tensor:
 
 
 def scipy_harmonics(degree: int, theta: torch.Tensor, phi: torch.Tensor) -> torch.Tensor:
-    """From the complex ones, without the sign that they carry."""
+    """Real harmonics from SciPy's complex ones, without the Condon-Shortley phase."""
     real = []
     for n in range(degree + 1):
         for m in range(-n, n + 1):
@@ -32,7 +32,7 @@ def scipy_harmonics(degree: int, theta: torch.Tensor, phi: torch.Tensor) -> torc
     return torch.from_numpy(np.stack(real, 1))
 
 
-def test_fourier_features_are_all_multiples_of_every_angle():
+def test_fourier_features_are_sines_and_cosines_of_all_multiples_of_every_angle():
     x = torch.tensor([[0.3, -1.2]], dtype=torch.float64)
     angles = [k * a for a in (0.3, -1.2) for k in (1, 2, 3)]
     expected = [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
@@ -41,16 +41,16 @@ def test_fourier_features_are_all_multiples_of_every_angle():
     assert_close(features(x + 2 * math.pi), features(x))
 
 
-def test_random_frequencies_run_from_the_lowest_to_the_highest_in_equal_ratios():
+def test_random_frequencies_are_spaced_geometrically_from_lowest_to_highest():
     frequencies = RandomFourierFeatures(3, 41, lowest=0.5, highest=200.0).frequencies
     size = frequencies.norm(dim=1)
     assert_close(size[[0, 20, 40]], torch.tensor([0.5, 10.0, 200.0]))
     assert_close(size[1:] / size[:-1], torch.full((40,), 400 ** (1 / 40)))
-    # Their directions differ; 41 random ones span the space.
+    # The directions differ: 41 random ones span the space.
     assert torch.linalg.svdvals(frequencies / size[:, None]).min() > 2
 
 
-def test_times_become_waves_of_falling_frequency():
+def test_time_features_are_sinusoids_of_decreasing_frequency():
     t, features = torch.tensor([0.7]).double(), SinusoidalTime(6, scale=1000.0).double()
     angles = [700 * 10_000 ** -(i / 3) for i in range(3)]
     expected = [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
@@ -59,14 +59,14 @@ def test_times_become_waves_of_falling_frequency():
         SinusoidalTime(7)
 
 
-def test_autocast_leaves_phases_their_digits():
+def test_autocast_does_not_round_phases():
     t, features = torch.rand(64), SinusoidalTime()
     with torch.autocast("cpu", torch.bfloat16):
         got = features(t)
     assert torch.equal(got, features(t))
 
 
-def test_angles_are_those_of_the_pairs():
+def test_angles_recover_those_of_the_pairs():
     angle = torch.rand(10, 4).double() * 2 * math.pi
     x = torch.stack([angle.cos(), angle.sin()], 2).flatten(1)
     assert_close(CircleAngles(4)(x), angle)
@@ -74,7 +74,7 @@ def test_angles_are_those_of_the_pairs():
     assert_close(CircleAngles(4, harmonics)(x), harmonics(angle))
 
 
-def test_features_of_angles_do_not_jump_where_circles_close():
+def test_features_of_angles_are_continuous_at_angle_zero():
     features = CircleAngles(1, FourierFeatures(1, 3).double())
     east = torch.tensor([[1.0, 0.0]]).double()
     north = torch.tensor([[0.0, 1.0]]).double()
@@ -85,7 +85,7 @@ def test_features_of_angles_do_not_jump_where_circles_close():
     assert_close(step / 2e-6, slope, atol=1e-6, rtol=0)
 
 
-def test_harmonics_are_those_of_scipy_also_near_the_poles():
+def test_harmonics_agree_with_scipy_also_near_the_poles():
     theta = torch.cat([torch.tensor([0.0, 1e-3, 3.141]), torch.linspace(0.01, 3.13, 40)]).double()
     phi = torch.linspace(-3, 3, len(theta)).double()
     expected = scipy_harmonics(32, theta, phi)
@@ -93,11 +93,11 @@ def test_harmonics_are_those_of_scipy_also_near_the_poles():
     assert_close(SphericalHarmonics(32)(x), expected, atol=1e-12, rtol=1e-10)
 
 
-def test_harmonics_in_single_precision_are_those_of_the_rounded_points():
+def test_harmonics_in_single_precision_agree_with_double_precision():
     theta, phi = torch.linspace(1e-3, 3.141, 40).double(), torch.linspace(-3, 3, 40).double()
     x = sphere(theta, phi).float()
     got, expected = SphericalHarmonics(32)(x).double(), SphericalHarmonics(32)(x.double())
-    assert_close(got, expected, atol=6e-5, rtol=0)  # about degree^2 / 2 units of the last place
+    assert_close(got, expected, atol=6e-5, rtol=0)  # about degree^2 / 2 units in the last place
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -114,7 +114,7 @@ def test_harmonics_are_orthonormal(dtype):
     assert_close(gram, torch.eye(y.shape[1]).double(), atol=tolerance, rtol=0)
 
 
-def test_harmonics_up_to_a_low_degree_come_first():
+def test_harmonics_of_lower_degree_come_first():
     x = torch.nn.functional.normalize(torch.randn(5, 3).double(), dim=1)
     for degree in range(4):
         features = SphericalHarmonics(degree)
@@ -126,6 +126,6 @@ def test_harmonics_are_differentiable_at_the_poles():
     pole = torch.tensor([0.0, 0.0, 1.0]).double()
     jacobian = torch.func.jacfwd(lambda x: SphericalHarmonics(8)(x[None])[0])(pole)
     assert jacobian.isfinite().all()
-    # Orders y, z, x of degree one are those coordinates, times one number.
+    # The harmonics of degree one are the coordinates y, z, x times a constant.
     expected = math.sqrt(3 / (4 * math.pi)) * torch.eye(3).double()[[1, 2, 0]]
     assert_close(jacobian[1:4], expected)

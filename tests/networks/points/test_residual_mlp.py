@@ -1,4 +1,4 @@
-"""The published sizes, what a block computes, and what a new network gives."""
+"""Published sizes, the equation of a block, and the initial output."""
 
 import math
 
@@ -39,7 +39,7 @@ def norm(x: torch.Tensor) -> torch.Tensor:
     return (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
 
 
-def test_a_new_network_gives_zero_and_hears_no_time():
+def test_a_new_network_is_zero_and_independent_of_the_time():
     net = small().eval()
     assert torch.equal(
         net(torch.randn(3, 4).double(), torch.rand(3).double()), torch.zeros(3, 4).double()
@@ -47,7 +47,7 @@ def test_a_new_network_gives_zero_and_hears_no_time():
     assert not any(one.cond_map.weight.any() for one in (*net.down, net.mid1, net.mid2, *net.up))
 
 
-def test_initial_weights_are_normal_of_the_fan_in():
+def test_initial_weights_are_normal_scaled_by_the_fan_in():
     net = ResidualMLP([128])
     for layer in (net.stem, net.up[0].layer1, net.down[1].layer2, net.cond_map.mlp[0]):
         scaled = layer.weight * math.sqrt(layer.in_features)
@@ -55,7 +55,7 @@ def test_initial_weights_are_normal_of_the_fan_in():
         assert layer.bias.count_nonzero() == 0
 
 
-def test_a_block_is_its_equation():
+def test_a_block_computes_its_equation():
     one = small().up[0].eval()
     nn.init.normal_(one.cond_map.weight)
     x, condition = torch.randn(3, 16).double(), torch.randn(3, 6).double()
@@ -66,7 +66,7 @@ def test_a_block_is_its_equation():
     assert one.dropout.p == 0.1
 
 
-def test_units_attend_to_units():
+def test_attention_is_between_units():
     attention = small().midattn
     x = torch.randn(3, 8).double()
     q, k, v = attention.qkv(norm(x)).split(8, 1)
@@ -74,12 +74,12 @@ def test_units_attend_to_units():
     assert_close(attention(x), x + attention.proj_out(torch.stack(rows, 1)))
 
 
-def test_the_network_is_a_u():
+def test_the_network_is_a_u_net_with_long_skips():
     net = small().eval()
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.3)
     x, t = torch.randn(3, 4).double(), torch.rand(3).double()
-    # The published embedding of 1000 times the noise level, of base 10,000.
+    # The published embedding of 1000 times the noise level, with base 10,000.
     angle = 1000 * t[:, None] * 10_000 ** -(torch.arange(128).double() / 128)
     waves = torch.cat([angle.cos(), angle.sin()], 1)
     first, _, second = net.cond_map.mlp
@@ -94,6 +94,6 @@ def test_the_network_is_a_u():
     assert_close(net(x, t), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_other_points_are_refused():
+def test_points_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"points of shape \(4,\), found \(5,\)"):
         small()(torch.zeros(2, 5).double(), torch.zeros(2).double())

@@ -1,4 +1,4 @@
-"""The published size and the symmetries of lattices."""
+"""Published size, initial output, and shift equivariance."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_parameter_count_at_the_published_size():
     assert count == time + 5 * block(256, 256) + attention + 4 * block(512, 256) + ends
 
 
-def test_a_new_network_gives_zero_and_its_blocks_their_skips():
+def test_a_new_network_is_zero_and_its_blocks_are_their_skip_connections():
     net = small(new=True)
     x, t = inputs(4, 4)
     assert torch.equal(net(x, t), torch.zeros_like(x))
@@ -47,7 +47,7 @@ def test_a_new_network_gives_zero_and_its_blocks_their_skips():
     assert torch.equal(net.up[0](h, condition), net.up[0].skip(h))
 
 
-def test_groups_are_of_four_channels_and_32_at_most():
+def test_groups_have_four_channels_and_number_at_most_32():
     with torch.device("meta"):
         wide, narrow = SU3Net(), SU3Net(width=64)
     assert (wide.down[0].norm1.num_groups, wide.up[0].norm1.num_groups) == (32, 32)
@@ -64,7 +64,7 @@ def test_shifts_of_the_lattice_shift_the_output(grid):
     assert not torch.allclose(out, out.roll(1, 4))
 
 
-def test_sites_attend_to_sites():
+def test_attention_is_between_sites():
     attention = small().midattn
     x = torch.randn(3, 32, 2, 3).double()
     q, k, v = attention.qkv(attention.norm(x)).flatten(2).split(32, 1)
@@ -72,7 +72,7 @@ def test_sites_attend_to_sites():
     assert_close(attention(x), x + attention.proj_out(h))
 
 
-def test_other_matrices_are_refused():
+def test_matrices_of_another_size_are_refused():
     x, t = inputs(2, 2)
     with pytest.raises(
         ValueError, match=r"shape \(2, 3, 3, height, width\), found \(2, 2, 2, 2, 2"

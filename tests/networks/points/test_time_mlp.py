@@ -1,4 +1,4 @@
-"""The published sizes and names, and what a layer computes."""
+"""Published sizes and parameter names, and the equation of a layer."""
 
 import re
 from itertools import pairwise
@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from ldm.networks.points.point_features import FourierFeatures
 from ldm.networks.points.time_mlp import TimeMLP
 
-# Coordinates, width and layers on volcanoes, fires, floods, proteins, RNA, and tori of 10 angles.
+# Coordinates, width and layers for volcanoes, fires, floods, proteins, RNA and 10-dimensional tori.
 PUBLISHED = [(3, 2048, 12), (3, 2048, 10), (3, 2048, 7), (2, 512, 4), (7, 512, 6), (10, 5000, 3)]
 
 
@@ -28,11 +28,13 @@ def test_parameter_counts(values, width, depth):
         mlp = TimeMLP([values], width, depth, features=features)
     sizes = [2 * wave * values or values, *[width] * (depth - 1), values]
     linears = sum((a + 2) * b for a, b in pairwise(sizes))  # W, b and c
-    swishes = (depth - 1) * (64 + 64 + 65 * width)  # one number to 64 to a slope for each unit
+    swishes = (depth - 1) * (
+        64 + 64 + 65 * width
+    )  # from the time to 64 units to one slope per unit
     assert sum(p.numel() for p in mlp.parameters()) == linears + swishes
 
 
-def test_a_narrow_layer_narrows_what_reads_the_time():
+def test_narrow_layers_have_fewer_hidden_units_for_the_time():
     assert [p.shape for p in TimeMLP([3], 5, 2).blocks[0].beta.parameters()] == [
         (20, 1),
         (20,),
@@ -41,7 +43,7 @@ def test_a_narrow_layer_narrows_what_reads_the_time():
     ]
 
 
-def test_a_network_is_its_equation():
+def test_a_network_computes_its_published_equation():
     mlp, x, t = example()
     torch.nn.init.normal_(mlp.blocks[1].time.weight)
     h, time = x, t[:, None]
@@ -54,12 +56,12 @@ def test_a_network_is_its_equation():
     assert_close(mlp(x, t), h)
 
 
-def test_times_shift_nothing_at_first():
+def test_time_shifts_are_zero_at_initialisation():
     mlp, _, _ = example()
     assert not any(layer.time.weight.any() for layer in (*mlp.blocks, mlp.head))
 
 
-def test_parameters_come_in_the_published_order_under_names_that_map_to_the_published():
+def test_parameters_have_the_published_order_and_map_to_the_published_names():
     def published(name: str) -> str:
         name = name.replace("head.", "blocks.3.")
         k, part, rest = re.fullmatch(r"blocks\.(\d+)\.(\w+)\.(.+)", name).groups()
@@ -77,7 +79,7 @@ def test_parameters_come_in_the_published_order_under_names_that_map_to_the_publ
     assert [published(name) for name, _ in example()[0].named_parameters()] == expected
 
 
-def test_other_points_and_depths_are_refused():
+def test_points_of_another_shape_and_depths_below_two_are_refused():
     mlp, x, t = example()
     with pytest.raises(ValueError, match=r"points of shape \(3,\), found \(2,\)"):
         mlp(x[:, :2], t)

@@ -1,4 +1,4 @@
-"""The wrapped normal law against its defining sums at 40 digits, and its laws as a heat kernel."""
+"""The wrapped normal against its defining sums at 40 digits, and properties of a heat kernel."""
 
 import math
 
@@ -18,7 +18,7 @@ CIRCLE = Sphere(1)
 
 
 def reference(angle: float, s: float) -> tuple[float, float]:
-    """Log density and its derivative, by the sum over a thousand turns."""
+    """Compute the log density and its derivative by the sum over a thousand turns."""
     with mpmath.workdps(40):
         a, s = mpmath.mpf(angle), mpmath.mpf(s)
         turns = [a + 2 * mpmath.pi * k for k in range(-20, 21)]
@@ -36,13 +36,13 @@ def test_density_and_score_equal_the_sum_over_turns(s, dtype, eps):
     exact = torch.tensor([reference(a.item(), s.item()) for a in angle], dtype=torch.float64)
     log_density, score = wrapped_log_density(angle, s), wrapped_score(angle, s)
     assert_close(log_density.double(), exact[:, 0], rtol=8 * eps, atol=8 * eps)
-    # The score turns from -pi/s to pi/s within s/pi of the antipode, and angles there have
-    # rounding of their own.
+    # Within s/pi of the antipode the score jumps from -pi/s to pi/s, and the angles have rounding
+    # errors.
     away = (angle < 3.1) | (s > 0.1)
     assert_close(score.double()[away], exact[away, 1], rtol=8 * eps, atol=8 * eps / s.item() ** 2)
 
 
-def test_infinite_variance_is_the_uniform_law():
+def test_infinite_variance_gives_the_uniform_distribution():
     angle, s = torch.tensor(ANGLES), torch.tensor(torch.inf)
     assert_close(wrapped_log_density(angle, s), torch.full((6,), -math.log(2 * math.pi)))
     assert (wrapped_score(angle, s) == 0).all()
@@ -51,7 +51,7 @@ def test_infinite_variance_is_the_uniform_law():
 
 
 @given(angle=st.floats(-3.1, 3.1), s=st.floats(0.01, 60.0), turns=st.integers(-5, 5))
-def test_score_is_the_derivative_and_whole_turns_change_nothing(angle, s, turns):
+def test_the_score_is_the_derivative_and_has_period_2_pi(angle, s, turns):
     s = torch.tensor(s, dtype=torch.float64)
     angle = torch.tensor(angle, dtype=torch.float64, requires_grad=True)
     (derivative,) = torch.autograd.grad(wrapped_log_density(angle, s), angle)
@@ -61,7 +61,7 @@ def test_score_is_the_derivative_and_whole_turns_change_nothing(angle, s, turns)
 
 
 @pytest.mark.parametrize("s", [0.01, 0.5, JOIN, 20.0])
-def test_density_integrates_to_one_and_its_mean_cosine_decays(s):
+def test_the_density_integrates_to_one_and_its_mean_cosine_decays_exponentially(s):
     grid = torch.arange(400).double() * (2 * math.pi / 400)  # exact for periodic functions
     density = wrapped_log_density(grid, torch.tensor(s, dtype=torch.float64)).exp() * (
         2 * math.pi / 400
@@ -71,7 +71,7 @@ def test_density_integrates_to_one_and_its_mean_cosine_decays(s):
 
 
 @given(seed=st.integers(0, 2**31), s=st.floats(1e-6, 30.0))
-def test_the_kernel_on_points_is_symmetric_and_its_score_the_tangent_gradient(seed, s):
+def test_the_kernel_on_points_is_symmetric_and_its_score_is_the_tangent_gradient(seed, s):
     x, origin = (CIRCLE.random(1, torch.Generator().manual_seed(seed + k)).double() for k in (0, 1))
     x, origin, s = CIRCLE.project(x), CIRCLE.project(origin), torch.tensor([s], dtype=torch.float64)
     kernel = CIRCLE.heat_kernel
@@ -83,7 +83,7 @@ def test_the_kernel_on_points_is_symmetric_and_its_score_the_tangent_gradient(se
     assert_close(kernel.score(x.detach(), origin, s), tangent, rtol=1e-9, atol=1e-9)
 
 
-def test_near_points_keep_their_digits_in_float32():
+def test_near_points_have_full_relative_precision_in_float32():
     origin = torch.tensor([[0.6, 0.8]])
     x = origin + torch.tensor([[-0.8, 0.6]]) * 1e-5
     s = torch.tensor([1e-10])
@@ -94,7 +94,7 @@ def test_near_points_keep_their_digits_in_float32():
 
 
 @pytest.mark.parametrize("s", [1e-4, 0.3, 3.0])
-def test_draws_have_the_characteristic_function_of_the_law(s):
+def test_samples_have_the_characteristic_function_of_the_distribution(s):
     n = 200_000
     origin = torch.tensor([[0.6, -0.8]]).double().expand(n, 2)
     variance = torch.full((n,), s, dtype=torch.float64)

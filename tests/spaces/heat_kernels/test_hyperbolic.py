@@ -1,4 +1,4 @@
-"""The hyperbolic heat kernels against McKean's integral, the heat equation, and their draws."""
+"""The hyperbolic heat kernels against McKean's integral and the heat equation; their samples."""
 
 import math
 
@@ -20,7 +20,7 @@ def double(*numbers: float) -> torch.Tensor:
 
 
 def ray(r: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points at distances r from the origin, and the origin as often."""
+    """Build points at distances r from the origin, and as many copies of the origin."""
     zeros = torch.zeros(len(r), dim - 1, dtype=r.dtype)
     x = torch.cat([r.cosh()[:, None], r.sinh()[:, None], zeros], 1)
     return x, Hyperboloid(dim).project(torch.zeros_like(x))
@@ -32,9 +32,9 @@ def log_kernel(r: torch.Tensor, s: torch.Tensor, dim: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("s", [0.01, 0.5, 4.0, 60.0])
 @pytest.mark.parametrize("r", [0.0, 0.02, 1.0, 5.0])
-def test_the_planes_kernel_is_mckeans_integral(r, s):
+def test_the_kernel_of_the_plane_is_mckeans_integral(r, s):
     with mpmath.workdps(30):
-        # v^2 = u - r takes the singularity away.
+        # Substituting v^2 = u - r removes the singularity.
         def integrand(v):
             u = r + v * v
             gap = 2 * mpmath.sinh(u / 2 + r / 2) * mpmath.sinh(v * v / 2)
@@ -49,7 +49,7 @@ def test_the_planes_kernel_is_mckeans_integral(r, s):
     assert got.item() == pytest.approx(expected, rel=1e-11, abs=1e-11)
 
 
-def test_the_kernel_of_space_at_one_point():
+def test_the_kernel_of_3_space_at_one_point():
     r, s = 1.7, 0.6
     expected = (2 * math.pi * s) ** -1.5 * r / math.sinh(r) * math.exp(-s / 2 - r * r / (2 * s))
     got = log_kernel(double(r), double(s), 3).exp()
@@ -58,11 +58,11 @@ def test_the_kernel_of_space_at_one_point():
 
 @dims
 @pytest.mark.parametrize("s", [0.03, 1.0, 9.0])
-def test_the_mass_is_one_and_the_mean_of_cosh_grows_as_its_eigenvalue_says(dim, s):
+def test_the_density_integrates_to_one_and_the_mean_cosh_grows_with_its_eigenvalue(dim, s):
     r = torch.linspace(0, 5 * dim * s + 20 * math.sqrt(s), 40_001, dtype=torch.float64)
     log_area = math.log(2 * math.pi if dim == 2 else 4 * math.pi)
     log_volume = log_area + (dim - 1) * (log_sinhc_of_root(r.square()) + r.log())
-    # The origin of these coordinates is as good as any, but they end at r = 176.
+    # Coordinates overflow in double precision beyond r = 176.
     log_mass = log_volume + log_kernel(r.clamp(max=170), torch.full_like(r, s), dim)
     log_mass = torch.where(r < 170, log_mass, -torch.inf)
     assert torch.trapezoid(log_mass.exp(), r).item() == pytest.approx(1, abs=1e-5)
@@ -101,7 +101,7 @@ def test_the_score_is_the_gradient_of_the_log_density(dim):
 
 
 @dims
-def test_for_small_variance_the_kernel_is_the_normal_law(dim):
+def test_at_small_variance_the_kernel_is_the_normal_distribution(dim):
     r, s = double(0.0, 1e-3, 3e-3), double(1e-6, 1e-6, 1e-6)
     normal = -0.5 * (r.square() / s + dim * (2 * math.pi * s).log())
     assert_close(log_kernel(r, s, dim), normal, atol=1e-5, rtol=0)
@@ -109,7 +109,7 @@ def test_for_small_variance_the_kernel_is_the_normal_law(dim):
 
 @dims
 @pytest.mark.parametrize("s", [0.05, 1.0, 6.0])
-def test_draws_follow_the_density(dim, s):
+def test_samples_follow_the_density(dim, s):
     n = 20_000
     space = Hyperboloid(dim)
     origin = space.random(1, torch.Generator().manual_seed(1), dtype=torch.float64).expand(n, -1)
@@ -124,13 +124,13 @@ def test_draws_follow_the_density(dim, s):
     share = (distance - r[spot - 1]) / (r[spot] - r[spot - 1])
     levels = torch.lerp(cdf[spot - 1], cdf[spot], share)
     assert stats.kstest(levels.numpy(), "uniform").pvalue > 1e-3
-    # No direction is preferred.
+    # The distribution is isotropic.
     v = space.log(origin, x) / distance[:, None]
     assert space.inner(origin, v.mean(0).expand(n, -1), v.mean(0).expand(n, -1))[0] < 30 / n
 
 
-def test_the_envelope_of_the_planes_draws_holds():
-    # sqrt(sinhc r) / I_0(r / 2) rises to sqrt(pi / 2) but does not reach it.
+def test_the_bound_of_the_rejection_sampler_in_the_plane_holds():
+    # sqrt(sinhc r) / I_0(r / 2) increases to its limit sqrt(pi / 2).
     r = torch.logspace(-4, 4, 2000, dtype=torch.float64)
     log_ratio = log_sinhc_of_root(r.square()) / 2 - torch.special.i0e(r / 2).log() - r / 2
     assert (log_ratio.diff() > -1e-12).all()
@@ -139,7 +139,7 @@ def test_the_envelope_of_the_planes_draws_holds():
 
 
 @dims
-def test_a_draw_of_its_own_generator_does_not_depend_on_the_batch(dim):
+def test_samples_with_own_generators_do_not_depend_on_the_batch(dim):
     space = Hyperboloid(dim)
     origin, s = space.random(9), torch.full((9,), 2.0)
     together = space.heat_kernel.sample(origin, s, sample_generators(0, range(9)))
@@ -151,7 +151,7 @@ def test_a_draw_of_its_own_generator_does_not_depend_on_the_batch(dim):
 
 
 @dims
-def test_the_ball_has_the_same_kernel(dim):
+def test_the_poincare_ball_has_the_same_kernel(dim):
     ball = PoincareBall(dim)
     generator = torch.Generator().manual_seed(0)
     x, origin = (ball.random(9, generator, dtype=torch.float64) for _ in range(2))
@@ -168,6 +168,6 @@ def test_the_ball_has_the_same_kernel(dim):
     assert_close(ball.to_hyperboloid(ours), theirs)
 
 
-def test_other_dimensions_are_refused_with_what_to_do():
+def test_other_dimensions_are_refused_with_alternatives():
     with pytest.raises(ValueError, match=r"dimensions 2 and 3, got .*4.*random walk"):
         _ = Hyperboloid(4).heat_kernel

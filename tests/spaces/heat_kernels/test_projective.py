@@ -1,4 +1,4 @@
-"""Brownian motion of lines."""
+"""Brownian motion on projective spaces."""
 
 import math
 
@@ -19,12 +19,12 @@ def test_the_density_is_even_and_integrates_to_one():
         density = space.heat_kernel.log_density(x, origin, s)
         assert_close(space.heat_kernel.log_density(-x, origin, s), density)
         assert_close(space.heat_kernel.log_density(x, -origin, s), density)
-        # The sphere covers the space twice; the lattice of points is good to 1e-5.
+        # The sphere is a double cover; quadrature on these points is accurate to 1e-5.
         total = density.exp().mean() * 2 * math.pi
         assert_close(total, torch.ones_like(total), atol=3e-5, rtol=0)
 
 
-def test_the_score_is_the_slope_of_the_density():
+def test_the_score_is_the_derivative_of_the_log_density():
     x, origin = (space.random(100, generator, dtype=torch.float64) for _ in range(2))
     s = torch.logspace(-2, 1, 100, dtype=torch.float64)
     u, h = space.random_tangent(x, generator), 1e-5
@@ -35,8 +35,8 @@ def test_the_score_is_the_slope_of_the_density():
     assert_close(space.heat_kernel.score(-x, origin, s), -score)
 
 
-def test_draws_follow_the_law():
-    # Even eigenfunctions live on lines too: E[4 cos^2 - 1] / 3 = exp(-4 s) on RP^3.
+def test_samples_have_the_expected_second_moment():
+    # Even eigenfunctions of S^3 descend to RP^3: E[4 cos^2 - 1] / 3 = exp(-4 s).
     n, s, space = 20_000, 0.3, ProjectiveSpace(3)
     origin = space.random(1, generator, dtype=torch.float64).expand(n, -1)
     x = space.heat_kernel.sample(origin, torch.full((n,), s, dtype=torch.float64), generator)

@@ -1,4 +1,4 @@
-"""The heat kernel of rotations against its two series, and its moments."""
+"""The heat kernel of SO(3) against its two series, and moments of its samples."""
 
 import math
 
@@ -13,7 +13,7 @@ space, kernel = Rotations(), Rotations().heat_kernel
 
 
 def turned(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Origins, and points at these angles from them."""
+    """Build origins, and points at the given angles from them."""
     generator = torch.Generator().manual_seed(0)
     origin = space.random(len(angles), generator, dtype=torch.float64)
     v = space.random_tangent(origin, generator)
@@ -42,7 +42,7 @@ def images(angle: torch.Tensor, s: float) -> torch.Tensor:
         (1.0, [0.2, 0.5, 1.0, 2.0, 3.0], [0.070641, 0.064160, 0.045512, 0.011590, 0.001742]),
     ],
 )
-def test_values_by_hand(deviation, angles, published):
+def test_densities_agree_with_tabulated_values(deviation, angles, published):
     origin, x = turned(torch.tensor(angles, dtype=torch.float64))
     s = torch.full_like(x[:, 0, 0], deviation**2)
     expected = torch.tensor(published, dtype=torch.float64)
@@ -50,7 +50,7 @@ def test_values_by_hand(deviation, angles, published):
 
 
 @pytest.mark.parametrize(("s", "series"), [(0.1, images), (1.0, images), (1.0, characters)])
-def test_densities_are_those_of_the_series(s, series):
+def test_densities_agree_with_both_series(s, series):
     angle = torch.linspace(1e-3, math.pi - 1e-3, 50, dtype=torch.float64)
     origin, x = turned(angle)
     density = kernel.log_density(x, origin, torch.full_like(angle, s))
@@ -58,7 +58,7 @@ def test_densities_are_those_of_the_series(s, series):
 
 
 @pytest.mark.parametrize("s", [4.0, 30.0])
-def test_densities_at_large_variance_are_those_of_characters(s):
+def test_densities_at_large_variance_agree_with_characters(s):
     angle = torch.linspace(1e-3, math.pi - 1e-3, 50, dtype=torch.float64)
     origin, x = turned(angle)
     density = kernel.log_density(x, origin, torch.full_like(angle, s))
@@ -66,7 +66,7 @@ def test_densities_at_large_variance_are_those_of_characters(s):
 
 
 @pytest.mark.parametrize("s", [1e-6, 1e-2, 1.0, 10.0])
-def test_the_score_is_the_slope_of_the_density(s):
+def test_the_score_is_the_derivative_of_the_log_density(s):
     angle = torch.linspace(0, math.pi, 30, dtype=torch.float64)
     origin, x = turned(angle)
     s = torch.full_like(angle, s)
@@ -76,13 +76,13 @@ def test_the_score_is_the_slope_of_the_density(s):
     density = [kernel.log_density(space.exp(x, t * u), origin, s) for t in (h, -h)]
     slope = (density[0] - density[1]) / (2 * h)
     scale = space.inner(x, score, score).sqrt().max().item()
-    # Half a turn away, at small s, it turns from one way round to the other within h.
+    # At angle pi and small s the score changes sign within the step h.
     smooth = slice(None, -1)
     found = space.inner(x, score, u)
     assert_close(found[smooth], slope[smooth], atol=1e-6 * scale + 1e-6, rtol=1e-6)
 
 
-def test_nothing_underflows():
+def test_densities_and_scores_are_finite_for_tiny_and_huge_variances():
     origin, x = turned(torch.linspace(0, math.pi, 20, dtype=torch.float64))
     for dtype in (torch.float32, torch.float64):
         for s in (1e-8, 1e8):
@@ -92,9 +92,9 @@ def test_nothing_underflows():
 
 
 @pytest.mark.parametrize("s", [0.02, 0.5, 2.0, 20.0])
-def test_draws_follow_the_law(s):
-    # The mean of (1 + 2 cos angle) / 3 tells the variance per direction of rotation vectors from
-    # that of matrices, which is twice as large; the next character tells the whole law.
+def test_samples_have_the_expected_characters(s):
+    # The mean of (1 + 2 cos angle) / 3 distinguishes the rotation-vector metric from the Frobenius
+    # metric (twice as large); the higher characters test the whole distribution.
     n = 20_000
     origin = space.random(1, torch.Generator().manual_seed(1), dtype=torch.float64)
     x = kernel.sample(
@@ -112,7 +112,7 @@ def test_draws_follow_the_law(s):
         assert character.mean().item() == pytest.approx(expected, abs=4 * error + 1e-5)
 
 
-def test_a_draw_of_its_own_generator_does_not_depend_on_the_batch():
+def test_samples_with_own_generators_do_not_depend_on_the_batch():
     origin, s = space.random(3), torch.tensor([0.1, 1.0, 2.0])
     together = kernel.sample(origin, s, sample_generators(0, range(3)))
     alone = kernel.sample(origin[1:2], s[1:2], sample_generators(0, [1]))
@@ -120,7 +120,7 @@ def test_a_draw_of_its_own_generator_does_not_depend_on_the_batch():
 
 
 @pytest.mark.parametrize("s", [1e-13, 1e-11, 1e-10, 1e-8])
-def test_short_times_leave_no_score_without_digits(s):
+def test_scores_at_tiny_variances_approach_varadhans_limit(s):
     generator = torch.Generator().manual_seed(0)
     origin = space.random(2000, generator, dtype=torch.float64)
     variances = torch.full((2000,), s, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The heat kernel of spheres against its eigenseries at many digits, closed forms and its laws."""
+"""The heat kernel of spheres against its series at high precision, closed forms and properties."""
 
 import math
 from functools import cache
@@ -23,7 +23,7 @@ def double(*values) -> torch.Tensor:
 
 
 def radial(angle: torch.Tensor, s: float | torch.Tensor, dim: int, precision=torch.float64):
-    """Log density and score along the geodesic."""
+    """Compute the log density, and the score along the geodesic."""
     s = torch.as_tensor(s, dtype=torch.float64).expand(len(angle))
     log_kernel, slope = radial_kernel(angle, math.pi - angle, s, dim, precision)
     return log_kernel, -slope * angle.sin()
@@ -31,7 +31,7 @@ def radial(angle: torch.Tensor, s: float | torch.Tensor, dim: int, precision=tor
 
 @cache
 def series(angle: float, s: float, dim: int) -> tuple[float, float]:
-    """Log density and score by the eigenseries, with digits for what cancels in it."""
+    """Compute log density and score by the eigenfunction series, at enough digits to cancel."""
     lost = angle**2 / (4.6 * s) + 0.6 * dim * abs(math.log10(s)) + 10
     with mpmath.workdps(int(30 + lost)):
         a, x, s = mpmath.mpf(dim - 1) / 2, mpmath.cos(mpmath.mpf(angle)), mpmath.mpf(s)
@@ -77,7 +77,7 @@ def series(angle: float, s: float, dim: int) -> tuple[float, float]:
         (2.0, [0.083865, 0.083416, 0.081940, 0.077757, 0.075251], None),
     ],
 )
-def test_tabulated_numbers_of_the_ordinary_sphere(deviation, density, score):
+def test_densities_and_scores_on_s2_agree_with_tabulated_values(deviation, density, score):
     log_kernel, slope = radial(double(0.2, 0.5, 1.0, 2.0, 3.0), deviation**2, 2)
     assert_close(log_kernel.exp(), double(*density), rtol=0, atol=6e-7)
     if score:
@@ -99,7 +99,7 @@ def test_tabulated_numbers_of_the_ordinary_sphere(deviation, density, score):
         (511, [0.05]),
     ],
 )
-def test_density_and_score_have_the_stated_error(dim, variances, precision, error):
+def test_density_and_score_errors_are_below_the_stated_bounds(dim, variances, precision, error):
     for s in variances:
         angles = [angle for angle in ANGLES if angle**2 / s < 250]
         exact = double(*[series(angle, s, dim) for angle in angles])
@@ -109,7 +109,7 @@ def test_density_and_score_have_the_stated_error(dim, variances, precision, erro
 
 
 @given(angle=st.floats(1e-9, 3.1), log_s=st.floats(-18.4, 2.0))
-def test_three_dimensions_have_a_closed_form(angle, log_s):
+def test_densities_on_s3_have_their_closed_form(angle, log_s):
     # exp(s/2) (2 pi s)^(-3/2) sum_k (angle + 2 pi k) / sin(angle) exp(-(angle + 2 pi k)^2 / 2s)
     s = math.exp(log_s)
     with mpmath.workdps(40):
@@ -124,7 +124,7 @@ def test_three_dimensions_have_a_closed_form(angle, log_s):
 
 @pytest.mark.parametrize("dim", [2, 7, 127, 511])
 @pytest.mark.parametrize("scaled", [0.02, 1.0, 6.0])
-def test_it_integrates_to_one_and_the_mean_cosine_decays(dim, scaled):
+def test_the_density_integrates_to_one_and_zonal_harmonics_decay_exponentially(dim, scaled):
     s = scaled / dim
     x, weights = map(torch.from_numpy, leggauss(600))
     angle = math.pi / 2 * (1 + x)
@@ -133,14 +133,14 @@ def test_it_integrates_to_one_and_the_mean_cosine_decays(dim, scaled):
     mass = (log_kernel + log_circle + (dim - 1) * angle.sin().log()).exp() * weights * math.pi / 2
     assert mass.sum().item() == pytest.approx(1, abs=1e-10)
     assert (mass * angle.cos()).sum().item() == pytest.approx(math.exp(-dim * s / 2), abs=1e-10)
-    # A harmonic of degree 2; products over s of these factors are the semigroup's law.
+    # A harmonic of degree 2; exponential decay in s is the semigroup property.
     second = ((dim + 1) * angle.cos().square() - 1) / dim
     assert (mass * second).sum().item() == pytest.approx(math.exp(-(dim + 1) * s), abs=1e-10)
 
 
 @pytest.mark.parametrize("dim", [2, 127, 511])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_all_is_finite_for_every_variance_and_angle(dim, dtype):
+def test_densities_and_scores_are_finite_for_every_variance_and_angle(dim, dtype):
     sphere = Sphere(dim)
     origin = sphere.random(1, torch.Generator().manual_seed(0), dtype=dtype)
     v = sphere.random_tangent(origin, torch.Generator().manual_seed(1))
@@ -153,13 +153,13 @@ def test_all_is_finite_for_every_variance_and_angle(dim, dtype):
         assert score.isfinite().all()
         assert sphere.heat_kernel.log_density(*arguments).isfinite().all()
         assert score.dtype == dtype
-        # No direction is outward at either pole.
+        # By symmetry the score vanishes at both poles.
         assert score[[0, -1]].norm() <= 1e-5 / min(s, 1)
 
 
 @given(seed=st.integers(0, 2**31), log_s=st.floats(-6, 1.5), dim=st.sampled_from([2, 3, 16, 127]))
 @settings(max_examples=20)
-def test_score_is_the_gradient_and_the_density_symmetric(seed, log_s, dim):
+def test_the_score_is_the_gradient_and_the_density_is_symmetric(seed, log_s, dim):
     sphere, generator = Sphere(dim), torch.Generator().manual_seed(seed)
     s = double(math.exp(log_s), math.exp(log_s))
     origin = sphere.random(2, generator, dtype=torch.float64)
@@ -172,7 +172,7 @@ def test_score_is_the_gradient_and_the_density_symmetric(seed, log_s, dim):
     assert_close(log_density.detach(), sphere.heat_kernel.log_density(origin, x, s))
 
 
-def test_large_variances_make_it_uniform():
+def test_large_variances_give_the_uniform_distribution():
     for dim in (2, 127):
         sphere = Sphere(dim)
         x, origin = sphere.random(9, dtype=torch.float64), sphere.random(9, dtype=torch.float64)
@@ -185,7 +185,7 @@ def test_large_variances_make_it_uniform():
 
 @pytest.mark.parametrize("dim", [2, 127, 511])
 @pytest.mark.parametrize("scaled", [1e-4, 0.3, 2.0, 6.0])
-def test_draws_have_the_mean_of_the_law_and_stay_on_the_sphere(dim, scaled):
+def test_samples_have_the_expected_mean_and_lie_on_the_sphere(dim, scaled):
     n, sphere = 4000, Sphere(dim)
     generator = torch.Generator().manual_seed(dim)
     origin = sphere.random(1, generator).expand(n, -1)
@@ -196,7 +196,7 @@ def test_draws_have_the_mean_of_the_law_and_stay_on_the_sphere(dim, scaled):
     assert versine.mean().item() == pytest.approx(-math.expm1(-scaled / 2), abs=error)
 
 
-def test_a_sample_of_its_own_generator_does_not_depend_on_the_batch():
+def test_samples_with_own_generators_do_not_depend_on_the_batch():
     sphere = Sphere(2)
     origin, s = sphere.random(3), torch.tensor([0.01, 0.5, 20.0])
     together = sphere.heat_kernel.sample(origin, s, sample_generators(0, range(3)))
@@ -206,7 +206,7 @@ def test_a_sample_of_its_own_generator_does_not_depend_on_the_batch():
     assert_close(together, torch.cat(alone))
 
 
-def test_autocast_takes_no_digits():
+def test_autocast_does_not_reduce_precision():
     sphere = Sphere(15)
     origin, s = sphere.random(20), torch.rand(20) / 8
     x = sphere.heat_kernel.sample(origin, s, torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""Wrapped normals against the product of circles."""
+"""The heat kernel of the torus against that of a product of circles."""
 
 import torch
 from torch.testing import assert_close
@@ -7,7 +7,7 @@ from ldm.randomness import sample_generators
 from ldm.spaces import Power, Sphere, Torus
 
 
-def test_it_is_the_kernel_of_the_product_of_circles():
+def test_the_kernel_equals_that_of_the_product_of_circles():
     generator = torch.Generator().manual_seed(0)
     x, origin = (Torus(3).random(50, generator, dtype=torch.float64) for _ in range(2))
     s = torch.logspace(-3, 3, 50, dtype=torch.float64)
@@ -20,7 +20,7 @@ def test_it_is_the_kernel_of_the_product_of_circles():
     assert_close(kernel.score(x, origin, s), slope, atol=1e-9, rtol=1e-9)
 
 
-def test_draws_have_the_variance_and_stay_within_the_chart():
+def test_samples_have_the_variance_and_lie_in_0_to_2_pi():
     s, origin = torch.tensor([0.01, 0.5, 3.0, 1e9]), Torus(2).random(4)
     n = 20_000
     x = Torus(2).heat_kernel.sample(
@@ -33,7 +33,7 @@ def test_draws_have_the_variance_and_stay_within_the_chart():
     assert_close(cosines, expected, atol=4 / n**0.5, rtol=0)
 
 
-def test_a_draw_of_its_own_generator_does_not_depend_on_the_batch():
+def test_samples_with_own_generators_do_not_depend_on_the_batch():
     origin, s = torch.zeros(3, 2), torch.tensor([0.1, 1.0, 2.0])
     together = Torus(2).heat_kernel.sample(origin, s, sample_generators(0, range(3)))
     alone = Torus(2).heat_kernel.sample(origin[1:2], s[1:2], sample_generators(0, [1]))

@@ -1,4 +1,4 @@
-"""The heat kernels of SU(2) and SU(3) against characters, quadrature and spheres."""
+"""The heat kernels of SU(2) and SU(3) against characters, quadrature and the sphere S^3."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from ldm.spaces.numerics.eigenangles import eigenangles
 
 both = pytest.mark.parametrize("n", [2, 3])
 THIRD = 2 * math.pi / 3
-# Where eigen-angles meet, nearly meet, meet modulo 2 pi, and where no two do.
+# Eigen-angles that are equal, nearly equal, equal modulo 2 pi, and all different.
 ANGLES = torch.tensor(
     [
         [0.0, 0.0, 0.0],
@@ -34,7 +34,7 @@ ANGLES = torch.tensor(
 
 
 def at(space: SpecialUnitary, angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Origins, and points with these eigen-angles from them, in random bases."""
+    """Build origins, and points at these eigen-angles from them in random eigenbases."""
     generator = torch.Generator().manual_seed(0)
     origin, basis = (space.random(len(angles), generator, dtype=torch.float64) for _ in range(2))
     basis = space.matrix(basis)
@@ -43,9 +43,9 @@ def at(space: SpecialUnitary, angles: torch.Tensor) -> tuple[torch.Tensor, torch
 
 
 def reference(n: int, angles: torch.Tensor, s: float) -> float:
-    """Log density by Weyl's character formula, at digits enough for near angles."""
+    """Compute the log density by Weyl's character formula, at enough digits for near angles."""
     with mpmath.workdps(110):
-        # Equal angles are 0/0 to it: 1e-18 aside the density is the same.
+        # The formula is 0/0 at equal angles; moving them by 1e-18 does not change the density.
         apart = [mpmath.mpf(a.item()) + mpmath.mpf(10) ** -18 * k * k for k, a in enumerate(angles)]
         apart[-1] = -mpmath.fsum(apart[:-1])
         x = [mpmath.expj(a) for a in apart]
@@ -60,7 +60,7 @@ def reference(n: int, angles: torch.Tensor, s: float) -> float:
             weight = [sum(rows[k:]) for k in range(n)]  # row lengths of the Young diagram
             mean = mpmath.mpf(sum(weight)) / n
             casimir = sum((w - mean) * (w - mean + 2 * (n - 1 - k)) for k, w in enumerate(weight))
-            if casimir * s < 120:  # exp(-60), where the density is no less than exp(-25)
+            if casimir * s < 120:  # others are below exp(-60), the density above exp(-25)
                 shifted = [w + r for w, r in zip(weight, rho, strict=True)]
                 dimension = mpmath.mpf(1)
                 for i, j in itertools.combinations(range(n), 2):
@@ -71,7 +71,7 @@ def reference(n: int, angles: torch.Tensor, s: float) -> float:
 
 
 @pytest.mark.parametrize("s", [0.7, 1.9, 2.1, 6.0])
-def test_densities_are_sums_of_characters_however_near_angles_are(s):
+def test_densities_are_sums_of_characters_also_at_nearly_equal_angles(s):
     space = SpecialUnitary(3)
     origin, x = at(space, ANGLES)
     density = space.heat_kernel.log_density(x, origin, torch.full_like(ANGLES[:, 0], s))
@@ -79,8 +79,8 @@ def test_densities_are_sums_of_characters_however_near_angles_are(s):
     assert_close(density, expected, atol=1e-11, rtol=0)
 
 
-def test_su2_is_the_sphere_of_three_dimensions():
-    # Of radius sqrt(2): half of the variance, and volumes larger by its cube.
+def test_su2_agrees_with_the_sphere_s3():
+    # SU(2) is S^3 with radius sqrt(2): half the variance, and volumes larger by the cube.
     angle = torch.linspace(0, math.pi, 40, dtype=torch.float64)
     origin, x = at(SpecialUnitary(2), torch.stack([angle, -angle], 1))
     pole = torch.eye(1, 4, dtype=torch.float64).expand(40, -1)
@@ -96,8 +96,8 @@ def test_su2_is_the_sphere_of_three_dimensions():
 @pytest.mark.parametrize(
     ("s", "published"), [(0.09, 0.886920), (0.36, 0.618783), (1.0, 0.263597), (2.25, 0.049787)]
 )
-def test_su3_has_mass_one_and_the_known_mean_trace(s, published):
-    # Weyl's integration formula; the trapezoidal rule is exact to rounding on the torus.
+def test_su3_densities_integrate_to_one_with_the_known_mean_trace(s, published):
+    # Weyl's integration formula, by the trapezoidal rule, which is exact to rounding on the torus.
     side = 48
     a = torch.arange(side, dtype=torch.float64) * 2 * math.pi / side
     a, b = (grid.flatten() for grid in torch.meshgrid(a, a, indexing="ij"))
@@ -114,7 +114,7 @@ def test_su3_has_mass_one_and_the_known_mean_trace(s, published):
 
 @both
 @pytest.mark.parametrize("s", [1e-6, 1e-2, 0.5, 1.9, 2.1, 10.0])
-def test_the_score_is_the_slope_of_the_density(n, s):
+def test_the_score_is_the_derivative_of_the_log_density(n, s):
     space = SpecialUnitary(n)
     angles = ANGLES if n == 3 else torch.stack([ANGLES[:, 0], -ANGLES[:, 0]], 1)
     origin, x = at(space, angles)
@@ -124,7 +124,9 @@ def test_the_score_is_the_slope_of_the_density(n, s):
     u, h = space.random_tangent(x, torch.Generator().manual_seed(1)), 1e-6 * s[0].sqrt().item()
     density = [space.heat_kernel.log_density(space.exp(x, t * u), origin, s) for t in (h, -h)]
     slope = (density[0] - density[1]) / (2 * h)
-    away = angles.amax(1) - angles.amin(1) < 2 * math.pi - 0.01  # else, at small s, a ridge
+    away = (
+        angles.amax(1) - angles.amin(1) < 2 * math.pi - 0.01
+    )  # the density has a ridge there at small s
     scale = space.inner(x, score, score).sqrt().max().item()
     found = space.inner(x, score, u)
     assert_close(found[away], slope[away], atol=1e-6 * scale + 1e-6, rtol=1e-5)
@@ -146,7 +148,7 @@ def test_densities_and_scores_agree_with_autograd(n):
 
 @both
 @pytest.mark.parametrize("s", [0.3, 1.9, 2.1, 6.0])
-def test_scores_have_their_derivatives_of_both_modes_also_where_angles_meet(n, s):
+def test_scores_have_derivatives_in_both_modes_also_at_equal_angles(n, s):
     space = SpecialUnitary(n)
     angles = ANGLES if n == 3 else torch.stack([ANGLES[:, 0], -ANGLES[:, 0]], 1)
     origin, x = at(space, angles)
@@ -164,12 +166,12 @@ def test_scores_have_their_derivatives_of_both_modes_also_where_angles_meet(n, s
     assert_close(forward, expected, atol=1e-6, rtol=1e-6)
     (gradient,) = vjp(score, x)[1](w)
     assert_close(space.inner(x, gradient, u), space.inner(x, forward, w), atol=1e-11, rtol=1e-11)
-    # The kernel's Hessian is symmetric.
+    # The Hessian of the log kernel is symmetric.
     _, other = jvp(score, (x,), (w,))
     assert_close(space.inner(x, other, u), space.inner(x, forward, w), atol=1e-9, rtol=1e-9)
 
 
-def test_second_derivatives_that_are_not_known_are_refused():
+def test_unsupported_second_derivatives_are_refused():
     space = SpecialUnitary(3)
     x, origin = (space.random(2, torch.Generator().manual_seed(k)).double() for k in (0, 1))
     s = torch.ones(2, dtype=torch.float64)
@@ -183,7 +185,7 @@ def test_second_derivatives_that_are_not_known_are_refused():
 
 
 @both
-def test_infinite_variance_is_the_uniform_law(n):
+def test_infinite_variance_gives_the_uniform_distribution(n):
     space = SpecialUnitary(n)
     x, origin = (space.random(9, torch.Generator().manual_seed(k)) for k in (0, 1))
     s = torch.full((9,), torch.inf)
@@ -195,7 +197,7 @@ def test_infinite_variance_is_the_uniform_law(n):
 
 @both
 @pytest.mark.parametrize("s", [0.05, 0.6, 1.4, 1.6, 4.0])
-def test_draws_follow_the_law(n, s):
+def test_samples_have_the_expected_characters(n, s):
     count, space = 2000, SpecialUnitary(n)
     origin = space.random(1, torch.Generator().manual_seed(1), dtype=torch.float64)
     origin = origin.expand(count, -1, -1, -1)
@@ -205,7 +207,7 @@ def test_draws_follow_the_law(n, s):
     space.check(x)
     angles, _ = eigenangles(space.difference(origin, x))
     trace = torch.polar(torch.ones_like(angles), angles).sum(1)
-    # The fundamental representation, the adjoint one, and that of symmetric pairs.
+    # The fundamental, adjoint and symmetric-square representations.
     twice = torch.polar(torch.ones_like(angles), 2 * angles).sum(1)
     pairs, size = ((trace.square() + twice) / 2).real, n * (n + 1) / 2
     for character, dimension, casimir in (
@@ -219,18 +221,18 @@ def test_draws_follow_the_law(n, s):
 
 
 @both
-def test_normal_steps_are_never_likelier_to_be_kept_than_surely(n):
+def test_acceptance_probabilities_of_normal_steps_are_at_most_one(n):
     kernel = SpecialUnitary(n).heat_kernel
     for s in (0.01, 0.5, 1.5):
         s = torch.full((2000,), s, dtype=torch.float64)
         _, log_chance = kernel._steps(s, torch.Generator().manual_seed(0))
         assert log_chance.max() <= 1e-12
-        # All that a step loses on average is the growth of the density.
+        # The mean acceptance probability is the inverse of the factor exp(|rho|^2 s / 2).
         kept = (-n * (n * n - 1) / 24 * s[0]).exp()
         assert_close(log_chance.exp().mean(), kept, atol=0.05, rtol=0)
 
 
-def test_a_draw_of_its_own_generator_does_not_depend_on_the_batch():
+def test_samples_with_own_generators_do_not_depend_on_the_batch():
     space = SpecialUnitary(3)
     origin, s = space.random(6), torch.tensor([0.1, 1.0, 1.4, 1.6, 2.0, 5.0])
     together = space.heat_kernel.sample(origin, s, sample_generators(0, range(6)))
@@ -241,7 +243,7 @@ def test_a_draw_of_its_own_generator_does_not_depend_on_the_batch():
     assert_close(together, torch.cat(alone))
 
 
-def test_nothing_underflows_in_single_precision():
+def test_densities_and_scores_in_single_precision_are_finite_for_extreme_variances():
     origin, x = at(SpecialUnitary(3), ANGLES)
     for s in (1e-8, 1e8):
         s = torch.full((len(x),), s)
@@ -252,7 +254,7 @@ def test_nothing_underflows_in_single_precision():
     assert_close(uniform, torch.full_like(uniform, -SpecialUnitary(3).log_volume))
 
 
-def test_what_has_no_law_is_refused():
+def test_nonpositive_variances_and_larger_groups_are_refused():
     space = SpecialUnitary(3)
     for s in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="variances must be positive"):

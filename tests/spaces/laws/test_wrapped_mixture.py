@@ -67,5 +67,5 @@ def test_what_is_no_mean_is_refused():
         WrappedMixture(BALL, [], 0.7)
     with pytest.raises(ValueError, match="off PoincareBall"):
         WrappedMixture(BALL, [[0.9, 0.9]], 0.7)
-    with pytest.raises(ValueError, match="one positive deviation"):
+    with pytest.raises(ValueError, match="one positive standard deviation"):
         WrappedMixture(BALL, PAIR, 0.0)

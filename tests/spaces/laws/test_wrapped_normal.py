@@ -95,7 +95,7 @@ def test_what_is_no_mean_or_no_deviation_is_refused():
         WrappedNormal(sphere, north[1:], 1.0)
     with pytest.raises(ValueError, match="off Sphere"):
         WrappedNormal(sphere, 2 * north, 1.0)
-    with pytest.raises(ValueError, match="one positive deviation or 2, got"):
+    with pytest.raises(ValueError, match="one positive standard deviation or 2, got"):
         WrappedNormal(sphere, north, [1.0, 1.0, 1.0])
-    with pytest.raises(ValueError, match="one positive deviation or 2, got -1"):
+    with pytest.raises(ValueError, match="one positive standard deviation or 2, got -1"):
         WrappedNormal(sphere, north, -1.0)

@@ -1,4 +1,4 @@
-"""Meshes as spaces: a fine sphere behaves as the sphere does, and any mesh obeys its laws."""
+"""Meshes as spaces: a fine triangulated sphere against the sphere, and properties of any mesh."""
 
 import copy
 import math
@@ -34,7 +34,7 @@ def ambient(n: int = 64) -> torch.Tensor:
     return torch.randn(n, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def test_the_area_is_that_of_the_sphere_and_of_the_square(sphere, floor):
+def test_areas_agree_with_the_sphere_and_the_square(sphere, floor):
     assert math.exp(sphere.log_volume) == pytest.approx(4 * math.pi, rel=2e-3)
     assert floor.log_volume == pytest.approx(math.log(4))
     assert_close(sphere.log_density(points(sphere)), torch.full((64,), -sphere.log_volume).double())
@@ -48,10 +48,20 @@ def test_random_points_are_uniform_by_area(sphere, floor):
     assert (cells - 2000).abs().max() < 5 * math.sqrt(1800)
 
 
+def test_random_points_are_uniform_within_a_face(write_mesh):
+    corners = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 2, 0]])
+    triangle = Mesh(write_mesh(corners, [[0, 1, 2]]), eigenfunctions=2, boundary=True)
+    weights = triangle.locate(points(triangle, 20_000))[1]
+    # Barycentric coordinates of uniform points: mean 1/3, variance 1/18, covariance -1/36.
+    assert_close(weights.mean(0), torch.full((3,), 1 / 3).double(), atol=0.008, rtol=0)
+    covariance = (torch.eye(3) * 3 - 1).double() / 36
+    assert_close(weights.T.cov(), covariance, atol=0.002, rtol=0)
+
+
 def test_project_finds_the_nearest_point(sphere):
     far = ambient()
     nearest = sphere.project(far)
-    # By comparison with 10,000 others, and with the round sphere but for the faces' sag.
+    # Nearer than 10,000 other points, and near the sphere up to the sagitta of the faces.
     others = torch.cdist(far, points(sphere, 10_000)).min(1).values
     assert ((nearest - far).norm(dim=1) <= others + 1e-12).all()
     assert_close(nearest, far / far.norm(dim=1, keepdim=True), atol=0.05, rtol=0)
@@ -59,7 +69,7 @@ def test_project_finds_the_nearest_point(sphere):
     sphere.check(points(sphere))
 
 
-def test_points_are_where_their_barycentric_coordinates_say(sphere):
+def test_barycentric_coordinates_reconstruct_their_points(sphere):
     x = points(sphere)
     face, weights = sphere.locate(x)
     assert_close(torch.einsum("nc,ncd->nd", weights, sphere.corners[face]), x)
@@ -72,7 +82,7 @@ def test_tangents_lie_in_the_face_and_frames_are_orthonormal_there(sphere):
     flat = sphere.tangent(x, v)
     assert_close(sphere.tangent(x, flat), flat)
     assert_close((flat * sphere.normal(x)).sum(1), torch.zeros(64).double())
-    assert ((sphere.normal(x) * x).sum(1) > 0.99).all()  # outward
+    assert ((sphere.normal(x) * x).sum(1) > 0.99).all()  # normals point outward
     axes = torch.eye(2).double()
     first, second = (sphere.frame(x, axis.expand(64, 2)) for axis in axes)
     for u, w, product in [(first, first, 1.0), (second, second, 1.0), (first, second, 0.0)]:
@@ -80,7 +90,7 @@ def test_tangents_lie_in_the_face_and_frames_are_orthonormal_there(sphere):
     assert_close(sphere.tangent(x, first), first)
 
 
-def test_transport_is_an_isometry_and_nothing_at_rest(sphere):
+def test_transport_is_an_isometry_and_the_identity_for_equal_points(sphere):
     x, y = points(sphere), points(sphere, seed=1)
     u, v = sphere.tangent(x, ambient()), sphere.tangent(x, ambient().roll(1, 0))
     carried = sphere.transport(x, y, u), sphere.transport(x, y, v)
@@ -90,8 +100,7 @@ def test_transport_is_an_isometry_and_nothing_at_rest(sphere):
 
 
 def test_transport_over_an_edge_is_parallel(sphere):
-    # Unfolding a face and its neighbour about their edge: what is along it stays, what is across
-    # it stays across.
+    # Unfolding two faces about their common edge keeps the components along and across the edge.
     first = set(sphere.faces[0])
     other = next(i for i, face in enumerate(sphere.faces) if len(first & set(face)) == 2)
     ends = torch.from_numpy(sphere.vertices[list(first & set(sphere.faces[other]))])
@@ -111,7 +120,7 @@ def test_short_steps_follow_great_circles(sphere):
     assert_close(sphere.project(y), y)
 
 
-def test_a_random_walk_spreads_as_heat_does(sphere):
+def test_a_random_walk_has_the_mean_cosine_of_the_heat_kernel(sphere):
     # E[x . x_0] = exp(-s) on the sphere.
     origin = torch.tensor([[0.0, 0.6, 0.8]]).double().expand(4000, 3)
     s = torch.full((4000,), 0.3).double()
@@ -119,14 +128,14 @@ def test_a_random_walk_spreads_as_heat_does(sphere):
     assert (x * origin).sum(1).mean().item() == pytest.approx(math.exp(-0.3), abs=0.025)
 
 
-def test_a_walk_does_not_leave_a_floor(floor):
+def test_a_random_walk_stays_on_a_surface_with_boundary(floor):
     x = random_walk(floor, points(floor), torch.ones(64).double(), 10)
     assert x.min() >= 0
     assert x[:, :2].max() <= 2
     assert_close(x[:, 2], torch.zeros(64).double())
 
 
-def test_the_derivative_of_project_is_the_tangent_projection_in_every_mode(sphere):
+def test_the_derivative_of_project_is_the_tangent_projection_in_both_modes(sphere):
     x, v = points(sphere, 8), ambient(8)
     expected = sphere.tangent(x, v)
     assert_close(jvp(sphere.project, (x,), (v,))[1], expected)
@@ -137,7 +146,7 @@ def test_the_derivative_of_project_is_the_tangent_projection_in_every_mode(spher
         assert_close(torch.einsum("nij,nj->ni", each, v), expected)
 
 
-def test_what_has_no_formula_is_refused(sphere):
+def test_logarithm_and_heat_kernel_are_refused(sphere):
     x = points(sphere, 2)
     with pytest.raises(ValueError, match="has no logarithm: take the direction of a Spectral"):
         sphere.log(x, x)
@@ -145,13 +154,13 @@ def test_what_has_no_formula_is_refused(sphere):
         _ = sphere.heat_kernel
 
 
-def test_meshes_are_told_apart_by_their_geometry_alone(icosphere, sphere):
+def test_meshes_are_identified_by_their_geometry(icosphere, sphere):
     assert Mesh(icosphere, eigenfunctions=3) == sphere
     assert Mesh(icosphere, scale=2.0) != sphere
     assert repr(sphere).startswith("Mesh(2562 vertices, 5120 faces, ")
 
 
-def test_copies_work_as_the_mesh_does(sphere):
+def test_copies_work_like_the_original_mesh(sphere):
     x = ambient()
     expected = sphere.project(x)  # builds the search tree, which cannot be copied
     for twin in (copy.deepcopy(sphere), pickle.loads(pickle.dumps(sphere))):
@@ -159,7 +168,7 @@ def test_copies_work_as_the_mesh_does(sphere):
         assert torch.equal(twin.project(x), expected)
 
 
-def test_nan_stays_nan_and_harms_no_other_point(sphere):
+def test_nan_points_give_nan_and_leave_other_points_unchanged(sphere):
     x = ambient(3)
     x[1, 0] = torch.nan
     y = sphere.project(x)
@@ -168,7 +177,7 @@ def test_nan_stays_nan_and_harms_no_other_point(sphere):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
-def test_laws_keep_shape_and_dtype(sphere, dtype):
+def test_operations_keep_shape_and_dtype(sphere, dtype):
     x, v = sphere.random(2, dtype=dtype), torch.ones(2, 3, dtype=dtype)
     frame = sphere.frame(x, v[:, :2])
     for y in (x, frame, sphere.exp(x, v), sphere.tangent(x, v), sphere.transport(x, x, v)):
@@ -178,7 +187,7 @@ def test_laws_keep_shape_and_dtype(sphere, dtype):
     assert sphere.project(x[:0]).shape == (0, 3)
 
 
-def test_laws_need_no_data_to_be_traced(sphere):
+def test_operations_run_on_the_meta_device(sphere):
     with torch.device("meta"):
         x = sphere.random(2)
         y = sphere.exp(x, sphere.random_tangent(x))
@@ -187,7 +196,7 @@ def test_laws_need_no_data_to_be_traced(sphere):
         assert sphere.distance(x, y).shape == sphere.log_density(x).shape == (2,)
 
 
-def test_a_sample_of_its_own_generator_does_not_depend_on_the_batch(sphere):
+def test_samples_with_own_generators_do_not_depend_on_the_batch(sphere):
     together = sphere.random(5, sample_generators(0, range(5)))
     alone = [sphere.random(1, sample_generators(0, [index])) for index in range(5)]
     assert torch.equal(together, torch.cat(alone))
@@ -207,7 +216,7 @@ def test_points_stay_on_their_device(sphere):
     ("name", "vertices", "faces", "scale"),
     [("bunny", 2502, 5000, 1 / 250), ("spot", 2930, 5856, 1.0)],
 )
-def test_published_meshes_are_sound(name, vertices, faces, scale, shared_data):
+def test_published_meshes_pass_the_checks(name, vertices, faces, scale, shared_data):
     file = shared_data / "meshes" / f"{name}.obj"
     if not file.is_file():
         pytest.skip(f"no {file}")

@@ -1,4 +1,4 @@
-"""Spectral distances: closed forms on the sphere, and gradients against differences."""
+"""Spectral distances: closed forms on the sphere, and gradients against finite differences."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ smooth = pytest.mark.parametrize("kind", ["biharmonic", "diffusion"])
 
 @pytest.fixture(scope="module")
 def sphere(icosphere) -> Mesh:
-    return Mesh(icosphere, eigenfunctions=35)  # all of degree 5 and less
+    return Mesh(icosphere, eigenfunctions=35)  # all spherical harmonics up to degree 5
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_on_a_sphere_it_is_a_series_of_legendre_polynomials(sphere, kind, weight
 @kinds
 @settings(max_examples=10)
 @given(seed=st.integers(0, 2**31))
-def test_the_gradient_is_that_of_differences_along_the_face(sphere, kind, seed):
+def test_the_gradient_agrees_with_finite_differences_along_the_face(sphere, kind, seed):
     premetric = SpectralDistance(sphere, kind)
     x, z = pairs(sphere, 8, seed)
     step = 1e-6 * sphere.random_tangent(x, torch.Generator().manual_seed(seed))
@@ -75,7 +75,7 @@ def test_the_gradient_agrees_with_automatic_differentiation(sphere, kind):
 
 
 @kinds
-def test_unit_time_along_the_direction_is_the_distance(sphere, kind):
+def test_the_direction_reduces_the_distance_at_relative_rate_one(sphere, kind):
     # The derivative of d along the direction is -d.
     premetric = SpectralDistance(sphere, kind)
     x, z = pairs(sphere, 32)
@@ -85,7 +85,7 @@ def test_unit_time_along_the_direction_is_the_distance(sphere, kind):
 
 
 @smooth
-def test_on_a_floor_the_direction_points_to_the_goal(floor, kind):
+def test_on_a_square_the_direction_points_to_the_target(floor, kind):
     premetric = SpectralDistance(floor, kind, tau=0.02)
     x, z = (0.25 + 0.5 * x * torch.tensor([1.0, 1.0, 0.0]) for x in pairs(floor, 256))
     goal, v = z - x, premetric.direction(x, z)
@@ -96,7 +96,7 @@ def test_on_a_floor_the_direction_points_to_the_goal(floor, kind):
 
 
 @smooth
-def test_the_flow_of_the_direction_arrives_with_the_distance_shrinking_evenly(floor, kind):
+def test_the_flow_of_the_direction_shrinks_the_distance_evenly_to_zero(floor, kind):
     premetric = SpectralDistance(floor, kind, tau=0.02)
     x, z = pairs(floor, 64)
     start, steps = premetric.distance(x, z), 100
@@ -110,7 +110,7 @@ def test_the_flow_of_the_direction_arrives_with_the_distance_shrinking_evenly(fl
 
 
 @kinds
-def test_a_point_is_at_no_distance_from_itself_and_has_nowhere_to_go(sphere, kind):
+def test_distance_and_direction_from_a_point_to_itself_are_zero(sphere, kind):
     premetric = SpectralDistance(sphere, kind)
     x, _ = pairs(sphere, 8)
     y = x.clone().requires_grad_()
@@ -120,16 +120,16 @@ def test_a_point_is_at_no_distance_from_itself_and_has_nowhere_to_go(sphere, kin
     assert_close(premetric.direction(x, x), torch.zeros_like(x))
 
 
-def test_single_precision_comes_close_to_double(sphere):
+def test_single_precision_agrees_with_double(sphere):
     premetric = SpectralDistance(sphere)
     x, z = pairs(sphere, 64)
-    near = premetric.distance(x, z) < 1  # far away the gradient vanishes
+    near = premetric.distance(x, z) < 1  # the gradient may vanish far away
     single, double = premetric.direction(x.float(), z.float()), premetric.direction(x, z)
     assert single.dtype == torch.float32
     assert_close(single[near].double(), double[near], rtol=1e-2, atol=1e-3)
 
 
-def test_the_biharmonic_distance_is_a_metric_that_scales_as_a_length(icosphere, sphere):
+def test_the_biharmonic_distance_is_a_metric_and_scales_like_a_length(icosphere, sphere):
     x, z = pairs(sphere, 32)
     large = Mesh(icosphere, scale=3.0, eigenfunctions=35)
     assert_close(large.distance(3 * x, 3 * z), 3 * sphere.distance(x, z))
@@ -143,7 +143,7 @@ def test_an_unknown_kind_is_refused(sphere):
         SpectralDistance(sphere, "heat")
 
 
-def test_autocast_takes_no_digits_away(sphere):
+def test_autocast_does_not_reduce_precision(sphere):
     premetric = SpectralDistance(sphere)
     x, z = (part.float() for part in pairs(sphere, 32))
     laws = (premetric.distance, premetric.gradient, premetric.direction)

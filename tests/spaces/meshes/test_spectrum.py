@@ -1,4 +1,4 @@
-"""Spheres and squares have known vibrations."""
+"""Spectra of the sphere and the square against closed forms, and the cache of spectra."""
 
 import math
 
@@ -12,7 +12,7 @@ from ldm.spaces.meshes.spectrum import digest, spectrum
 from ldm.spaces.meshes.triangles import read_triangles
 
 
-def test_a_sphere_vibrates_at_l_times_l_plus_1_with_multiplicity_2_l_plus_1(icosphere):
+def test_eigenvalues_of_the_sphere_are_l_times_l_plus_1_with_multiplicity_2_l_plus_1(icosphere):
     values, functions = spectrum(*read_triangles(icosphere), 24)
     expected = np.repeat([2.0, 6.0, 12.0, 20.0], [3, 5, 7, 9])
     np.testing.assert_allclose(values, expected, rtol=1e-2)
@@ -21,13 +21,13 @@ def test_a_sphere_vibrates_at_l_times_l_plus_1_with_multiplicity_2_l_plus_1(icos
     np.testing.assert_allclose(squares, 5 / (4 * math.pi), rtol=5e-3)
 
 
-def test_a_square_with_free_boundary_vibrates_as_products_of_cosines(square):
+def test_eigenfunctions_of_the_square_are_products_of_cosines(square):
     vertices, faces = read_triangles(square)
     values, _ = spectrum(vertices, faces, 5)
     np.testing.assert_allclose(values / math.pi**2, [1, 1, 2, 4, 4], rtol=2e-2)
 
 
-def test_eigenfunctions_are_orthonormal_and_without_the_constant(square):
+def test_eigenfunctions_are_orthonormal_and_exclude_the_constant(square):
     import igl
 
     vertices, faces = read_triangles(square)
@@ -47,13 +47,13 @@ def test_a_second_call_reads_the_cache(square, tmp_path, monkeypatch):
         spectrum(2 * mesh[0], mesh[1], 6)  # another geometry, so not in the cache
 
 
-def test_digests_tell_geometries_apart(square):
+def test_different_geometries_have_different_digests(square):
     vertices, faces = read_triangles(square)
     assert digest(vertices, faces) == digest(vertices.copy(), faces.copy())
     assert len({digest(v, f) for v in (vertices, 2 * vertices) for f in (faces, faces[1:])}) == 4
 
 
 @pytest.mark.parametrize("count", [0, 440])
-def test_counts_out_of_reach_are_refused(count, square):
+def test_more_eigenfunctions_than_the_mesh_has_are_refused(count, square):
     with pytest.raises(ValueError, match=f"1 to 439 eigenfunctions to offer, got {count}"):
         spectrum(*read_triangles(square), count)

@@ -1,4 +1,4 @@
-"""Meshes that are no surface are refused, each for its own fault."""
+"""Triangle meshes that are not surfaces are refused with the reason."""
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ def check(vertices, faces, boundary: bool = False) -> None:
     check_triangles(np.array(vertices, float), np.array(faces), boundary)
 
 
-def test_a_tetrahedron_passes_and_comes_back_from_its_file(write_mesh):
+def test_a_tetrahedron_is_accepted_and_read_back_from_its_file(write_mesh):
     check(CORNERS, TETRAHEDRON)
     vertices, faces = read_triangles(write_mesh(CORNERS, TETRAHEDRON))
     assert (vertices.tolist(), faces.tolist()) == (CORNERS, TETRAHEDRON)
 
 
-def test_files_are_looked_for_under_ldm_data(write_mesh, monkeypatch):
+def test_files_are_searched_for_under_ldm_data(write_mesh, monkeypatch):
     file = write_mesh(CORNERS, TETRAHEDRON)
     monkeypatch.setenv("LDM_DATA", str(file.parent))
     assert len(read_triangles("mesh.obj")[1]) == 4
@@ -30,14 +30,14 @@ def test_files_are_looked_for_under_ldm_data(write_mesh, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["no mesh", "v 1 2\n", "v 1 2 3\n", ""])
-def test_files_that_hold_no_triangles_are_refused(text, tmp_path):
+def test_files_without_triangles_are_refused(text, tmp_path):
     file = tmp_path / "bad.obj"
     file.write_text(text)
     with pytest.raises(ValueError, match=r"bad\.obj"):
         read_triangles(file)
 
 
-def test_a_hole_is_refused_unless_it_is_meant_to_be_there():
+def test_a_hole_is_refused_unless_boundaries_are_allowed():
     with pytest.raises(ValueError, match=r"edges \[0, 2\], \[0, 3\], \[2, 3\] .* boundary=True"):
         check(CORNERS, TETRAHEDRON[:-1])
     check(CORNERS, TETRAHEDRON[:-1], boundary=True)
@@ -50,18 +50,18 @@ def test_a_flipped_face_is_named():
         )
 
 
-def test_an_edge_of_three_faces_is_refused():
+def test_an_edge_shared_by_three_faces_is_refused():
     with pytest.raises(ValueError, match=r"edges \[0, 1\] are not manifold"):
         check([*CORNERS, [1, 1, -1]], [*TETRAHEDRON, [0, 1, 4]], boundary=True)
 
 
 @pytest.mark.parametrize("face", [[0, 1, 4], [0, 1, 1]], ids=["collinear", "repeated"])
-def test_a_face_without_area_is_refused(face):
+def test_a_degenerate_face_is_refused(face):
     with pytest.raises(ValueError, match="faces 4 are degenerate"):
         check([*CORNERS, [2, 0, 0]], [*TETRAHEDRON, face, [2, 3, 4]])
 
 
-def test_vertices_must_be_numbers_and_used():
+def test_nan_and_unused_vertices_are_refused():
     with pytest.raises(ValueError, match="vertices 3 are NaN"):
         check([*CORNERS[:3], [0, np.nan, 0]], TETRAHEDRON)
     with pytest.raises(ValueError, match="vertices 4, 5 belong to no face"):
@@ -70,7 +70,7 @@ def test_vertices_must_be_numbers_and_used():
         check(CORNERS[:3], TETRAHEDRON)
 
 
-def test_two_pieces_and_two_that_touch_in_a_point_are_refused():
+def test_disconnected_pieces_and_pieces_touching_in_a_vertex_are_refused():
     other = (np.array(CORNERS) + 2).tolist()
     second = np.array(TETRAHEDRON) + 4
     with pytest.raises(ValueError, match="falls into 2 pieces"):
@@ -80,6 +80,6 @@ def test_two_pieces_and_two_that_touch_in_a_point_are_refused():
         check(CORNERS + other[1:], np.concatenate([TETRAHEDRON, touching]))
 
 
-def test_long_lists_of_faults_are_cut_short():
+def test_long_lists_of_faults_are_truncated():
     with pytest.raises(ValueError, match=r"vertices 4, 5, 6, 7, 8 and 15 more belong"):
         check(CORNERS + [[9, 9, 9]] * 20, TETRAHEDRON)

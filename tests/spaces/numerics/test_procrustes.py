@@ -1,4 +1,4 @@
-"""Nearest rotations against LAPACK's singular vectors, on matrices of every kind."""
+"""Nearest rotations against LAPACK's singular value decomposition, on matrices of many kinds."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def check(m: torch.Tensor) -> None:
     sign = torch.linalg.det(u @ vh)
     best = values[:, 0] + values[:, 1] + sign * values[:, 2]
     assert_close((r * m).sum((1, 2)) / values[:, 0], best / values[:, 0], atol=1e-14, rtol=0)
-    # What rounding moves is that over the gap to the next best rotation.
+    # Rounding errors are amplified by the inverse gap to the next best rotation.
     gap = (values[:, 1] + sign * values[:, 2]) / values[:, 0]
     kabsch = u @ torch.diag_embed(torch.stack([sign**0, sign**0, sign], 1)) @ vh
     assert ((r - kabsch).abs().amax((1, 2)) * gap < 1e-13).all()
@@ -48,11 +48,11 @@ def check(m: torch.Tensor) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**31), exponent=st.integers(-150, 150))
-def test_it_is_kabschs(kind, seed, exponent):
+def test_the_result_is_the_kabsch_rotation_at_every_scale(kind, seed, exponent):
     check(10.0**exponent * matrices(*KINDS[kind], seed))
 
 
-def test_entries_may_be_anything():
+def test_all_sign_patterns_and_random_matrices_give_the_kabsch_rotation():
     signs = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
     every = torch.cartesian_prod(*[signs] * 9).view(-1, 3, 3)  # 19,683 matrices
     every = every[every.abs().sum((1, 2)) > 0]
@@ -60,13 +60,13 @@ def test_entries_may_be_anything():
     check(torch.randn(20_000, 3, 3, generator=torch.Generator().manual_seed(0)).double())
 
 
-def test_nothing_goes_to_the_identity():
-    nothing = torch.zeros(1, 3, 3, dtype=torch.float64)
-    assert torch.equal(nearest_rotation(nothing)[0], torch.eye(3, dtype=torch.float64))
+def test_the_zero_matrix_gives_the_identity():
+    zero = torch.zeros(1, 3, 3, dtype=torch.float64)
+    assert torch.equal(nearest_rotation(zero)[0], torch.eye(3, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_nothing_is_near_to_what_is_not_finite(value):
+def test_matrices_with_non_finite_entries_give_nan(value):
     m = torch.eye(3, dtype=torch.float64).repeat(2, 1, 1)
     m[0, 1, 2] = value
     r = nearest_rotation(m)

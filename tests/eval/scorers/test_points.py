@@ -6,21 +6,27 @@ import math
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 from torch import nn
 
 from data import DataError, Digits, Embeddings, PointDataset, VonMisesFisher
 from eval.evaluate import evaluate
-from eval.scorers.likelihood import PointEvaluation
+from eval.evaluation import Evaluation
+from eval.record import Record
+from eval.scorers.likelihood import HeldOutLikelihood
+from ldm import distributed
 from ldm.config.compose import ConfigError, compose
 from ldm.priors import Prior
-from ldm.run.parts import Parts, build_prior, build_sampler, build_tokenizer
-from ldm.samplers import Unsolved
+from ldm.run.models import build_models
+from ldm.run.parts import Parts
+from ldm.samplers import Likelihood, Unsolved
 from ldm.spaces import Hyperboloid, Sphere
 from ldm.tokenizers import Identity
 from train import train
 
 KAPPA = 3.0
+ALL = compose(["experiment=demo/sphere"]).eval.scorers
 AREA = 4 * math.pi
 
 
@@ -52,7 +58,7 @@ class Exact(Prior):
     def log_prob(self, latent, condition, likelihood, generator=None):
         return self.data.log_density(latent)
 
-    loss = probe = check_output = NotImplemented
+    loss = NotImplemented
 
 
 @pytest.fixture
@@ -68,11 +74,11 @@ def parts(tmp_path):
             "prior.backbone.depth=1",
         ]
         config = compose(["experiment=demo/sphere", f"run={tmp_path}/run", *few])
-        tokenizer = build_tokenizer(config)
-        prior = build_prior(config, tokenizer)
+        models = build_models(config, data, ["prior"])
+        prior = models["prior"]
         for parameter in prior.parameters():
             nn.init.zeros_(parameter)
-        return Parts(config, data, tokenizer, prior, build_sampler(config))
+        return Parts(config, data, models)
 
     return build
 
@@ -98,7 +104,7 @@ def test_samples_are_worth_less_the_sharper_the_target(parts):
 def test_the_law_of_the_data_scores_what_it_must(parts, tmp_path):
     data = Known(kappa=KAPPA, size=4000)
     known = parts(data)
-    known.prior = Exact(data)
+    known.models["prior"] = Exact(data)
     found = evaluate(known)
     assert found["nll"] == pytest.approx(data.optimum())
     assert found["mass"] == pytest.approx(1, rel=1e-3)
@@ -115,10 +121,29 @@ def test_the_law_of_the_data_scores_what_it_must(parts, tmp_path):
     assert protocol["ess"]["sampler"]["_target_"] == "ldm.samplers.GeodesicWalk"
 
 
+class Shifted(Known):
+    """Its val split is the uniform law."""
+
+    def load(self, split):
+        return self.ood_dataset("uniform") if split == "val" else super().load(split)
+
+
+def test_thresholds_of_detection_are_chosen_on_the_val_split(parts):
+    data = Shifted(kappa=KAPPA, size=4000)
+    known = parts(data)
+    known.prior = Exact(data)
+    found = evaluate(known)
+    # 95 % of uniform heights z are above -0.9, and so are all but e^(0.1 kappa) - 1 parts in
+    # e^(2 kappa) - 1 of those of the law.
+    below = math.expm1(0.1 * KAPPA) / math.expm1(2 * KAPPA)
+    assert found["fpr95_val_uniform"] == pytest.approx(0.95, abs=0.02)
+    assert found["tpr_val_uniform"] == pytest.approx(1 - below, abs=0.002)
+
+
 def test_the_density_is_drawn_where_it_is(parts, tmp_path):
     data = VonMisesFisher(kappa=20, size=100)
     known = parts(data)
-    known.prior = Exact(data)
+    known.models["prior"] = Exact(data)
     evaluate(known)
     picture = np.asarray(Image.open(tmp_path / "run" / "density.png")).astype(float)
     # The map on the right two thirds, above its scale: dark colours have little blue.
@@ -129,7 +154,7 @@ def test_the_density_is_drawn_where_it_is(parts, tmp_path):
 def test_a_drawn_density_costs_no_more_likelihoods_than_is_seen(parts):
     data = VonMisesFisher(kappa=20, size=100)
     known = parts(data)
-    known.prior, asked = Exact(data), []
+    known.models["prior"], asked = Exact(data), []
     exact = known.prior.log_prob
     known.prior.log_prob = lambda latent, condition, likelihood, generator=None: (
         asked.append((len(latent), likelihood.tolerance)) or exact(latent, condition, likelihood)
@@ -144,7 +169,7 @@ def test_a_drawn_density_costs_no_more_likelihoods_than_is_seen(parts):
 def test_scores_are_kept_where_the_density_cannot_be_drawn(parts, tmp_path):
     data = VonMisesFisher(kappa=20, size=100)
     known = parts(data)
-    known.prior = Exact(data)
+    known.models["prior"] = Exact(data)
     exact = known.prior.log_prob
 
     def log_prob(latent, condition, likelihood, generator=None):
@@ -164,7 +189,9 @@ def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
     class Two(VonMisesFisher):
         held = ("train", "test")
 
-    check = PointEvaluation().check
+    def check(data, tokenizer):
+        Evaluation(ALL).check(Parts(OmegaConf.create(), data, {"tokenizer": tokenizer}))
+
     check(VonMisesFisher(), Identity(Sphere(2)))
     with pytest.raises(ConfigError, match="digits holds no points of a manifold"):
         check(Digits(), Identity(Sphere(2)))
@@ -178,7 +205,9 @@ def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
 
 def test_a_space_without_a_volume_has_no_mass():
     with pytest.raises(ConfigError, match=r"Hyperboloid.* has no volume .* set eval\.mass=0"):
-        PointEvaluation(mass=10).check(VonMisesFisher(), Identity(Hyperboloid(2)))
+        Evaluation(["mass"], mass=10).check(
+            Parts(OmegaConf.create(), VonMisesFisher(), {"tokenizer": Identity(Hyperboloid(2))})
+        )
 
 
 def test_a_short_run_is_scored_and_shows_enough_points(tmp_path, monkeypatch):
@@ -203,3 +232,128 @@ def test_a_short_run_is_scored_and_shows_enough_points(tmp_path, monkeypatch):
     assert {"nll", "nll_val", "nll_of_the_law", "mmd2"} <= metrics.keys()
     assert [len(x) for x in shown] == [1000, 100]
     assert (tmp_path / "run" / "density.png").is_file()
+
+
+@pytest.fixture
+def learned(parts):
+    """`learned(data)`: parts whose prior is a network that says something, by chance."""
+
+    def build(data) -> Parts:
+        made = parts(data)
+        generator = torch.Generator().manual_seed(0)
+        for parameter in made.prior.parameters():
+            nn.init.normal_(parameter, std=0.3, generator=generator)
+        made.config.eval.samples = 61
+        made.config.eval.mass = 101
+        return made
+
+    return build
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_two_processes_score_points_as_one_does(learned, two_processes, exact):
+    made = learned(Known(kappa=KAPPA, size=101))
+    made.config.eval.likelihood.exact = exact
+    expected = evaluate(made)
+    assert {"nll", "nll_val", "mass", "nll_of_the_law", "auroc_uniform", "mmd2", "ess"} <= set(
+        expected
+    )
+    for found in two_processes(lambda rank: evaluate(made)):
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_random_probes_belong_to_points_whatever_the_batch(learned):
+    made = learned(VonMisesFisher(kappa=KAPPA, size=100))
+    made.config.eval.scorers = ["likelihood"]
+    made.config.eval.likelihood.exact = False
+    for key in ("mass", "kernel_share", "kernel_groups", "samples"):
+        del made.config.eval[key]
+    nll = {}
+    for batch_size in (100, 7):
+        made.config.eval.batch_size = batch_size
+        nll[batch_size] = evaluate(made)["nll"]
+    assert nll[7] == pytest.approx(nll[100], rel=1e-5)
+    made.config.eval.seed = 1
+    assert evaluate(made)["nll"] != pytest.approx(nll[100], rel=1e-5)
+
+
+def test_a_likelihood_that_fails_on_one_process_fails_on_all(parts, two_processes):
+    made = parts(VonMisesFisher(kappa=KAPPA, size=100))
+    made.models["prior"] = Exact(made.data)
+    exact = made.prior.log_prob
+
+    def log_prob(latent, condition, likelihood, generator=None):
+        if distributed.rank() == 1:
+            raise Unsolved("too steep")
+        return exact(latent, condition, likelihood)
+
+    made.prior.log_prob = log_prob
+
+    def work(rank: int) -> str:
+        with pytest.raises(Unsolved) as error:
+            evaluate(made)
+        return str(error.value)
+
+    first, second = two_processes(work)
+    assert first == "the likelihood was not found on another process"
+    assert second == "too steep"
+
+
+def test_scorers_share_samples_and_log_densities(parts, monkeypatch):
+    made = parts(Known(kappa=KAPPA, size=100))
+    made.config.eval.mass = 0
+    exact, seen, drawn = Exact(made.data), [], []
+    made.models["prior"] = exact
+    log_prob, sample = exact.log_prob, exact.sample
+    exact.log_prob = lambda x, *given: seen.append(x) or log_prob(x, *given)
+    exact.sample = lambda n, *given: drawn.append(n) or sample(n, *given)
+    exact.network_calls = 0
+    evaluate(made)
+    assert drawn == [1000]
+    for split in ("test", "val"):
+        points = made.data.dataset_of(split).points
+        assert sum(len(x) == len(points) and torch.equal(x, points) for x in seen) == 1, split
+
+
+def test_log_densities_of_other_likelihoods_are_not_shared(learned):
+    made = learned(VonMisesFisher(kappa=KAPPA, size=100))
+    record = Record()
+    fine, coarse = (HeldOutLikelihood(likelihood=Likelihood(steps=n)) for n in (1, 8))
+    values = [one.of_split(made, record, "test").values for one in (fine, coarse, fine)]
+    assert torch.equal(values[0], values[2])
+    assert not torch.equal(values[0], values[1])
+
+
+def test_the_threshold_of_a_detection_is_set_on_the_val_split(parts):
+    class Shifted(Known):
+        """The val points are all at the other pole, where the density is least."""
+
+        def load(self, split):
+            found = super().load(split)
+            return PointDataset(-found.points) if split == "val" else found
+
+    made = parts(Shifted(kappa=20, size=1000))
+    made.models["prior"] = Exact(made.data)
+    found = evaluate(made)
+    assert found["tpr_val_uniform"] == 1
+    assert found["fpr95_val_uniform"] > 0.9  # nearly no point is below the threshold
+    assert found["fpr95_test_uniform"] < 0.3
+
+
+def test_coordinates_of_a_sphere_are_scored_by_their_density_on_the_sphere(tmp_path):
+    overrides = ["experiment=rsgm/flood_stereographic", f"run={tmp_path}/run", "eval.samples=10"]
+    overrides += ["prior.backbone.width=8", "prior.backbone.depth=1", "eval.likelihood.steps=4"]
+    config = compose(overrides)
+    data = VonMisesFisher(kappa=KAPPA, size=100)
+    models = build_models(config, data, ["prior"])
+    tokenizer, prior = models["tokenizer"], models["prior"]
+    for parameter in prior.parameters():
+        nn.init.zeros_(parameter)
+    made = Parts(config, data, models)
+    scorer = HeldOutLikelihood(likelihood=Likelihood(steps=4))
+    found = scorer.of_split(made, Record(), "test").values
+    x = data.test_dataset.points
+    y = tokenizer.encode({"x": x}).latent
+    flat = prior.log_prob(y, {}, scorer.likelihood)
+    # A length at x is (1 + y^2 / 4) times as long in the plane.
+    torch.testing.assert_close(found, flat + 2 * (1 + y.square().sum(1) / 4).log())

@@ -1,0 +1,42 @@
+"""A picture of a prior's density on its space."""
+
+import warnings
+from dataclasses import dataclass
+
+from data.images.grid import save_picture
+from eval.record import Record
+from eval.scorers.point_scorer import LikelihoodScorer, SampleScorer, all_points
+from ldm import distributed
+from ldm.run.folder import Run
+from ldm.run.parts import Parts
+from ldm.samplers import Likelihood, Unsolved
+
+__all__ = ["Density"]
+
+PEAKS = 1000  # samples at most, around which a density is drawn finely: each costs likelihoods
+SEEN = 1e-3  # tolerance of likelihoods that are only drawn: colours show no more
+
+
+@dataclass
+class Density(SampleScorer, LikelihoodScorer):
+    """Writes `density.png`, for data that have a `chart` to draw it on.
+
+    Attributes:
+        samples: how many are drawn, to be shown and to find the peaks.
+    """
+
+    def score(self, parts: Parts, record: Record) -> None:
+        self.protocol(parts)  # refuses runs without a prior
+        chart = parts.data.chart()
+        if chart is None:
+            return
+        x = self.draw(parts, record).batch["x"]
+        seen = Likelihood(tolerance=max(self.likelihood.tolerance, SEEN))
+        try:
+            log_density = chart.values(lambda y: self.of_points(parts, y, seen), x[:PEAKS])
+        except Unsolved as error:  # at points away from all data; the scores are there
+            warnings.warn(f"no density is drawn: {error}", stacklevel=2)
+            return
+        if distributed.rank() == 0:
+            picture = chart.draw(all_points(parts.data, "test"), x, log_density)
+            save_picture(Run(parts.config.run).folder / "density.png", picture)

@@ -1,0 +1,44 @@
+"""Samples of points beside data, in numbers and in a picture."""
+
+from dataclasses import dataclass
+
+from omegaconf import OmegaConf
+
+from data.images.grid import save_picture
+from eval.metrics import GaussianKernel, discrepancy, median_distance
+from eval.record import Record
+from eval.scorers.point_scorer import SampleScorer, all_points
+from ldm import distributed
+from ldm.run.folder import Run
+from ldm.run.parts import Parts
+
+__all__ = ["Discrepancy"]
+
+
+@dataclass
+class Discrepancy(SampleScorer):
+    """The maximum mean discrepancy of samples from the test split; writes `samples.png`.
+
+    `mmd2`, and `mmd2_null_std`, its standard deviation were both sets from one law.
+
+    Attributes:
+        samples: how many are drawn, and at most compared with.
+    """
+
+    def score(self, parts: Parts, record: Record) -> None:
+        protocol = self.protocol(parts)
+        batch, calls = self.draw(parts, record)
+        embed = parts.tokenizer.space.embed
+        x, test = embed(batch["x"]), embed(all_points(parts.data, "test")[: self.samples])
+        found = discrepancy(x, test, GaussianKernel(median_distance(test).item()))
+        record.add(
+            {"mmd2": found.unbiased, "mmd2_null_std": found.null_std},
+            n=len(x),
+            n_reference=len(test),
+            sampler=OmegaConf.to_container(parts.config.sampler),
+            network_calls=calls,
+            kernel="Gaussian of chords, their median in the test split for bandwidth",
+            **protocol,
+        )
+        if distributed.rank() == 0:
+            save_picture(Run(parts.config.run).folder / "samples.png", parts.data.show(batch))

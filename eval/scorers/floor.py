@@ -1,0 +1,36 @@
+"""The score of a perfect memory, beside which those of samples are read."""
+
+from dataclasses import dataclass
+
+import torch
+
+from eval.metrics import to_uint8
+from eval.record import Record
+from eval.scorers.distribution import DistributionScores
+from eval.scorers.image_scorer import ImageScorer
+from eval.scorers.scorer import to_device
+from ldm import distributed
+from ldm.run.parts import Parts
+
+__all__ = ["Floor"]
+
+
+@dataclass
+class Floor(ImageScorer):
+    """The Fréchet distance of all training from all test data: `fd_floor` of the extractor.
+
+    It stands beside the distance of samples, so a run without a prior has none.
+    """
+
+    @torch.no_grad()
+    def score(self, parts: Parts, record: Record) -> None:
+        if parts.prior is None:
+            return
+        data, extractor = parts.data, self.build_extractor(parts.data, record)
+        floor = DistributionScores(extractor, full=False).to(distributed.device())
+        for split in ("test", "train"):
+            for batch in map(to_device, self.batches(data, split)):
+                floor.update(to_uint8(batch["x"]), real=split == "test")
+        named = {f"{name}_floor": value for name, value in floor.compute().items()}
+        sizes = {"n": len(data.train_dataset), "n_reference": len(data.test_dataset)}
+        record.add(named, split="train", reference="test", **sizes, **extractor.protocol)

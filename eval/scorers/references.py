@@ -1,0 +1,53 @@
+"""Likelihoods to compare that of a prior with: of the data's own law, and of a kernel estimate."""
+
+from dataclasses import dataclass
+
+from eval.metrics import kernel_density_nll
+from eval.record import Record
+from eval.scorers.point_scorer import PointScorer, all_points
+from ldm.run.parts import Parts
+
+__all__ = ["References"]
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass
+class References(PointScorer):
+    """Negative log likelihood of the test split under densities that are not the model's.
+
+    `nll_of_the_law` and `nll_per_dim_of_the_law` where the data know the law they are drawn from;
+    `nll_kernel` of an estimate of density by von Mises-Fisher kernels on the training split.
+
+    Attributes:
+        kernel_share: of the uniform law in the kernel estimate; None for no such estimate.
+        kernel_groups: spheres, or circles, that a point consists of, for that estimate.
+
+    Raises:
+        ValueError: the share is not in [0, 1), or there are no groups.
+    """
+
+    kernel_share: float | None = None
+    kernel_groups: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernel_groups < 1 or not 0 <= (self.kernel_share or 0) < 1:
+            raise ValueError(
+                f"kernel_groups must be 1 or more and kernel_share in [0, 1), got "
+                f"{self.kernel_groups} and {self.kernel_share}"
+            )
+
+    def score(self, parts: Parts, record: Record) -> None:
+        data, space = parts.data, parts.tokenizer.space
+        test = all_points(data, "test")
+        log_density = data.log_density(test)
+        if log_density is not None:
+            nll = -log_density.mean()
+            found = {"nll_of_the_law": nll, "nll_per_dim_of_the_law": nll / space.dim}
+            record.add(found, split="test", n=len(test))
+        if self.kernel_share is not None:
+            splits = [space.embed(all_points(data, split)) for split in SPLITS]
+            given = {"groups": self.kernel_groups, "share": self.kernel_share}
+            found = kernel_density_nll(*splits, **given)
+            record.add({"nll_kernel": found["nll"]}, split="test", kappa=found["kappa"], **given)

@@ -1,0 +1,57 @@
+"""The models that a stage stands on: whose latents it learns, and whose it is told."""
+
+from omegaconf import DictConfig
+
+from ldm.config.signatures import ConfigError, suggest
+from ldm.config.validate import locate
+from ldm.priors import Prior
+
+__all__ = ["foundation", "lineage", "told"]
+
+
+def foundation(config: DictConfig, name: str) -> str | None:
+    """The model whose latents a stage learns; None for a tokenizer that reads data.
+
+    Raises:
+        ConfigError: the configuration has no such stage.
+    """
+    node = config.get(name)
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        stages = list(config.stages)
+        raise ConfigError(f"no stage {name}: choose from {', '.join(stages)}{_near(name, stages)}")
+    if node.get("on") is not None:
+        return node.on
+    return "tokenizer" if issubclass(locate(node["_target_"], name), Prior) else None
+
+
+def told(config: DictConfig, name: str) -> dict[str, str]:
+    """Other stages whose latents a prior is conditioned on, by the key of the condition."""
+    return dict(config[name].get("given") or {})
+
+
+def lineage(config: DictConfig, *names: str) -> list[str]:
+    """These stages and all models they stand on, each after those it stands on.
+
+    Raises:
+        ConfigError: a stage is missing, or stands on itself.
+    """
+    found: list[str] = []
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            raise ConfigError(f"stages stand on one another in a circle: {' -> '.join(above)}")
+        below = foundation(config, name)
+        for other in ([] if below is None else [below], told(config, name).values()):
+            for one in other:
+                visit(one, (*above, name))
+        if name not in found:
+            found.append(name)
+
+    for name in names:
+        visit(name, ())
+    return found
+
+
+def _near(name: str, stages: list[str]) -> str:
+    near = suggest(name, stages)
+    return f" ({near.lstrip(': ')})" if "did you mean" in near else ""

@@ -1,0 +1,137 @@
+"""What a configuration may name and set: checked before anything is built."""
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from ldm.config.groups import CONFIGS, members
+from ldm.config.signatures import ConfigError, check_arguments, check_type, refuse_unknown
+
+__all__ = ["ALLOWED", "STAGE_KEYS", "allow", "allowed", "locate", "validate"]
+
+ALLOWED = (
+    "ldm",
+    "data",
+    "eval",
+    "torch.nn",
+    "torch.optim",
+    "diffusers.schedulers",
+)
+"""Packages whose classes a configuration may name: one that came with a run can call nothing else.
+Functions are another matter, some of them write files."""
+
+FUNCTIONS = ("ldm.training.records",)
+"""Modules of which functions may be named, too: makers of loggers."""
+
+STAGE_KEYS = {"checkpoint", "training", "on", "given", "sampler", "guidance"}
+"""What the node of a stage has beside the arguments of its model."""
+
+KINDS = {"run": str, "seed": int, "stages": list[str], "stage": str | None, "describe": bool}
+"""Types of what belongs to no group."""
+
+
+def allow(packages: str) -> None:
+    """Let configurations of this process, and of those it starts, name a user's own packages.
+
+    Only a command line or the environment variable LDM_ALLOW can do so, never a run folder.
+
+    Args:
+        packages: `my_package`, or `[my_package,another]`.
+    """
+    named = [one.strip() for one in packages.strip("[]").split(",") if one.strip()]
+    os.environ["LDM_ALLOW"] = ",".join(dict.fromkeys([*_own(), *named]))
+
+
+def allowed() -> tuple[str, ...]:
+    """Packages whose classes configurations may name now, the user's own among them."""
+    return (*ALLOWED, *_own())
+
+
+def _own() -> list[str]:
+    return [name for name in os.environ.get("LDM_ALLOW", "").split(",") if name]
+
+
+def validate(config: DictConfig) -> None:
+    """Check that every target may be called and has the arguments it is given.
+
+    Raises:
+        ConfigError: with the place, and the nearest right name or the type that is expected.
+    """
+    root = OmegaConf.load(CONFIGS / "train.yaml")
+    known = [key for key in root if key != "defaults"]
+    known += [next(iter(d)) for d in root.defaults if isinstance(d, DictConfig)]
+    refuse_unknown("", config.keys(), [*known, *_own_stages(config)])
+    for key, kind in KINDS.items():
+        check_type(key, OmegaConf.to_object(config).get(key), kind)
+    if config.run == "":
+        raise ConfigError("run is empty: name a folder, run=runs/mine")
+    if config.seed < 0:
+        raise ConfigError(f"seed must not be negative, got {config.seed}")
+    for group in ("data", "tokenizer", "prior", "eval", "trainer"):
+        asked = group in (config.stages if config.stage is None else [config.stage])
+        if config.get(group) is None and (asked or group != "prior"):
+            raise ConfigError(f"no {group} is named: {group}={' | '.join(members(group))}")
+    for place, node in _targets(config):
+        target = locate(node["_target_"], place)
+        extra = set() if "." in place else STAGE_KEYS
+        given = OmegaConf.to_container(node)
+        check_arguments(place, target, {k: v for k, v in given.items() if k not in extra})
+    for place, node in _targets(config):  # all of them may be looked up by now
+        if check_node := getattr(locate(node["_target_"], place), "check_node", None):
+            check_node(place, OmegaConf.to_container(node))
+
+
+def _own_stages(config: DictConfig) -> list[str]:
+    """Names of stages, and of models that stages stand on, which an experiment adds by itself."""
+    names = [name for name in config.get("stages") or () if name in config]
+    for node in (config.get(key) for key in list(config)):
+        if isinstance(node, DictConfig) and "_target_" in node:
+            names += [node.get("on"), *(node.get("given") or {}).values()]
+    return [str(name) for name in names if name is not None]
+
+
+def locate(name: str, place: str = "") -> Callable[..., Any]:
+    """The class of a dotted name, or the maker of a logger, if it is of an allowed package.
+
+    Raises:
+        ConfigError: not there, or not allowed.
+    """
+    refused = (
+        f"{place or 'config'}._target_={name} is refused: targets must be classes of "
+        f"{', '.join(allowed())}; for a package of your own that you trust, add "
+        f"allow=[{name.partition('.')[0]}] to the command"
+    )
+    if not _within(name, allowed()) and not _within(name, ["diffusers"]):
+        raise ConfigError(refused)
+    try:
+        target = hydra.utils.get_object(name)
+    except Exception as error:  # whatever importing a module may raise
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{place}._target_={name} cannot be found: {reason}") from error
+    # A name may lead out of its package, as data.images.folder.os.system does: its home decides.
+    home = getattr(target, "__module__", None) or ""
+    packages = allowed() if inspect.isclass(target) else (*FUNCTIONS, *_own())
+    if not callable(target) or not _within(home, packages):
+        raise ConfigError(refused)
+    return target
+
+
+def _within(name: str, packages: Iterable[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def _targets(node: Any, place: str = "") -> Iterator[tuple[str, dict]]:
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            yield place, node
+        children = node.items()
+    elif isinstance(node, ListConfig):
+        children = enumerate(node)
+    else:
+        return
+    for key, child in children:
+        yield from _targets(child, f"{place}.{key}" if place else str(key))

@@ -1,0 +1,209 @@
+"""Tokenizers and priors from their configurations, each fitted to what it meets."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from data import DataModule
+from ldm.conditioning import Conditioning
+from ldm.config.compose import ConfigError
+from ldm.config.lineage import foundation, lineage
+from ldm.config.signatures import parameters
+from ldm.config.validate import locate
+from ldm.priors import Prior
+from ldm.randomness import fold
+from ldm.run.parts import build_part, reader, told_readers
+from ldm.run.rehearsal import on_meta
+from ldm.tokenizers import Tokenizer
+
+__all__ = ["build_models", "build_prior", "build_tokenizer"]
+
+
+def build_models(
+    config: DictConfig, data: DataModule, stages: list[str], device: str = "cpu"
+) -> dict[str, nn.Module]:
+    """Build the models of stages and all that they stand on, each once and untrained.
+
+    Initial weights are a function of the experiment's seed, whatever is built beside them.
+
+    Args:
+        config: of the experiment.
+        data: that is learned; only what it says of itself is asked for.
+        stages: names, see `lineage`.
+        device: of the networks; "meta" for shapes and counts alone.
+
+    Raises:
+        ConfigError: parts do not fit one another or the data, or a stage is no model.
+    """
+    models: dict[str, nn.Module] = {}
+    for name in lineage(config, *stages):
+        torch.manual_seed(fold(config.seed))
+        below = foundation(config, name)
+        on = None if below is None else reader(config, models, below)
+        kind = locate(config[name]["_target_"], name)
+        if issubclass(kind, Prior):
+            others = told_readers(config, models, name)
+            models[name] = build_prior(config, name, data, on, others, device)
+        elif issubclass(kind, Tokenizer):
+            models[name] = build_tokenizer(config, name, data, on, device)
+        else:
+            raise ConfigError(f"{name}._target_ must be a Tokenizer or a Prior, got {kind}")
+    return models
+
+
+def build_tokenizer(
+    config: DictConfig, name: str, data: DataModule, on: Tokenizer | None, device: str = "cpu"
+) -> Tokenizer:
+    """Build a tokenizer whose parts know the widths they meet in.
+
+    The encoder is handed the shape of the data and the bottleneck's features, the decoder the
+    channels of the latents, the shape of the data, and what the encoder is given and it is not; a
+    bottleneck that knows only its channels gets the encoder's grid.
+
+    Raises:
+        ConfigError: encoder, bottleneck, decoder and data do not fit one another.
+    """
+    shape = tuple(data.shape) if on is None else tuple(on.space.shape)
+    example = data.example(1)
+    example = {key: x.to("meta") for key, x in example.items()}
+    example["x"] = torch.zeros(1, *shape, device="meta")
+    node, built = config[name], {}
+    if "bottleneck" in node:
+        built["bottleneck"] = bottleneck = build_part(config, f"{name}.bottleneck")
+        handed = {"shape": list(shape), "in_channels": shape[0]}
+        handed["out_channels"] = bottleneck.in_channels
+        with torch.device(device):
+            built["encoder"] = encoder = build_part(config, f"{name}.encoder", handed)
+        _declare_grid(config, name, encoder, bottleneck, example, shape)
+        with torch.device(device):
+            handed = _decoder_interface(node, shape, bottleneck.space.shape)
+            built["decoder"] = build_part(config, f"{name}.decoder", handed)
+    tokenizer = build_part(config, name, **built)
+    _check_tokenizer(name, tokenizer, data, example)
+    return tokenizer
+
+
+def _declare_grid(
+    config: DictConfig, name: str, encoder: nn.Module, bottleneck: Any, example: dict, shape: tuple
+) -> None:
+    context = {key: example[key] for key in Tokenizer.context_keys if key in example}
+    try:
+        features = on_meta(encoder, lambda network: network(example["x"], **context))
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"the {name} does not fit data of shape {shape}: {error}; change {name}.encoder, or "
+            f"the size of the data"
+        ) from error
+    if len(bottleneck.space.shape) == 1 and features.ndim > 2:
+        bottleneck.on_grid(features.shape[2:])
+
+
+def _decoder_interface(node: DictConfig, shape: tuple, latent: tuple) -> dict[str, Any]:
+    mirrored = {
+        key: value
+        for key, value in OmegaConf.to_container(node.encoder, resolve=True).items()
+        if not key.startswith("_") and key not in ("in_channels", "out_channels")
+    }
+    # A perceptron reads all of a latent that has no grid, a matrix say.
+    grid = len(shape) > 1 and len(latent) == len(shape)
+    channels = latent[0] if grid else math.prod(latent)
+    return {**mirrored, "shape": list(shape), "in_channels": channels, "out_channels": shape[0]}
+
+
+def _check_tokenizer(name: str, tokenizer: Tokenizer, data: DataModule, example: dict) -> None:
+    shape, space = tuple(example["x"].shape[1:]), tokenizer.bottleneck.space
+    fits = f"data of shape {shape} and a latent space {space}"
+    training = tokenizer.training
+
+    def there_and_back(model: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        encoded = model.eval().encode(example)
+        latent = encoded.codes if model.latents == "codes" else encoded.latent
+        back = model.decode(latent, encoded.context)["x"]
+        return tuple(encoded.latent.shape[1:]), tuple(back.shape[1:])
+
+    try:
+        latent, back = on_meta(tokenizer, there_and_back)
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"the {name} does not fit {fits}: {error}") from error
+    finally:
+        tokenizer.train(training)
+    if latent != space.shape or back != shape:
+        remedy = f"{name}.bottleneck.shape, the multipliers, or the size of the data"
+        if not tokenizer.learned:
+            remedy = f"{name}.space to the one that the data live in"
+        raise ConfigError(
+            f"the {name} does not fit {fits}: it makes latents {latent} and reconstructions "
+            f"{back}; change {remedy}"
+        )
+
+
+def build_prior(
+    config: DictConfig,
+    name: str,
+    data: DataModule,
+    on: Tokenizer,
+    told: Mapping[str, Tokenizer],
+    device: str = "cpu",
+) -> Prior:
+    """Build a prior whose parts know the space of its latents and what it is told.
+
+    Its network is handed `shape`, `dim` and `in_features` (all numbers of a point) of the space,
+    `classes`, 0 for a prior that is told no labels, and `<key>_shape` of the latents of other
+    stages that it is told.
+
+    Raises:
+        ConfigError: a part is refused.
+    """
+    space, node = on.space, config[name]
+    conditions = node.get("conditioning")
+    labelled = "backbone" not in node or (conditions is not None and "label" in conditions)
+    classes = data.classes if labelled else 0
+    _check_classes(config, name, data)
+    handed: dict[str, Any] = {
+        "shape": list(space.shape),
+        "dim": space.dim,
+        "in_features": math.prod(space.shape),
+        "classes": classes,
+        **{f"{key}_shape": list(model.space.shape) for key, model in told.items()},
+    }
+    built: dict[str, Any] = {}
+    if "process" in node:
+        built["process"] = build_part(config, f"{name}.process", space=space)
+    if conditions is not None:
+        built["conditioning"] = _conditioning(config, name, classes, told)
+    if "backbone" in node:
+        with torch.device(device):
+            built["backbone"] = build_part(config, f"{name}.backbone", handed)
+    elif "space" in parameters(locate(node["_target_"], name))[0]:
+        built["space"] = space
+    with torch.device(device):
+        return build_part(config, name, handed, **built)
+
+
+def _check_classes(config: DictConfig, name: str, data: DataModule) -> None:
+    """Refuse a number of classes that somebody wrote down and the data exceed."""
+    nodes = [(name, config[name])]
+    while nodes:
+        place, node = nodes.pop()
+        nodes += [(f"{place}.{k}", one) for k, one in node.items() if isinstance(one, DictConfig)]
+        found = node.get("classes")
+        if isinstance(found, int) and 0 < found < data.classes:
+            raise ConfigError(
+                f"{place}.classes={found} is fewer than the {data.classes} classes of {data.name}: "
+                f"leave it out, and it is handed over"
+            )
+
+
+def _conditioning(
+    config: DictConfig, name: str, classes: int, told: Mapping[str, Tokenizer]
+) -> Conditioning:
+    place, built = f"{name}.conditioning", {}
+    for key, one in config[name].conditioning.items():
+        if isinstance(one, DictConfig):
+            shape = {"shape": list(told[key].space.shape)} if key in told else {}
+            built[key] = build_part(config, f"{place}.{key}", {"classes": classes, **shape})
+    return build_part(config, place, **built)

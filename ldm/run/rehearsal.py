@@ -1,0 +1,45 @@
+"""Trying parts out without their numbers: shapes and costs in no time, at any size."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+__all__ = ["on_meta", "without_weights"]
+
+T = TypeVar("T")
+
+
+def on_meta(module: nn.Module, call: Callable[[Any], T]) -> T:
+    """Call a function of a module that computes nothing: its weights count as meta tensors.
+
+    Args:
+        module: real or on the meta device; it stays as it is.
+        call: given the module; what else it reads must be on the meta device.
+    """
+    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    meta = {f"module.{name}": tensor.detach().to("meta") for name, tensor in state.items()}
+    for name, tensor in state.items():
+        meta[f"module.{name}"].requires_grad_(tensor.requires_grad)
+    return functional_call(_Call(module, call), meta, ())
+
+
+def without_weights(module: nn.Module) -> nn.Module:
+    """A copy of a module on the CPU whose weights are all zero, whatever device it is on."""
+    bare = copy.deepcopy(module).to_empty(device="cpu")
+    with torch.no_grad():
+        for tensor in (*bare.parameters(), *bare.buffers()):
+            tensor.zero_()
+    return bare
+
+
+class _Call(nn.Module):
+    def __init__(self, module: nn.Module, call: Callable[[nn.Module], Any]) -> None:
+        super().__init__()
+        self.module, self.call = module, call
+
+    def forward(self) -> Any:
+        return self.call(self.module)
