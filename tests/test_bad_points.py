@@ -8,7 +8,6 @@ import pytest
 import train
 from data import VonMisesFisher, WrappedTorus
 from data.points.earth import EVENTS
-from ldm.run.stages import STAGES
 
 ON_SPHERE = ["data=vmf", "tokenizer=points/sphere"]
 ON_TORUS = ["data=wrapped_torus", "tokenizer=points/torus"]
@@ -24,12 +23,11 @@ SELECTION = (
 def refused(capsys, monkeypatch, tmp_path):
     """Runs the command, which must stop before any stage; returns the one message it leaves."""
 
-    def untimely(*_):
+    def untimely(*_, **__):
         raise AssertionError("training had begun")
 
     def run(*arguments: str) -> str:
-        for name in STAGES:
-            monkeypatch.setitem(STAGES, name, untimely)
+        monkeypatch.setattr("ldm.run.experiment.train_stage", untimely)
         with pytest.raises(SystemExit) as stopped:
             train.main([*arguments, f"run={tmp_path}/run"])
         assert stopped.value.code == 2

@@ -9,6 +9,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import eval.__main__
 import sample
@@ -151,9 +152,9 @@ def test_a_picture_with_nan_is_named(refused, tiny, pictures):
 
 
 def test_latents_of_one_crop_are_not_cached_where_crops_are_random(refused, tiny, pictures):
-    two = ["prior.backbone.classes=2", "data.crop=random"]
+    two = ["data.crop=random"]
     message = refused(train.main, *tiny, *folder(pictures), *two)
-    assert "set trainer.cache_latents=false or data.crop=center" in message
+    assert "trainer.cache_latents=false, or, for random crops, data.crop=center" in message
     # Either remedy leads on to what is wrong further on.
     for remedy in ("trainer.cache_latents=false", "data.crop=center"):
         message = refused(train.main, *tiny, *folder(pictures), *two, remedy, "sampler=flow_euler")
@@ -361,6 +362,18 @@ def test_errors_that_a_user_can_mend_are_messages(capsys, error, code):
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
+@pytest.mark.parametrize(("rank", "code"), [(0, 143), (1, 0), (3, 0)])
+def test_told_to_stop_only_the_first_rank_fails(capsys, monkeypatch, rank, code):
+    def main(arguments):
+        raise SIGTERMException
+
+    monkeypatch.setattr("ldm.distributed.rank", lambda: rank)
+    with pytest.raises(SystemExit) as stopped:
+        command(main)([])
+    assert stopped.value.code == code
+    assert ("state saved" in capsys.readouterr().err) == (rank == 0)
+
+
 def test_errors_of_ours_keep_their_traceback():
     def main(arguments):
         raise ZeroDivisionError
@@ -414,6 +427,11 @@ def test_jobs_of_a_sweep_have_folders_named_after_what_they_override(sweep, tmp_
         "mine,seed=3",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]  # and no logs of Hydra's
+
+
+def test_the_order_of_overrides_names_no_other_folder(sweep):
+    first, second = ["sampler.steps=3", "seed=0,1"], ["seed=0,1", "sampler.steps=3"]
+    assert [job.run for job in sweep(DEMO, *first)] == [job.run for job in sweep(DEMO, *second)]
 
 
 def test_a_sweep_is_described_job_by_job(sweep, tmp_path, capsys):

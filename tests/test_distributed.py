@@ -23,6 +23,16 @@ def test_collectives_of_a_single_process_return_their_inputs():
     assert not distributed.anywhere(False)
 
 
+def test_what_is_averaged_over_processes_stays_as_it_was(two_processes):
+    def work(rank):
+        distributed.join()
+        own = torch.tensor([1.0, 4.0]) * rank
+        distributed.mean(own)
+        return own
+
+    assert [own.tolist() for own in two_processes(work)] == [[0.0, 0.0], [1.0, 4.0]]
+
+
 def test_collectives_of_two_processes_agree(two_processes):
     def work(rank):
         distributed.join()

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SHORT
+from hydra.utils import instantiate
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -40,7 +42,7 @@ SPHERE = [
 ]
 PLANE = [
     *["tokenizer=points/stereographic", "prior=rfm", "sampler=flow_euler"],
-    *["data=vmf", "eval=points", "stages=[prior]", "prior.backbone.shape=[2]"],
+    *["data=vmf", "eval=points", "stages=[prior]"],
     *[argument for argument in SPHERE if not argument.startswith(("experiment", "sampler"))],
 ]
 
@@ -204,9 +206,9 @@ def test_finished_stages_are_not_entered_again(copied, monkeypatch):
 
 @pytest.mark.parametrize("classes", [5, 9])
 def test_a_prior_of_fewer_classes_than_the_data_is_refused(refused, tmp_path, classes):
-    fewer = f"prior.backbone.classes={classes}"
+    fewer = f"+prior.backbone.classes={classes}"
     message = refused(*SHORT, fewer, f"run={tmp_path}/run")
-    assert f"conditional on {classes} classes, digits has 10" in message
+    assert f"classes={classes} is fewer than the 10 classes of digits" in message
     assert not (tmp_path / "run").exists()
 
 
@@ -222,6 +224,32 @@ def test_label_accuracy_is_the_share_of_samples_of_the_class_they_were_asked_to_
     expected = (predicted == asked).float().mean().item()
     eval.__main__.main([f"run={copied}"])
     assert metrics(copied)["label_accuracy"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("newest", STAGES)
+def test_a_run_is_used_as_the_stage_that_was_begun_last_was_configured(copied, newest):
+    path = copied / newest / "config.yaml"
+    path.write_text(path.read_text().replace("samples: 40\n", "samples: 31\n"))
+    for stage, age in zip(STAGES, (5, 1) if newest == "prior" else (1, 5), strict=True):
+        when = time.time() - age
+        os.utime(copied / stage / "config.yaml", (when, when))
+    eval.__main__.main([f"run={copied}"])
+    assert metrics(copied)["protocol"]["fd_classifier"]["n"] == 31
+
+
+def test_what_is_said_of_a_model_beside_its_weights_builds_it_again(trained):
+    tokenizer = None
+    for stage in STAGES:
+        with safe_open(trained / stage / "model.safetensors", framework="pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+        model = facts["model"]
+        if stage == "prior":
+            process = instantiate(model["process"], space=tokenizer.space)
+            model = instantiate({**model, "process": None}, _partial_=True)(process=process)
+        else:
+            model = tokenizer = instantiate(model)
+        model.load_state_dict(weights_of(trained, stage))
+        assert repr(model.space) == facts["space"]
 
 
 @pytest.mark.parametrize("kind", ["sphere", "plane"])

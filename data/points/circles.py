@@ -28,8 +28,8 @@ def embed(angles: Float[Tensor, "n k"], embedding: str) -> Float[Tensor, "n coor
     """Radians as coordinates: `(n, k)` in [0, 2 pi), or `(n, 2k)` with circle g at 2g and 2g + 1.
 
     Example:
-        >>> embed(torch.tensor([[0.0, -math.pi / 2]]), "pairs").round().tolist()
-        [[1.0, 0.0, 0.0, -1.0]]
+        >>> embed(torch.tensor([[0.0, 1.0]]), "pairs")
+        tensor([[1.0000, 0.0000, 0.5403, 0.8415]])
     """
     if embedding == "angles":
         return wrap(angles)

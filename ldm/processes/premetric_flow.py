@@ -37,9 +37,11 @@ class PremetricFlow(Flow):
 
     Example: on a mesh.
         >>> from ldm.spaces import Mesh, SpectralDistance
-        >>> bunny = Mesh("meshes/bunny.obj", scale=1 / 250)
-        >>> flow = PremetricFlow(bunny, SpectralDistance)
-        >>> flow.examples(bunny.random(2))[0].shape
+        >>> import igl
+        >>> _ = igl.writeOBJ("icosahedron.obj", *igl.icosahedron())
+        >>> ball = Mesh("icosahedron.obj", eigenfunctions=4)
+        >>> flow = PremetricFlow(ball, SpectralDistance)
+        >>> flow.examples(ball.random(2))[0].shape
         torch.Size([600, 3])
     """
 

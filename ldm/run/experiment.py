@@ -54,9 +54,9 @@ def train_stages(
 def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | None]:
     """Load what is finished, and check all that is still to be trained, and how."""
     trainings: dict[str, Training | None] = {}
+    for name in stages:
+        run.check_config(name, parts.config)
     for name in parts.models:
-        if name in stages:
-            run.check_config(name, parts.config)
         if name not in stages or run.model(name).is_file():
             _load(parts, run, name)
             continue

@@ -45,8 +45,8 @@ class Hyperboloid(Space):
     Example:
         >>> plane = Hyperboloid(2)
         >>> origin = torch.tensor([[1.0, 0.0, 0.0]])
-        >>> plane.distance(origin, plane.exp(origin, torch.tensor([[0.0, 3.0, 4.0]]))).round()
-        tensor([5.])
+            >>> plane.distance(origin, plane.exp(origin, torch.tensor([[0.0, 3.0, 4.0]]))).round()
+            tensor([5.])
     """
 
     def __init__(self, dim: int, scale: float = 1.0) -> None:

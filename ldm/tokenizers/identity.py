@@ -10,6 +10,13 @@ from ldm.tokenizers.tokenizer import Tokenizer
 __all__ = ["Identity"]
 
 
+class Same(nn.Module):
+    """The function that returns its argument, whatever context comes with it."""
+
+    def forward(self, x: Float[Tensor, "b ..."], **context: Tensor) -> Float[Tensor, "b ..."]:
+        return x
+
+
 class Identity(Tokenizer):
     """Takes points of a space for their own latents: nothing to train, nothing to load.
 
@@ -24,7 +31,7 @@ class Identity(Tokenizer):
     """
 
     def __init__(self, space: Space) -> None:
-        super().__init__(nn.Identity(), Passthrough(space), nn.Identity())
+        super().__init__(Same(), Passthrough(space), Same())
 
     def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """None."""

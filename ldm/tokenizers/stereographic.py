@@ -41,11 +41,15 @@ class Stereographic(Tokenizer):
 
 
 class _ToPlane(nn.Module):
-    def forward(self, x: Float[Tensor, "n coordinates"]) -> Float[Tensor, "n dim"]:
+    def forward(
+        self, x: Float[Tensor, "n coordinates"], **context: Tensor
+    ) -> Float[Tensor, "n dim"]:
         return 2 * x[:, :-1] / (1 + x[:, -1:])
 
 
 class _ToSphere(nn.Module):
-    def forward(self, y: Float[Tensor, "n dim"]) -> Float[Tensor, "n coordinates"]:
+    def forward(
+        self, y: Float[Tensor, "n dim"], **context: Tensor
+    ) -> Float[Tensor, "n coordinates"]:
         square = y.square().sum(1, keepdim=True) / 4
         return torch.cat([y, 1 - square], 1) / (1 + square)

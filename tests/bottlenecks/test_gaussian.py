@@ -86,3 +86,16 @@ def test_declares_its_space_and_refuses_half_the_channels():
     assert Gaussian(SHAPE).space == Flat(SHAPE)
     with pytest.raises(ValueError, match="reads 6 channels, got features of 3"):
         Gaussian(SHAPE)(torch.zeros(1, 3, 4, 5))
+
+
+def test_log_ratios_of_float32_are_summed_in_float64():
+    # Squares of a hundred, which nearly cancel: float32 would keep two decimals of their sum.
+    h = torch.cat([100 + features(2)[:, :3], features(2)[:, 3:]], 1).float()
+    latent = Gaussian(SHAPE).latent(h, torch.Generator().manual_seed(0))
+    found = Gaussian(SHAPE).log_ratio(h, latent)
+    mean, log_variance = h.double().chunk(2, dim=1)
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    z = latent.double()
+    expected = posterior.log_prob(z) - Normal(torch.zeros_like(z), 1).log_prob(z)
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found, expected.flatten(1).sum(1), rtol=1e-12, atol=0)

@@ -234,3 +234,12 @@ def test_members_are_the_files_of_a_group():
 
 def test_a_composed_configuration_is_plain_yaml(demo):
     assert OmegaConf.create(OmegaConf.to_yaml(demo)) == demo
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["tokenizer.encoder.training", "prior.backbone.checkpoint", "tokenizer.bottleneck.training"],
+)
+def test_keys_of_a_stage_are_unknown_to_its_parts(key):
+    with pytest.raises(ConfigError, match=f"unknown key '{key}'"):
+        compose(["experiment=demo/digits", f"+{key}=3"])

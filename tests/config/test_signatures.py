@@ -42,7 +42,11 @@ class Options:
     ],
 )
 def test_what_the_signature_takes_is_accepted(target, given):
+    before = dict(given)
     check_arguments("place", target, given)
+    assert given == before
+    with pytest.raises(ConfigError, match=r"place\.\w+ must be "):
+        check_arguments("place", target, {key: object() for key in given})
 
 
 @pytest.mark.parametrize(

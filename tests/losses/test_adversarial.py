@@ -139,6 +139,20 @@ def test_the_weight_doubles_with_the_reconstruction_loss():
     assert_close(twice, 2 * once)
 
 
+def test_the_adaptive_weight_of_half_precision_gradients_is_measured_in_float32():
+    generator = torch.Generator().manual_seed(0)
+    wide, narrow = (torch.rand(1, 1, 1000, 1000, generator=generator) for _ in range(2))
+    last = torch.zeros(1000, 1000, dtype=torch.bfloat16, requires_grad=True)
+    adversarial = Adversarial(nn.Flatten(0), "hinge", "hinge", 1.0, start=0, adaptive="gsq")
+    y = last.float() * (1000 * wide)
+    nll = (y * narrow).mean()
+    _, stats = adversarial.generator_loss(y, nll, last, 0)
+    # A million gradients of a thousandth, each rounded to eight bits.
+    of_nll, of_loss = ((g / 1e3).bfloat16().double().norm() for g in (wide * narrow, wide))
+    found = stats["adversarial_weight"].double()
+    assert_close(found, of_nll / of_loss, rtol=1e-4, atol=0)
+
+
 def test_without_adaptive_weight_the_loss_is_multiplied_by_the_weight():
     loss, stats = Setting(weight=0.1).generator_loss()
     assert_close(loss.detach(), 0.1 * stats["generator"])

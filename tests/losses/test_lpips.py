@@ -89,12 +89,28 @@ def test_gradients_reach_the_image_and_not_the_weights(distance):
     assert not distance.training
 
 
-def test_half_precision_features_are_compared_in_float32(distance):
+@pytest.mark.parametrize("noise", [0.01, 0.1, 1.0])
+def test_half_precision_features_are_compared_in_float32(distance, noise):
     x = pictures(2)
+    y = x + noise * pictures(2, seed=2)
+    seen = []
+    hooks = [
+        distance.features[tap].register_forward_hook(lambda *given: seen.append(given[2]))
+        for tap in distance.taps
+    ]
     with torch.autocast("cpu", torch.bfloat16):
-        got = distance(x, pictures(2, seed=2))
+        got = distance(x, y)
+    for hook in hooks:
+        hook.remove()
+    assert {features.dtype for features in seen} == {torch.bfloat16}
+    # The two are seen in turn, a tap of each: the sum of differences of directions, in float64.
+    directions = [torch.nn.functional.normalize(f.double(), dim=1) for f in seen]
+    expected = sum(
+        ((a - b).square().mean((2, 3)) * head).sum(1)
+        for a, b, head in zip(directions[::2], directions[1::2], distance.heads, strict=True)
+    )
     assert got.dtype == torch.float32
-    torch.testing.assert_close(got, distance(x, pictures(2, seed=2)), rtol=0.05, atol=0)
+    torch.testing.assert_close(got.double(), expected, rtol=1e-3, atol=0)
 
 
 def test_a_module_built_on_meta_loads_weights_after_materialisation(network, trunk, distance):

@@ -125,3 +125,18 @@ def test_weights_are_learned_through_the_divergence():
 def test_unknown_words_are_refused(wrong):
     with pytest.raises((ValueError, TypeError), match="one"):
         ImplicitScoreMatching(**wrong)
+
+
+def test_one_probe_of_a_field_that_is_linear_in_each_coordinate_is_exact():
+    # Signs have squares of 1: s D s = tr D for any of them.
+    space, diagonal = Torus(4), torch.tensor([1.0, -2.0, 0.5, 3.0])
+
+    def predict(x, t):
+        return x * diagonal
+
+    latent = space.random(50, generator())
+    whole, sliced = (
+        ImplicitScoreMatching(sliced=sliced).loss(predict, Still(space), latent, {}, generator(1))
+        for sliced in (False, True)
+    )
+    assert_close(sliced, whole, rtol=1e-4, atol=1e-4)

@@ -89,6 +89,17 @@ def test_labels_are_dropped_in_training_and_never_in_sampling():
     assert prior.backbone.labels[0].tolist() == [2, 2]
 
 
+def test_which_labels_are_dropped_is_decided_by_the_generator_that_is_given():
+    label, seen = torch.zeros(200, dtype=torch.long), []
+    for before in (1, 2):
+        torch.manual_seed(before)
+        prior = conditional(rate=0.5)
+        prior.loss(torch.zeros(200, 2, 3), {"label": label}, generator())
+        seen += prior.backbone.labels
+    assert 50 < (seen[0] == 2).sum() < 150
+    assert torch.equal(seen[0], seen[1])
+
+
 @pytest.mark.parametrize(("scale", "expected"), [(None, 5), (1.0, 5), (0.0, 3), (2.0, 7), (1.5, 6)])
 def test_guided_samples_end_at_the_extrapolated_centre(scale, expected):
     # From the unconditional centre, 3, through the class's, 5.
@@ -186,3 +197,30 @@ def test_samples_that_are_nan_are_refused_with_their_number():
     nn.init.constant_(prior.backbone.gain, float("inf"))
     with pytest.raises(Unsolved, match="EulerODE came to NaN for 4 of 4 points"):
         prior.sample(4, {}, EulerODE(3), generator())
+
+
+class PartlyNaN(Zero):
+    """One coordinate of one latent is NaN."""
+
+    def forward(self, noisy, t):
+        output = super().forward(noisy, t).expand_as(noisy).clone()
+        output[1, 0, 2] = torch.nan
+        return output
+
+
+def test_a_sample_with_one_coordinate_that_is_nan_is_refused():
+    prior = Denoiser(PartlyNaN(), FLOW, Regression("velocity"))
+    with pytest.raises(Unsolved, match="EulerODE came to NaN for 1 of 4 points"):
+        prior.sample(4, {}, EulerODE(3), generator())
+
+
+def test_calls_of_the_network_are_counted_for_each_draw_and_likelihood():
+    prior = Denoiser(Zero(), GeodesicFlow(SPACE), FlowMatching())
+    for steps in (5, 3, 3):
+        prior.sample(2, {}, EulerODE(steps), generator())
+        assert prior.network_calls == steps
+    counts = []
+    for steps in (4, 2, 2):
+        prior.log_prob(SPACE.random(2, generator()), {}, Likelihood(steps), generator())
+        counts.append(prior.network_calls)
+    assert counts[0] > counts[1] == counts[2] > 0

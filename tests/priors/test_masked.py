@@ -6,7 +6,7 @@ from functools import partial
 import diffusers
 import pytest
 import torch
-from centred_sets import CentredSets
+from modalities.centred_sets import CentredSets
 from torch import nn
 from torch.testing import assert_close
 

@@ -89,6 +89,9 @@ def test_a_diffusion_sampler_is_refused_for_a_flow(tmp_path):
 
 def test_options_of_a_sampler_and_guidance_are_taken(draw):
     draw("+sampler.eta=0.5", "guidance.scale=2", "guidance.interval=[0.1,5]")
+    # It is tried with these very options: the same ones are refused with a value of no use.
+    with pytest.raises(ConfigError, match="eta"):
+        draw("+sampler.eta=many", "guidance.scale=2", "guidance.interval=[0.1,5]")
 
 
 def test_missing_weights_of_a_loss_are_found_before_training(tmp_path, offline):

@@ -7,6 +7,8 @@ import torch
 from drawing import draw
 from torch.testing import assert_close
 
+from ldm.objectives import FlowMatching
+from ldm.priors import Denoiser
 from ldm.processes import Brownian, GeodesicFlow, Score, Velocity
 from ldm.processes.rates import Linear
 from ldm.randomness import sample_generators
@@ -125,3 +127,41 @@ def test_where_no_step_is_small_enough_it_says_what_to_do(field, reason, use, mo
     monkeypatch.setattr("ldm.samplers.adaptive.LIMIT", 50)
     with pytest.raises(Unsolved, match=rf"gave up \(.*\).*prediction {reason}; take a fixed"):
         use(field, GeodesicFlow(SPHERE))
+
+
+class Strict(nn.Module):
+    """A turn about an axis that refuses what is no point of the sphere."""
+
+    def __init__(self, space) -> None:
+        super().__init__()
+        self.space, self.axis = space, nn.Parameter(torch.tensor([0.5, -2.0, 1.0]))
+
+    def forward(self, x, t):
+        assert_on(self.space, x.detach())
+        return torch.linalg.cross(self.axis.to(x).expand_as(x), x)
+
+
+class StrictLaw:
+    """The uniform distribution, which refuses likewise."""
+
+    def __init__(self, space) -> None:
+        self.space, self.random = space, space.random
+
+    def log_density(self, x):
+        assert_on(self.space, x)
+        return self.space.log_density(x)
+
+
+def assert_on(space, x):
+    assert (x - space.project(x)).abs().max() < 4 * torch.finfo(x.dtype).eps
+
+
+def test_networks_and_base_distributions_are_asked_at_points_of_the_space_only():
+    sphere = Sphere(2)
+    prior = Denoiser(Strict(sphere), GeodesicFlow(sphere, base=StrictLaw), FlowMatching())
+    x = prior.sample(20, {}, AdaptiveODE(1e-3, 1e-3), torch.Generator().manual_seed(0))
+    assert_on(sphere, x)
+    x = sphere.project(x.double())
+    for likelihood in (Likelihood(tolerance=1e-3), Likelihood(steps=3)):
+        found = prior.log_prob(x, {}, likelihood)
+        assert_close(found, sphere.log_density(x), atol=1e-3, rtol=0)

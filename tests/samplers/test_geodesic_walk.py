@@ -7,6 +7,8 @@ import torch
 from drawing import draw
 from torch.testing import assert_close
 
+from ldm.objectives import DenoisingScoreMatching
+from ldm.priors import Denoiser
 from ldm.processes import (
     Brownian,
     DiffusionMixture,
@@ -113,6 +115,28 @@ def test_the_network_is_called_as_often_as_promised_and_never_at_the_end(correct
     draw(GeodesicWalk(5, corrections), noted, NOISING, 2, generator())
     assert len(times) == calls
     assert min(times) > 0.1  # the grid ends at 0.01
+
+
+class Noted(nn.Module):
+    """Says nothing, and notes when it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.zero, self.times = nn.Parameter(torch.zeros(())), []
+
+    def forward(self, noisy, t):
+        self.times += t.unique().tolist()
+        return self.zero * noisy
+
+
+@pytest.mark.parametrize("corrections", [0, 1, 2])
+def test_corrections_are_made_at_the_time_that_a_step_has_come_to(corrections):
+    prior = Denoiser(Noted(), NOISING, DenoisingScoreMatching())
+    prior.sample(3, {}, GeodesicWalk(4, corrections), generator())
+    start, end = NOISING.span
+    grid = torch.linspace(start, end, 5)[:4].tolist()  # nothing is asked at the end
+    expected = grid[:1] + [t for t in grid[1:] for _ in range(corrections + 1)]
+    assert prior.backbone.times == pytest.approx(expected)
 
 
 def test_a_sample_with_its_own_generator_ignores_its_neighbours():

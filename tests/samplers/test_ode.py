@@ -6,11 +6,12 @@ import pytest
 import torch
 from drawing import draw
 
-from ldm.objectives import Regression
+from ldm.objectives import FlowMatching, Regression
+from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow, Velocity
 from ldm.randomness import sample_generators
 from ldm.samplers import EulerODE, HeunODE
-from ldm.spaces import Flat, Sphere
+from ldm.spaces import Flat, Rotations, Sphere
 
 SPACE = Flat([2, 8])
 FLOW = LinearFlow(SPACE)
@@ -26,6 +27,29 @@ def test_a_single_datum_is_reached_along_straight_lines_in_any_number_of_steps(s
     for steps in (1, 3):
         x = draw(solver(steps), data.denoise(FLOW), FLOW, 4, generator())
         torch.testing.assert_close(x, torch.full_like(x, 0.5))
+
+
+class Turning(nn.Module):
+    """Velocities `x A` of a rotation, A being skew: along its geodesics, if all are."""
+
+    def __init__(self, speed: float, size: int) -> None:
+        super().__init__()
+        upper = torch.ones(size, size).triu(1)
+        self.skew = nn.Parameter(speed * (upper - upper.T))
+
+    def forward(self, x, t):
+        return x @ self.skew
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+@pytest.mark.parametrize(("space", "size"), [(Sphere(1), 2), (Rotations(), 3)], ids=repr)
+@pytest.mark.parametrize("solver", [EulerODE, HeunODE])
+def test_a_field_of_rotation_is_followed_exactly_along_its_geodesics(solver, space, size, speed):
+    prior = Denoiser(Turning(speed, size), GeodesicFlow(space), FlowMatching())
+    x = prior.sample(8, {}, solver(3), generator())
+    start = space.random(8, generator())
+    expected = start @ torch.linalg.matrix_exp(prior.backbone.skew.detach())
+    torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("solver", "order"), [(EulerODE, 1), (HeunODE, 2)])

@@ -386,3 +386,12 @@ def test_spaces_are_told_apart_by_their_numbers():
     assert Power(Sphere(1), 2, [3]) != Power(Sphere(1), 3, [2])
     assert Lattice([2], 3) != Lattice([2], 3, lowest=1)
     assert len({Sphere(2), Sphere(2), Sphere(3)}) == 2
+
+
+@every
+def test_spread_points_are_always_the_same_and_lie_in_the_space(space):
+    torch.manual_seed(1)
+    first = space.spread(5)
+    torch.manual_seed(2)
+    assert torch.equal(space.spread(5), first)
+    space.check(first)

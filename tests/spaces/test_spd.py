@@ -194,6 +194,10 @@ def test_matrices_that_are_not_positive_definite_are_refused(x):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_what_is_projected_passes(dtype):
-    SPD(3).check(
-        SPD(3).project(torch.randn(500, 6, generator=torch.Generator().manual_seed(0), dtype=dtype))
-    )
+    generator = torch.Generator().manual_seed(0)
+    anything = torch.randn(500, 6, generator=generator, dtype=dtype)
+    with pytest.raises(ValueError, match="SPD"):
+        SPD(3).check(anything)
+    projected = SPD(3).project(anything)
+    SPD(3).check(projected)
+    assert (torch.linalg.eigvalsh(SPD(3).matrix(projected.double())) > 0).all()

@@ -136,3 +136,14 @@ def test_a_long_walk_stays_on_the_sphere():
 def test_s0_is_refused():
     with pytest.raises(ValueError, match="dimension of 1 or more, got 0"):
         Sphere(0)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_transport_to_the_antipode_keeps_lengths_and_angles(dim):
+    sphere, generator = Sphere(dim), torch.Generator().manual_seed(dim)
+    x = sphere.random(20, generator, dtype=torch.float64)
+    v, w = (sphere.random_tangent(x, generator) for _ in range(2))
+    v_there, w_there = (sphere.transport(x, -x, one) for one in (v, w))
+    assert_close((v_there * x).sum(1), torch.zeros(20).double())
+    assert_close(v_there.norm(dim=1), v.norm(dim=1))
+    assert_close((v_there * w_there).sum(1), (v * w).sum(1))

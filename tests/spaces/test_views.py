@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from centred_sets import CentredSets
+from modalities.centred_sets import CentredSets
 from torch.testing import assert_close
 
 from ldm.randomness import sample_generators

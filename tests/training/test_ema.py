@@ -23,6 +23,15 @@ def test_after_k_updates_towards_zero_the_decay_to_the_k_is_left(decay):
     torch.testing.assert_close(ema.model.weight, torch.full((2,), decay**7).double())
 
 
+def test_the_copy_evaluates_from_the_beginning_whatever_the_model_does():
+    model = ones().train()
+    ema = EMA(model, 0.5)
+    assert not any(module.training for module in ema.model.modules())
+    ema.train()
+    assert not any(module.training for module in ema.modules())
+    assert model.training
+
+
 def test_each_update_is_a_step_of_a_geometric_sum():
     model = ones()
     ema = EMA(model, 0.9)

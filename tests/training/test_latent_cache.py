@@ -118,6 +118,17 @@ def test_a_truncated_shard_is_named_and_made_again(either, digits, tmp_path, len
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("change", [lambda rows: rows[:-1], lambda rows: rows[[0, *range(500)]]])
+def test_a_sound_shard_of_a_wrong_count_is_made_again(either, digits, tmp_path, change):
+    cache = filled(cache_of(tmp_path, either, digits, shard=500))
+    path = cache.folder / "plain-00001-raw.npy"
+    whole = path.read_bytes()
+    np.save(path, change(np.load(path)))
+    with pytest.warns(UserWarning, match="holds (499|501) latents, not 500: encoding it again"):
+        assert sum(cache.fill(CPU)) == 500
+    assert path.read_bytes() == whole
+
+
 def test_shards_of_another_size_are_made_again(either, digits, tmp_path):
     filled(cache_of(tmp_path, either, digits, shard=700))
     cache = cache_of(tmp_path, either, digits, shard=500)

@@ -1,5 +1,6 @@
 """A run stopped by SIGTERM, or killed, goes on and ends as if nothing had been."""
 
+import json
 import os
 import signal
 
@@ -167,3 +168,14 @@ def test_saves_are_evenly_spaced_and_the_last_is_at_the_end(
     )
     run(tokenizer_training(samples=480), tmp_path, checkpoints=3)
     assert saved == [192, 320, 512]
+
+
+def test_the_time_that_a_stage_took_is_the_sum_over_its_parts(tokenizer_training, run, tmp_path):
+    effort = tmp_path / "effort.json"
+    with pytest.raises(Killed):
+        run(stop_at(tokenizer_training(), 192, kill), tmp_path)
+    first = json.loads(effort.read_text())
+    assert first["seconds"] > 0
+    effort.write_text(json.dumps(first | {"seconds": 1000.0}))
+    run(tokenizer_training(), tmp_path)
+    assert 1000 < json.loads(effort.read_text())["seconds"] < 1100

@@ -52,6 +52,7 @@ class SU3Net(SkipNet):
             the width.
 
     Example:
+        >>> import torch
         >>> net = SU3Net(width=32, depth=1)
         >>> net(torch.zeros(5, 2, 3, 3, 4, 4), torch.rand(5)).shape
         torch.Size([5, 2, 3, 3, 4, 4])

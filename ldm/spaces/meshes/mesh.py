@@ -37,7 +37,9 @@ class Mesh(Surface, Space):
             `boundary`.
 
     Example:
-        >>> Mesh("meshes/bunny.obj", scale=1 / 250).random(128).shape
+        >>> import igl
+        >>> _ = igl.writeOBJ("icosahedron.obj", *igl.icosahedron())
+        >>> Mesh("icosahedron.obj", eigenfunctions=4).random(128).shape
         torch.Size([128, 3])
     """
 

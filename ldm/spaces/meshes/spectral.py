@@ -32,9 +32,11 @@ class SpectralDistance(Premetric):
 
     Example:
         >>> from ldm.spaces import Mesh
-        >>> bunny = Mesh("meshes/bunny.obj", scale=1 / 250)
-        >>> x, z = bunny.random(128), bunny.random(128)
-        >>> SpectralDistance(bunny).direction(x, z).shape
+        >>> import igl
+        >>> _ = igl.writeOBJ("icosahedron.obj", *igl.icosahedron())
+        >>> ball = Mesh("icosahedron.obj", eigenfunctions=4)
+        >>> x, z = ball.random(128), ball.random(128)
+        >>> SpectralDistance(ball).direction(x, z).shape
         torch.Size([128, 3])
     """
 

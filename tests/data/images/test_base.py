@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from data import Digits
 from data.files.errors import DataError
 from data.images.base import ImageFiles, MemoryImages, read_image
 from data.images.crop import Crop
@@ -105,3 +106,23 @@ def test_a_file_that_is_no_picture_is_named(tmp_path):
     (tmp_path / "page.jpg").write_text("<html>not found</html>")
     with pytest.raises(DataError, match=r"page\.jpg is not a sound image"):
         read_image(tmp_path / "page.jpg")
+
+
+def test_a_pixel_becomes_the_nearest_byte():
+    level = torch.arange(256).view(-1, 1, 1, 1)
+    for part, expected in ((-0.4, level), (0.4, level), (0.6, (level + 1).clamp(max=255))):
+        pixels = (level + part) / 127.5 - 1
+        assert torch.equal(Digits().compact({"x": pixels})["x"].long(), expected)
+
+
+def test_mirroring_is_part_of_what_tells_sets_of_files_apart(tmp_path, picture):
+    picture(tmp_path / "0.png")
+
+    def files(**changes) -> ImageFiles:
+        given = {"folder": tmp_path, "names": ["0.png"], "labels": torch.tensor([0])}
+        return ImageFiles(**{**given, "crop": Crop(8), "channels": 3, "flip": False, **changes})
+
+    before = files().digest()
+    assert files().digest() == before
+    for change in ({"flip": True}, {"channels": 1}, {"labels": torch.tensor([1])}):
+        assert files(**change).digest() != before

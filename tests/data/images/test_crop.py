@@ -51,6 +51,20 @@ def test_adm_ends_with_a_bicubic_step():
     assert np.array_equal(np.asarray(Crop(20)(image)), np.asarray(expected))
 
 
+@pytest.mark.parametrize("resize", ["adm", "bilinear"])
+@pytest.mark.parametrize(
+    ("before", "side", "after"),
+    [((5, 3), 2, (3, 2)), ((3, 5), 2, (2, 3)), ((100, 30), 20, (67, 20))],
+)
+def test_the_longer_side_is_rounded_to_the_nearest(resize, before, side, after):
+    image = noise(*before)
+    filters = {"adm": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+    scaled = image.resize(after, filters[resize])
+    left, top = ((length - 1) // 2 for length in after)
+    expected = scaled.crop((left, top, left + 1, top + 1))
+    assert np.array_equal(np.asarray(Crop(1, side, resize)(image)), np.asarray(expected))
+
+
 def test_random_crops_reach_every_place():
     image, crop = noise(6, 5), Crop(3, 5, random=True)
     pixels = np.asarray(image)

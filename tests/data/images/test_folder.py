@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from data import DataError, ImageFolder
+from data.images import listing
 
 
 def folder(root, **options) -> ImageFolder:
@@ -95,9 +96,21 @@ def test_damaged_files_are_skipped_and_counted(pictures, caplog):
     assert [len(b["x"]) for b in data.ordered_batches("train", 9)] == [5]
 
 
+def test_skipping_damaged_files_looks_at_them_even_if_verifying_is_off(pictures):
+    cut(pictures / "train" / "dog" / "1.png")
+    data = folder(pictures, verify=False, skip_corrupt=True)
+    data.setup()
+    assert data.skipped == 1
+    assert [len(b["x"]) for b in data.ordered_batches("train", 9)] == [5]
+
+
 def test_files_are_verified_once(pictures, cache, monkeypatch):
+    looked_at = []
+    read = listing.read_image
+    monkeypatch.setattr(listing, "read_image", lambda *a: looked_at.append(a[0]) or read(*a))
     folder(pictures).setup()
-    monkeypatch.setattr("data.images.listing.read_image", pytest.fail)
+    assert len(set(looked_at)) == len(looked_at) > 0
+    monkeypatch.setattr(listing, "read_image", pytest.fail)
     folder(pictures).prepare_data()
 
 

@@ -114,7 +114,13 @@ def test_what_is_no_closed_mesh_seen_from_outside_is_refused(tmp_path, text, mes
 
 
 def test_a_closed_mesh_is_taken(tmp_path):
-    tetrahedron(tmp_path, CORNERS + TETRAHEDRON).setup()
+    data = tetrahedron(tmp_path, CORNERS + TETRAHEDRON)
+    data.setup()
+    x = data.train_dataset.points
+    assert len(x) > 0
+    assert ((x >= -1e-6) & (x <= 1 + 1e-6)).all()
+    on_a_face = (x.abs() < 1e-5).any(1) | ((x.sum(1) - 1).abs() < 1e-5)
+    assert on_a_face.all()
 
 
 def test_wrong_arguments_and_missing_meshes_are_refused(tmp_path):

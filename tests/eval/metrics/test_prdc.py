@@ -80,6 +80,28 @@ def test_balls_of_density_are_open_and_those_of_precision_closed():
     assert closed["precision"] == closed["recall"] == 1
 
 
+def test_far_from_the_origin_scores_are_the_same():
+    real, fake = normal(200, 4, 8), normal(200, 4, 9)
+    near = as_floats(prdc_scores(real, fake))
+    assert 0 < near["precision"] < 1
+    assert as_floats(prdc_scores(real + 1e6, fake + 1e6)) == pytest.approx(near, abs=0.011)
+    far = as_floats(prdc_scores(1e4 * real + 1e10, 1e4 * fake + 1e10))
+    assert far == pytest.approx(near, abs=0.011)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_points_on_a_rim_are_in_closed_balls_only_however_the_plane_is_turned(seed):
+    # Two parallel rows of points, as far apart as neighbours in them are.
+    turn = torch.linalg.qr(normal(2, 2, seed)).Q
+    real, fake = (
+        torch.stack([torch.arange(24.0).double(), torch.full((24,), height).double()], 1) @ turn
+        for height in (0.0, 1.0)
+    )
+    found = as_floats(prdc_scores(real, fake, precision_k=1, density_k=1))
+    assert found["precision"] == found["recall"] == 1
+    assert found["density"] == found["coverage"] == found["symmetric_precision"] == 0
+
+
 def test_repeated_points_have_balls_of_radius_zero():
     x = normal(4, 8, 7).repeat_interleave(5, dim=0)
     scores = prdc_scores(x, x, precision_k=3, density_k=3)

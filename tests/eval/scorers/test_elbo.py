@@ -73,11 +73,22 @@ SHORT = [
 ]
 
 
-def test_a_short_run_is_scored_and_says_how(tmp_path):
+def test_a_short_run_is_scored_and_says_how(tmp_path, monkeypatch):
+    seeds, draw = {}, ManifoldPosterior.latent
+
+    def noted(self, raw, generator=None):
+        if generator is not None:
+            seeds.setdefault(len(raw), []).append(generator.initial_seed())
+        return draw(self, raw, generator)
+
+    monkeypatch.setattr(ManifoldPosterior, "latent", noted)
     metrics, _ = train(compose([*SHORT, f"run={tmp_path}/s2"]))
     assert metrics["elbo"] == pytest.approx(metrics["reconstruction"] - metrics["kl"], rel=1e-5)
     assert metrics["elbo"] < metrics["log_likelihood"] < 0
     assert 4.6 < metrics["kl"] < 7.2  # between the bounds of the time
+    # Twenty latents of each image, in batches of 100, 100, 100 and 60, each with its own noise.
+    found = seeds[2000] + seeds[1200]
+    assert len(found) == len(set(found)) == 4
 
 
 @pytest.fixture

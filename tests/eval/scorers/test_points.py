@@ -131,7 +131,7 @@ class Shifted(Known):
 def test_thresholds_of_detection_are_chosen_on_the_val_split(parts):
     data = Shifted(kappa=KAPPA, size=4000)
     known = parts(data)
-    known.prior = Exact(data)
+    known.models["prior"] = Exact(data)
     found = evaluate(known)
     # 95 % of uniform heights z are above -0.9, and so are all but e^(0.1 kappa) - 1 parts in
     # e^(2 kappa) - 1 of those of the law.

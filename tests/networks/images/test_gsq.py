@@ -5,7 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ldm.networks.images.gsq import AdaptiveGroupNorm, Decoder, DepthToSpace, Encoder
+from ldm.networks.images.gsq import (
+    AdaptiveGroupNorm,
+    Decoder,
+    DepthToSpace,
+    Encoder,
+    ResidualBlock,
+)
 
 
 def count(*modules: nn.Module) -> int:
@@ -132,6 +138,16 @@ def test_new_networks_preserve_the_variance():
     assert 0.7 < h.std().item() < 1.4
     x = Decoder(16, 3, 64, [1, 2], adaptive_norm=False)(torch.randn(8, 16, 16, 16))
     assert 0.7 < x.std().item() < 1.4
+
+
+@pytest.mark.parametrize("channels", [(64, 64), (32, 96)])
+def test_a_new_block_adds_half_the_variance_of_its_input(channels):
+    torch.manual_seed(3)
+    block = ResidualBlock(*channels)
+    x = torch.randn(16, channels[0], 16, 16)
+    assert block.net(x).var().item() == pytest.approx(0.5, rel=0.1)
+    assert block.skip(x).var().item() == pytest.approx(1.0, rel=0.1)
+    assert block(x).var().item() == pytest.approx(1.5, rel=0.1)
 
 
 def test_the_output_is_the_bias_when_the_last_layer_is_zero():
