@@ -9,7 +9,8 @@ import zlib
 from pathlib import Path
 
 from data.files.errors import DataError
-from data.files.roots import cache_folder, staging, stamp
+from data.files.roots import cache_folder, stamp
+from data.files.whole import staging
 
 __all__ = ["BROKEN", "SUFFIXES", "check_end", "unpack", "unpacked"]
 

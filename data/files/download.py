@@ -8,13 +8,19 @@ from pathlib import Path
 from rich.progress import wrap_file
 
 from data.files.errors import DataError
-from data.files.roots import staging
+from data.files.whole import StorageFull, staging
 
-__all__ = ["download"]
+__all__ = ["digest", "download"]
 
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def download(path: Path, sha256: str, *urls: str) -> None:
@@ -22,6 +28,7 @@ def download(path: Path, sha256: str, *urls: str) -> None:
 
     Raises:
         DataError: no address answered with the file of this SHA-256, or `path` is not writable.
+        StorageFull: the device is full.
     """
     if path.exists():
         return
@@ -30,6 +37,8 @@ def download(path: Path, sha256: str, *urls: str) -> None:
         try:
             with staging(path) as part:
                 _fetch(url, part, sha256)
+        except StorageFull:
+            raise
         except (OSError, _WrongFile) as error:
             reasons.append(f"{url}: {error}")
         else:
@@ -45,13 +54,11 @@ class _WrongFile(Exception):
 
 
 def _fetch(url: str, part: Path, sha256: str) -> None:
-    digest = hashlib.sha256()
     log.info("downloading %s", url)
     with urllib.request.urlopen(url, timeout=60) as answer, part.open("wb") as out:
         total = int(answer.headers.get("Content-Length", 0))
         with wrap_file(answer, total, description=part.name, transient=True) as body:
             while chunk := body.read(CHUNK):
-                digest.update(chunk)
                 out.write(chunk)
-    if digest.hexdigest() != sha256:
-        raise _WrongFile(f"SHA-256 {digest.hexdigest()}, expected {sha256}")
+    if (found := digest(part)) != sha256:
+        raise _WrongFile(f"SHA-256 {found}, expected {sha256}")

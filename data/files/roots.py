@@ -2,14 +2,9 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from data.files.errors import DataError
-
-__all__ = ["cache_folder", "download_folder", "find", "looked_for", "staging", "stamp"]
+__all__ = ["cache_folder", "download_folder", "find", "looked_for", "stamp"]
 
 DATASETS = Path("datasets")
 
@@ -47,33 +42,6 @@ def download_folder(root: str | None) -> Path:
 def cache_folder() -> Path:
     """For what can be made again: the environment variable LDM_CACHE, else `~/.cache/ldm`."""
     return Path(os.environ.get("LDM_CACHE", "~/.cache/ldm")).expanduser()
-
-
-@contextmanager
-def staging(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write a file or a folder at; moved into place when whole.
-
-    Whoever comes second, of two processes that make the same thing, keeps the first one's.
-
-    Raises:
-        DataError: the folder cannot be written to.
-    """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent)
-    except OSError as error:
-        raise DataError(
-            f"cannot write to {target.parent} ({error.strerror}): make it writable, or choose "
-            "another folder with LDM_CACHE (for caches) or `root` (for downloads)"
-        ) from error
-    with beside as folder:
-        part = Path(folder) / target.name
-        yield part
-        try:
-            part.replace(target)
-        except OSError:
-            if not target.exists():  # a folder never replaces a full one: somebody was faster
-                raise
 
 
 def stamp(path: Path) -> str:

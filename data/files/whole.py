@@ -1,11 +1,15 @@
-"""Files that are whole or not there at all, and errors that say what to do about the others."""
+"""Files and folders that are whole or not there at all."""
 
 import errno
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["StorageFull", "write_whole"]
+from data.files.errors import DataError
+
+__all__ = ["StorageFull", "staging", "write_whole"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # torch and safetensors put the system's error in one of their own, with one of these texts.
@@ -13,30 +17,60 @@ FULL_TEXTS = ("No space left", "os error 28", "os error 122", "iostream error")
 
 
 class StorageFull(OSError):
-    """No space is left for a file; what was there before still is."""
+    """No space is left for a file; an older version of it is intact."""
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Call `write` on a temporary file beside `path`, then move it into place.
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` with a temporary path and move the file or folder it makes to `path`.
+
+    Raises:
+        StorageFull, DataError: as in `staging`.
+    """
+    with staging(path) as part:
+        write(part)
+
+
+@contextmanager
+def staging(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` for a file or folder, moved to `path` when it is whole.
+
+    The last part of both is the same. A file replaces an older one. If two processes make the same
+    folder, the second keeps the first one's. After an error nothing is left of the new version.
 
     Raises:
         StorageFull: the device is full; `path` is as it was.
+        DataError: the folder cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        write(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with _beside(path) as folder:
+            part = Path(folder) / path.name
+            yield part
+            if part.is_file():
+                with part.open("rb+") as file:
+                    os.fsync(file.fileno())
+            try:
+                part.replace(path)
+            except OSError:
+                if not path.is_dir():  # a folder never replaces one that is not empty
+                    raise
     except Exception as error:
-        temporary.unlink(missing_ok=True)
-        if _is_full(error):
-            kept = f"; the older {path.name} is intact" if path.exists() else ""
-            raise StorageFull(
-                errno.ENOSPC, f"no space left to save {path}{kept}: free some and run again"
-            ) from error
-        raise
+        if not _is_full(error):
+            raise
+        kept = f"; the older {path.name} is intact" if path.exists() else ""
+        raise StorageFull(
+            errno.ENOSPC, f"no space left to save {path}{kept}: free some and run again"
+        ) from error
+
+
+def _beside(path: Path) -> tempfile.TemporaryDirectory:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        raise DataError(
+            f"cannot write to {path.parent} ({error.strerror}): make it writable, or choose "
+            "another folder with LDM_CACHE (for caches), `root` (for downloads) or `run`"
+        ) from error
 
 
 def _is_full(error: BaseException | None) -> bool:

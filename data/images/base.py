@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from data.batch import Batch
 from data.files.errors import DataError
-from data.files.roots import staging
+from data.files.whole import staging
 from data.images.crop import Crop
 from data.images.grid import grid, save_picture
 from data.module import DataModule

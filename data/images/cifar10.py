@@ -17,7 +17,8 @@ from torch import Tensor
 from data.files.archives import BROKEN, unpack
 from data.files.download import download
 from data.files.errors import DataError
-from data.files.roots import cache_folder, download_folder, find, looked_for, staging, stamp
+from data.files.roots import cache_folder, download_folder, find, looked_for, stamp
+from data.files.whole import staging
 from data.images.base import Images, MemoryImages
 
 __all__ = ["CIFAR10"]

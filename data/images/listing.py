@@ -11,7 +11,8 @@ from typing import NamedTuple
 from rich.progress import track
 
 from data.files.errors import DataError
-from data.files.roots import cache_folder, staging
+from data.files.roots import cache_folder
+from data.files.whole import staging
 from data.images.base import read_image
 
 __all__ = ["EXTENSIONS", "Listing", "damaged", "list_images"]

@@ -14,7 +14,8 @@ from torch import Tensor
 from data.drawing import histogram
 from data.files.arrays import read_array
 from data.files.errors import DataError
-from data.files.roots import cache_folder, staging
+from data.files.roots import cache_folder
+from data.files.whole import staging
 from data.points.base import SplitPoints
 
 __all__ = ["SU3Lattice", "plaquettes", "simulate"]

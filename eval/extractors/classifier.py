@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from data import DataModule
+from data.files.whole import write_whole
 from eval.extractors.extractor import Extractor, Features
 from eval.metrics.pixels import to_uint8
 
@@ -173,12 +173,9 @@ class Classifier(Extractor):
         return (predicted == labels).double().mean().item()
 
     def _write(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # Several ranks may train the same classifier: each moves a whole file into place.
-        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        save_file(self.state_dict(), part, metadata={"protocol": json.dumps(self.protocol)})
-        os.replace(part, path)
+        metadata = {"protocol": json.dumps(self.protocol)}
+        write_whole(path, lambda part: save_file(self.state_dict(), part, metadata))
 
     def _read(self, path: Path) -> "Classifier":
         try:

@@ -6,10 +6,12 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from data.files.download import digest
 from eval.extractors.extractor import Extractor, Features
 from eval.extractors.inception_network import INPUT_SIZE, InceptionNetwork
 from eval.extractors.resize import RESIZES
-from eval.extractors.weights import digest, fetch, load
+from ldm.hub.published import fetch
+from ldm.hub.weights import put, read_state
 
 __all__ = ["Inception"]
 
@@ -24,8 +26,8 @@ class Inception(Extractor):
         weights: file of the published weights; by default found in a cache, or fetched.
 
     Raises:
-        FileNotFoundError: the weights are nowhere to be had.
-        ValueError: the resize has no such name, or the file is damaged or another network's.
+        BadCheckpoint: the weights cannot be had, or the file is damaged or another network's.
+        ValueError: the resize has no such name.
     """
 
     name = "inception"
@@ -38,10 +40,7 @@ class Inception(Extractor):
         self.resize = RESIZES[resize]
         path = fetch("inception", weights)
         self.network = InceptionNetwork()
-        try:
-            self.network.load_state_dict(load(path))
-        except RuntimeError as error:
-            raise ValueError(f"{path} holds the weights of another network: {error}") from error
+        put(read_state(path), self.network, path, reader="Inception")
         self.protocol = {
             "extractor": "Inception 2015-12-05",
             "weights": digest(path)[:8],

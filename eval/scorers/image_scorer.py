@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from data import DataModule
+from data.files.roots import cache_folder
 from data.images.base import Images
 from eval.extractors import Classifier, Extractor, Inception
-from eval.extractors.weights import cache_folder
 from eval.record import Record
 from eval.scorers.scorer import BatchedScorer
 from ldm import distributed

@@ -5,13 +5,14 @@ import json
 import pickle
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from data.files.whole import write_whole
 
@@ -21,7 +22,9 @@ __all__ = [
     "fingerprint",
     "load",
     "load_averaged",
+    "put",
     "read_facts",
+    "read_state",
     "save",
 ]
 
@@ -47,7 +50,9 @@ def read_facts(path: Path) -> dict[str, Any]:
         BadCheckpoint: no such file, not safetensors, truncated, or not written by `save`.
     """
     if not path.is_file():
-        raise BadCheckpoint(f"no checkpoint at {path}: give the path of a model.safetensors")
+        raise BadCheckpoint(
+            f"no checkpoint at {path}: give a model.safetensors, a run folder, or hub:<name>"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -62,24 +67,70 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path, model: nn.Module) -> None:
-    """Put the weights of a file in a model.
+    """Load the weights that `save` wrote in a model.
 
     Raises:
         BadCheckpoint: unreadable, not finite, or of other names or shapes.
     """
     read_facts(path)
-    state = load_file(path)
-    if broken := [name for name, x in state.items() if not x.isfinite().all()]:
+    put(
+        load_file(path),
+        model,
+        path,
+        damaged="copy it again, or delete it to finish its training anew from the last "
+        "checkpoint, which is kept",
+    )
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a torch file of nothing but tensors, on the CPU.
+
+    Nothing that a file may hold beside tensors is run.
+
+    Raises:
+        BadCheckpoint: truncated, or not a file of tensors.
+    """
+    try:
+        if _is_safetensors(path):
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip, torch and safetensors each raise their own kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadCheckpoint(
-            f"{path} holds NaN or infinity in {_few(broken)}: copy it again, or delete it to "
-            f"finish its training anew from the last checkpoint, which is kept"
-        )
+            f"{path} is not a whole file of weights ({reason}): fetch it again"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
+        raise BadCheckpoint(f"{path} holds something else than named tensors: give another file")
+    return state
+
+
+def put(
+    state: Mapping[str, Tensor],
+    model: nn.Module,
+    path: Path,
+    reader: str = "the configured model",
+    damaged: str = "fetch it again",
+) -> None:
+    """Load a state dict in a model strictly.
+
+    Args:
+        state: of all the model's parameters and buffers.
+        model: changed in place.
+        path: file that the state was read from, for messages.
+        reader: name of the model in messages.
+        damaged: what to do about numbers that are not finite.
+
+    Raises:
+        BadCheckpoint: not finite, or of other names or shapes.
+    """
+    if broken := [name for name, x in state.items() if not x.isfinite().all()]:
+        raise BadCheckpoint(f"{path} holds NaN or infinity in {_few(broken)}: {damaged}")
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         # Torch names every parameter, of which there may be thousands.
         reason = " ".join(str(error).split())[:500]
-        raise BadCheckpoint(f"{path} does not fit the configured model: {reason}") from error
+        raise BadCheckpoint(f"{path} does not fit {reader}: {reason}") from error
 
 
 def load_averaged(path: Path, model: nn.Module) -> None:
@@ -139,11 +190,17 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _what_is(path: Path) -> str:
+def _start(path: Path) -> bytes:
     with path.open("rb") as file:
-        start = file.read(9)
-    safetensors = start[8:] == b"{"  # after the header's length, which may begin like a pickle
-    if not safetensors and start.startswith((b"PK", b"\x80")):
+        return file.read(9)
+
+
+def _is_safetensors(path: Path) -> bool:
+    return _start(path)[8:] == b"{"  # after the header's length, which may begin like a pickle
+
+
+def _what_is(path: Path) -> str:
+    if not _is_safetensors(path) and _start(path).startswith((b"PK", b"\x80")):
         return (
             "a pickle-based checkpoint, which can run any code when loaded: refused; convert its "
             "tensors to safetensors"

@@ -5,6 +5,7 @@ Source: Zhang et al., "The unreasonable effectiveness of deep features as a perc
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,28 +15,34 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ldm.hub.published import fetch
+from ldm.hub.weights import put, read_state
+
 __all__ = ["LPIPS"]
 
 
 class Trunk(NamedTuple):
-    """The convolutional part of a classifier, and the layers whose features are used (taps)."""
+    """The convolutional part of a classifier, and the layers whose features are used (taps).
 
-    url: str
+    Attributes:
+        weights: name of its published weights.
+        smallest: smallest side of an image, in pixels, that all pooling layers accept.
+        channels: channels of each tap: the last ReLU before each pooling of VGG, every ReLU of
+            AlexNet.
+    """
+
+    weights: str
     smallest: int
-    """Smallest side of an image, in pixels, that all pooling layers accept."""
     channels: tuple[int, ...]
-    """Channels of each tap: the last ReLU before each pooling of VGG, every ReLU of AlexNet."""
 
 
 TRUNKS = {
-    "vgg": Trunk(
-        "https://download.pytorch.org/models/vgg16-397923af.pth", 16, (64, 128, 256, 512, 512)
-    ),
-    "alex": Trunk(
-        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", 31, (64, 192, 384, 256, 256)
-    ),
+    "vgg": Trunk("vgg16", 16, (64, 128, 256, 512, 512)),
+    "alex": Trunk("alexnet", 31, (64, 192, 384, 256, 256)),
 }
 
+
+HEAD = re.compile(r"lin(\d)\.model\.1\.weight")  # in the authors' files, five to a network
 
 MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """Mean and standard deviation of ImageNet's channels in [-1, 1]."""
@@ -50,15 +57,15 @@ class LPIPS(nn.Module):
 
     Args:
         network: `vgg` (VGG-16) or `alex` (AlexNet).
-        weights: file of torchvision's weights of that network; by default torch.hub's copy.
+        weights: file of torchvision's weights of that network; by default cached or downloaded.
         heads: file of the weights of the five taps; by default the one that TorchMetrics ships.
         input_range: images in [-1, 1] are mapped to this range before the network's normalisation.
             (0, 1) reproduces GSQ, which by mistake trained with images in [0, 1] here and tuned its
             loss weights to that.
 
     Raises:
-        FileNotFoundError: the weights are missing and could not be downloaded.
-        ValueError: the network is unknown, or a file is damaged or belongs to another network.
+        BadCheckpoint: weights are missing, damaged or belong to another network.
+        ValueError: the network is unknown.
 
     Example:
         >>> with torch.device("meta"):
@@ -126,17 +133,13 @@ class LPIPS(nn.Module):
 
     def load(self) -> None:
         """Read the published weights into the module; the constructor has done it, off meta."""
-        trunk = _read_trunk(self.trunk.url, self.weights)
-        own = {k: v for k, v in trunk.items() if k.startswith("features.")}
-        heads = _read(_heads_file(self.network) if self.heads_file is None else self.heads_file)
-        try:
-            own |= {f"heads.{i}": heads[f"lin{i}.model.1.weight"].flatten() for i in range(5)}
-            own |= {"mean": torch.tensor(MEAN), "std": torch.tensor(STD)}
-            self.load_state_dict(own)
-        except (KeyError, RuntimeError) as error:
-            raise ValueError(
-                f"LPIPS ({self.network}) found weights of another network: {error}"
-            ) from error
+        path = fetch(self.trunk.weights, self.weights)
+        own = {k: v for k, v in read_state(path).items() if k.startswith("features.")}
+        heads_path = _heads_file(self.network) if self.heads_file is None else Path(self.heads_file)
+        for key, head in read_state(heads_path).items():
+            own[HEAD.sub(r"heads.\1", key)] = head.flatten()
+        own |= {"mean": torch.tensor(MEAN), "std": torch.tensor(STD)}
+        put(own, self, path, reader=f"LPIPS ({self.network})")
 
 
 def _vgg() -> tuple[nn.Sequential, tuple[int, ...]]:
@@ -161,32 +164,6 @@ def _alex() -> tuple[nn.Sequential, tuple[int, ...]]:
         *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True)),
     ]
     return nn.Sequential(*layers), (1, 4, 7, 9, 11)
-
-
-def _read_trunk(url: str, file: str | os.PathLike[str] | None) -> dict[str, Tensor]:
-    if file is not None:
-        return _read(file)
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = path.stem.rsplit("-", 1)[1]  # torchvision names files by their SHA-256
-        try:
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix)
-        except (OSError, RuntimeError) as error:
-            raise FileNotFoundError(
-                f"the weights that LPIPS needs are not here and could not be fetched ({error}): "
-                f"download {url} elsewhere and put it at {path}, or name it with weights=..."
-            ) from error
-    return _read(path)
-
-
-def _read(file: str | os.PathLike[str]) -> dict[str, Tensor]:
-    if not Path(file).is_file():
-        raise FileNotFoundError(f"no weights for LPIPS at {file}")
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip and torch each raise their own kinds
-        raise ValueError(f"{file} is not a whole file of weights, delete it: {error}") from error
 
 
 def _heads_file(network: str) -> Path:

@@ -1,9 +1,13 @@
 """LPIPS against TorchMetrics with the same weights, and properties of a distance."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torchmetrics.functional.image.lpips import _NoTrainLpips
 
+from ldm.hub.published import PUBLISHED
+from ldm.hub.weights import BadCheckpoint
 from ldm.losses.lpips import LPIPS, TRUNKS
 
 SEED = 0
@@ -126,7 +130,7 @@ def test_invalid_images_and_weights_are_refused(network, distance, trunk, tmp_pa
     assert distance(torch.zeros(1, 3, side, side), torch.ones(1, 3, side, side)).isfinite().all()
 
     other = "alex" if network == "vgg" else "vgg"
-    with pytest.raises(ValueError, match="another network"):
+    with pytest.raises(ValueError, match=r"does not fit LPIPS"):
         LPIPS(other, trunk)
     cut = tmp_path / "cut.pth"
     cut.write_bytes(trunk.read_bytes()[:1000])
@@ -138,9 +142,11 @@ def test_invalid_images_and_weights_are_refused(network, distance, trunk, tmp_pa
 
 def test_a_failed_download_says_which_file_to_put_where(network, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    unreachable = TRUNKS[network]._replace(url=(tmp_path / "server" / "net-12345678.pth").as_uri())
-    monkeypatch.setitem(TRUNKS, network, unreachable)
-    with pytest.raises(FileNotFoundError) as caught:
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
+    name = TRUNKS[network].weights
+    unreachable = replace(PUBLISHED[name], url=(tmp_path / "server" / "net.pth").as_uri())
+    monkeypatch.setitem(PUBLISHED, name, unreachable)
+    with pytest.raises(BadCheckpoint) as caught:
         LPIPS(network)
     assert unreachable.url in str(caught.value)
-    assert str(tmp_path / "hub" / "checkpoints" / "net-12345678.pth") in str(caught.value)
+    assert str(tmp_path / "cache" / unreachable.names[0]) in str(caught.value)

@@ -28,7 +28,7 @@ def offline(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise URLError("offline")
 
-    monkeypatch.setattr(torch.hub, "urlopen", refuse)
+    monkeypatch.setattr("data.files.download.urllib.request.urlopen", refuse)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
 

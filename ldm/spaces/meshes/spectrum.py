@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse.linalg import eigsh
 
-from data.files.roots import cache_folder, staging
+from data.files.roots import cache_folder
+from data.files.whole import staging
 
 __all__ = ["Spectrum", "digest", "spectrum"]
 

@@ -1,5 +1,6 @@
-"""Downloads over file:// addresses, and files that appear when they are whole."""
+"""Downloads over file:// addresses: whole, the right file, or not there."""
 
+import errno
 import hashlib
 import os
 
@@ -7,7 +8,7 @@ import pytest
 
 from data import MNIST, DataError
 from data.files.download import download
-from data.files.roots import staging
+from data.files.whole import StorageFull
 
 
 @pytest.fixture
@@ -64,22 +65,13 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, source):
         download(tmp_path / "file" / "target", sha256(source), source.as_uri())
 
 
-def test_what_fails_half_way_leaves_nothing(tmp_path):
-    def write():
-        with staging(tmp_path / "out" / "file") as part:
-            part.write_text("half")
-            raise KeyError
+def test_a_full_device_ends_a_download_whatever_mirrors_there_are(tmp_path, source, monkeypatch):
+    def full(url, part, sha256):
+        part.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(KeyError):
-        write()
-    assert os.listdir(tmp_path / "out") == []
-
-
-def test_the_first_of_two_folders_stays(tmp_path):
-    target = tmp_path / "folder"
-    with staging(target) as part:
-        part.mkdir()
-        (part / "mine").touch()
-        target.mkdir()
-        (target / "theirs").touch()
-    assert os.listdir(target) == ["theirs"]
+    monkeypatch.setattr("data.files.download._fetch", full)
+    target = tmp_path / "target" / "file"
+    with pytest.raises(StorageFull, match=r"no space left to save .*file"):
+        download(target, sha256(source), source.as_uri(), source.as_uri())
+    assert os.listdir(target.parent) == []

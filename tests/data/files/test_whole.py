@@ -1,4 +1,4 @@
-"""Files that are whole or not there, on devices that are full and processes that fail."""
+"""Files and folders that are whole or not there, on full devices and in failing processes."""
 
 import errno
 import os
@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from data.files.whole import StorageFull, write_whole
+from data.files.errors import DataError
+from data.files.whole import StorageFull, staging, write_whole
 
 
 def full(path):
@@ -94,3 +95,66 @@ def test_other_errors_come_as_they_are_and_leave_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write_whole(tmp_path / "file", write)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_written_whole_too(tmp_path):
+    target = tmp_path / "new" / "folder"
+    with staging(target) as part:
+        part.mkdir()
+        (part / "a").touch()
+        assert not target.exists()
+    assert os.listdir(target) == ["a"]
+    assert os.listdir(target.parent) == ["folder"]
+
+
+def test_of_two_processes_that_make_a_folder_the_second_keeps_the_firsts(tmp_path):
+    target = tmp_path / "folder"
+    with staging(target) as part:
+        part.mkdir()
+        (part / "mine").touch()
+        target.mkdir()
+        (target / "theirs").touch()
+    assert os.listdir(target) == ["theirs"]
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_of_two_processes_that_write_a_file_each_has_its_own_temporary_one(tmp_path):
+    with staging(tmp_path / "file") as first, staging(tmp_path / "file") as second:
+        assert first != second
+        assert first.name == second.name == "file"
+        first.write_text("first"), second.write_text("second")
+    assert (tmp_path / "file").read_text() == "first"  # the outer one ends last
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "file").touch()  # no folder can be made below a file, not even by root
+    with pytest.raises(DataError, match=r"cannot write to .*file .*LDM_CACHE"):
+        write_whole(tmp_path / "file" / "target", lambda part: part.touch())
+
+
+def test_a_device_too_full_for_a_temporary_folder_is_full_not_unwritable(tmp_path, monkeypatch):
+    def no_space(**_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", no_space)
+    with pytest.raises(StorageFull):
+        write_whole(tmp_path / "file", lambda part: part.touch())
+
+
+def test_a_file_reaches_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append((tmp_path / "file").exists()))
+    write_whole(tmp_path / "file", lambda part: part.write_text("new"))
+    assert seen == [False]
+
+
+def test_a_file_that_cannot_be_moved_into_place_is_an_error(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(PermissionError):
+        write_whole(tmp_path / "file", lambda part: part.write_text("new"))
+    assert (tmp_path / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]

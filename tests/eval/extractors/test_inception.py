@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
+from data.files.download import digest
 from eval.extractors import Inception
 from eval.extractors.inception_network import InceptionNetwork
-from eval.extractors.weights import digest
 
 
 @pytest.fixture(scope="module")
@@ -88,5 +88,5 @@ def test_bad_input_is_refused_with_what_was_found(inception, tmp_path):
     with pytest.raises(ValueError, match=r"resize among .*, got 'tf2'"):
         Inception("tf2")
     torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match="weights of another network"):
+    with pytest.raises(ValueError, match="does not fit Inception"):
         Inception(weights=tmp_path / "other.pth")

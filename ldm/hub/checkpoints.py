@@ -1,0 +1,66 @@
+"""Checkpoints as configurations name them: published weights, a file, or a run folder."""
+
+import difflib
+from pathlib import Path
+
+from torch import nn
+
+from ldm.hub import weights
+from ldm.hub.published import PUBLISHED, fetch, load_published
+from ldm.hub.weights import BadCheckpoint
+
+__all__ = ["load_into", "resolve"]
+
+SCHEME = "hub:"
+
+
+def resolve(checkpoint: str | Path, stage: str = "tokenizer") -> tuple[str | None, Path]:
+    """Find the file of a checkpoint, downloading it where it is published and not here.
+
+    Args:
+        checkpoint: `hub:<name>` for published weights, a `model.safetensors`, or a run folder,
+            which stands for the file of its `stage`.
+        stage: name of the stage whose model is wanted.
+
+    Returns:
+        Name in `PUBLISHED`, None for a file of our own; and the path, which may not exist.
+
+    Raises:
+        BadCheckpoint: no weights are published under this name, or they cannot be fetched.
+    """
+    checkpoint = str(checkpoint)
+    if checkpoint.startswith(SCHEME):
+        name = checkpoint.removeprefix(SCHEME)
+        known = [each for each, published in PUBLISHED.items() if published.config is not None]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            raise BadCheckpoint(
+                f"no published weights {name!r}: did you mean {SCHEME}{near[0]}? "
+                f"There are {', '.join(known)}"
+            )
+        return name, fetch(name)
+    path = Path(checkpoint)
+    return None, path / stage / "model.safetensors" if path.is_dir() else path
+
+
+def load_into(checkpoint: str | Path, model: nn.Module, stage: str = "tokenizer") -> None:
+    """Load the weights of a checkpoint in a model, all of them.
+
+    Args:
+        checkpoint: as for `resolve`.
+        model: with a `space`, which that of the checkpoint must equal.
+        stage: as for `resolve`.
+
+    Raises:
+        BadCheckpoint: unknown, missing, unreadable, not finite, of another space or network.
+    """
+    name, path = resolve(checkpoint, stage)
+    if name is not None:
+        return load_published(name, model, path)
+    space = weights.read_facts(path).get("space")
+    if space != repr(model.space):
+        raise BadCheckpoint(
+            f"{path} is a {stage} of the latent space {space}, the configuration wants "
+            f"{model.space}: choose the {stage} group that it was trained with"
+        )
+    weights.load(path, model)
