@@ -161,7 +161,7 @@ def test_bfloat16_autocast_stays_near_single_precision():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 9}, "patches of side 2 do not tile"),
+        ({"shape": [3, 9, 9]}, "patches of side 2 do not tile"),
         ({"width": 30}, "multiple of 4 and of 4 heads, found 30"),
     ],
 )
