@@ -1,1 +1,1 @@
-"""Speed, as ratios against a named baseline measured in the same run."""
+"""Speed benchmarks, as ratios to a named baseline measured in the same run."""

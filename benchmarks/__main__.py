@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other: ratios against a named baseline of the same run.
+"""Run all, or the named, benchmarks and print one table.
 
 python -m benchmarks [name ...]
 """
@@ -15,7 +15,7 @@ NAMES = sorted(p.stem for p in Path(__file__).parent.glob("[a-z]*.py"))
 
 
 def main(chosen: list[str]) -> None:
-    """Print one table."""
+    """Run the chosen benchmarks, by default all, and print one table."""
     if unknown := set(chosen) - set(NAMES):
         sys.exit(f"no benchmark {', '.join(unknown)}: choose from {', '.join(NAMES)}")
     table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} threads")

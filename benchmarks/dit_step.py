@@ -1,7 +1,7 @@
-"""One training step of DiT-S/2 beside diffusers' transformer of the same size.
+"""One training step of DiT-S/2, compared with diffusers' transformer of the same size.
 
-Batches of 8 latents of 4 x 32 x 32, bfloat16 autocast, fused AdamW, on the CPU. Both networks take
-turns in one run, so that whatever else the machine does slows both alike.
+Batches of 8 latents of 4 x 32 x 32, bfloat16 autocast, fused AdamW, on the CPU. Steps of both
+networks alternate, so that other load on the machine affects both equally.
 
 Run it with `python -m benchmarks.dit_step`.
 """
@@ -23,7 +23,7 @@ Row = tuple[str, float, float, str, str]
 
 
 class Diffusers(nn.Module):
-    """diffusers' DiT-S/2 with the signature of ours."""
+    """Wrapper of diffusers' DiT-S/2 with the signature of ours."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Diffusers(nn.Module):
 
 
 def training_step(net: nn.Module) -> Callable[[], None]:
-    """A function that trains the network for one step on a fixed random batch."""
+    """Build a function that trains the network for one step on a fixed random batch."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(BATCH, 4, 32, 32, generator=generator)
     target = torch.randn(BATCH, 8, 32, 32, generator=generator)
@@ -55,14 +55,14 @@ def training_step(net: nn.Module) -> Callable[[], None]:
 
 
 def compiled(net: nn.Module, blocks: nn.ModuleList) -> nn.Module:
-    """The network with each of its blocks compiled in place, as training does."""
+    """Compile each block of the network in place, as training does."""
     for block in blocks:
         block.compile()
     return net
 
 
 def medians(steps: dict[str, Callable[[], None]]) -> dict[str, float]:
-    """Median seconds of each function, called in turns."""
+    """Measure the median seconds of each function, with alternating calls."""
     for step in steps.values():
         for _ in range(WARMUP):
             step()
@@ -76,7 +76,7 @@ def medians(steps: dict[str, Callable[[], None]]) -> dict[str, float]:
 
 
 def rows() -> list[Row]:
-    """Name, our seconds, the baseline's seconds, the baseline and the target, a comparison each."""
+    """Measure; one row per comparison: name, our seconds, baseline seconds, baseline, target."""
     torch.manual_seed(0)
     ours, theirs = DiT.sized("S/2"), Diffusers()
     nets = {

@@ -1,6 +1,6 @@
-"""The Fréchet distance of Inception-sized statistics, against SciPy's matrix square root.
+"""The Fréchet distance of Inception-sized statistics, compared with SciPy's matrix square root.
 
-Run it alone: `python -m benchmarks.fid`.
+Run it with `python -m benchmarks.fid`.
 """
 
 import statistics
@@ -17,10 +17,10 @@ SIZE, SAMPLES, REPEATS = 2048, 10_000, 3
 
 
 def rows() -> list[tuple[str, float, float, str, str]]:
-    """Name, our seconds, the baseline's, the baseline's name, and the target; medians of a run."""
+    """Measure medians; one row: name, our seconds, baseline seconds, baseline, target."""
     first, second = _moments(0), _moments(1)
     ours, theirs = [], []
-    for _ in range(REPEATS):  # in turn, so that what else the machine does meets both
+    for _ in range(REPEATS):  # alternate, so that other load on the machine affects both equally
         seconds, distance = _timed(lambda: frechet_distance(*first, *second).item())
         ours.append(seconds)
         seconds, expected = _timed(lambda: _by_square_root(first, second))
@@ -32,7 +32,7 @@ def rows() -> list[tuple[str, float, float, str, str]]:
 
 
 def _moments(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of correlated non-negative features, as a pooled ReLU network gives."""
+    """Compute mean and covariance of correlated non-negative features, as after a ReLU."""
     generator = torch.Generator().manual_seed(seed)
     shared = torch.Generator().manual_seed(99)
     mixing = torch.randn(SIZE, SIZE, generator=shared) / SIZE**0.5

@@ -1,9 +1,9 @@
-"""Exp, log and projection on manifolds, against geomstats on torch and against geoopt.
+"""Exp, log and projection on manifolds, compared with geomstats on torch and with geoopt.
 
     python -m benchmarks.geometry
 
-100,000 points in float64, which geomstats works in; medians of runs that take turns. Its log on
-SO(3) goes from point to point: both are given 1,000 there. geoopt has the sphere, not the others.
+Medians of alternating runs with 100,000 points in float64, the precision of geomstats. The log of
+geomstats on SO(3) loops over points, so both get 1,000 points there. geoopt has the sphere only.
 """
 
 import os
@@ -18,11 +18,11 @@ from ldm.spaces import Rotations, Space, Sphere, Torus
 
 POINTS, FEW, REPEATS = 100_000, 1_000, 5
 GEOMSTATS, GEOOPT = "geomstats on torch", "geoopt"
-AGREE = 1e-4  # on the mean: geomstats' arccosines have few digits near antipodes
+AGREE = 1e-4  # tolerance of the mean, as geomstats' arccosines are inaccurate near antipodes
 
 
 def rows() -> list[tuple[str, float, float, str, str]]:
-    """(name, seconds of ours, seconds of the baseline, name of the baseline, target)."""
+    """Measure; one row per comparison: name, our seconds, baseline seconds, baseline, target."""
     cases = [*_geomstats(), *_geoopt()]
     found = []
     for name, ours, theirs, baseline, target in cases:
@@ -33,7 +33,7 @@ def rows() -> list[tuple[str, float, float, str, str]]:
 
 
 def _geomstats() -> list[tuple[str, Callable, Callable, str, str]]:
-    numpy.trapz = numpy.trapezoid  # noqa: NPY201 - gone from numpy, and still asked for
+    numpy.trapz = numpy.trapezoid  # noqa: NPY201 - removed from numpy but used by geomstats
     os.environ["GEOMSTATS_BACKEND"] = "pytorch"
     default = torch.get_default_dtype()
     from geomstats.geometry.hypersphere import Hypersphere
@@ -96,8 +96,8 @@ def _points(space: Space) -> tuple[torch.Tensor, ...]:
     return x, y, space.random_tangent(x, generator), off
 
 
-def _call(law: Callable, *arguments: torch.Tensor) -> Callable:
-    return lambda: law(*arguments)
+def _call(function: Callable, *arguments: torch.Tensor) -> Callable:
+    return lambda: function(*arguments)
 
 
 def _medians(*functions: Callable) -> list[float]:

@@ -1,7 +1,7 @@
-"""Training a prior from cached latents beside encoding every batch anew.
+"""Training a prior from cached latents, compared with encoding every batch.
 
 The encoder is kl-f8 at its published size on 64 x 64 images, the prior DiT-S/2 on its 4 x 8 x 8
-latents; both ways read the same batches, draw the same posterior noise and take turns in one run.
+latents. Both ways read the same batches and draw the same posterior noise; their steps alternate.
 
 Run it with `python -m benchmarks.latent_cache`.
 """
@@ -34,7 +34,7 @@ Row = tuple[str, float, float, str, str]
 
 
 class RandomImages(Images):
-    """Noise of the size of images."""
+    """Dataset of random images."""
 
     name, channels, size, class_names = "random", 3, 64, tuple("0123456789")
 
@@ -45,7 +45,7 @@ class RandomImages(Images):
 
 
 def training() -> PriorTraining:
-    """DiT-S/2 on the latents of kl-f8."""
+    """Build the training of DiT-S/2 on the latents of kl-f8."""
     torch.manual_seed(0)
     tokenizer = Tokenizer(
         Encoder(out_channels=8, multipliers=(1, 2, 4, 4)),
@@ -64,7 +64,7 @@ def training() -> PriorTraining:
 
 
 def step(module: PriorTraining, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
-    """What `PriorTraining` does of a batch, without a trainer."""
+    """Do a training step of `PriorTraining` without a trainer."""
     generator = step_generator(0, 0, 0)
     optimizer.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16):
@@ -75,7 +75,7 @@ def step(module: PriorTraining, optimizer: torch.optim.Optimizer, batch: Batch) 
 
 
 def rows() -> list[Row]:
-    """One comparison: name, our seconds, the baseline's seconds, the baseline and the target."""
+    """Measure; one row: name, our seconds, baseline seconds, baseline, target."""
     data, module = RandomImages(), training()
     optimizer = module.configure_optimizers()[0]
     with tempfile.TemporaryDirectory() as folder:

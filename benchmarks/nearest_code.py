@@ -1,13 +1,13 @@
-"""Nearest codes against the full distance matrix, at the sizes of the GSQ tables.
+"""Search for nearest codes, compared with the full distance matrix, at the sizes of GSQ's tables.
 
     python -m benchmarks.nearest_code
 
-prints, for each size, seconds of both (median of runs that take turns), their ratio, the share of
-indices equal to the float64 argmin, and the extra memory: how far the peak resident size (VmHWM of
-Linux, set back by /proc/self/clear_refs) of a process of its own rises above what it holds before
-the call. "new codebook" is a training step: what is built from the codes is built in the time
-measured. "same codebook" is an evaluation, where it was built before. Codes of two channels are
-measured as initialised, on the unit circle, and spread over the plane.
+prints, for each size, the seconds of both (medians of alternating runs), their ratio, the fraction
+of indices equal to the float64 argmin, and the extra memory: the peak resident size (Linux's VmHWM,
+reset by /proc/self/clear_refs) of a separate process minus its resident size before the call. "new
+codebook" is a training step, which includes building the search structure; "same codebook" is an
+evaluation, which reuses it. Two-channel codes are measured as initialised, on the unit circle, and
+spread over the plane.
 """
 
 import subprocess
@@ -28,7 +28,7 @@ RUNS = 3
 
 
 class Case(NamedTuple):
-    """One row of the tables: its sizes, and what is asked of it."""
+    """Sizes of one row of the tables, and the target speed-up."""
 
     codes: int
     queries: int
@@ -46,7 +46,7 @@ CASES = {
 
 
 def rows() -> list[tuple[str, float, float, str, str]]:
-    """(name, seconds of ours, seconds of the baseline, name of the baseline, target)."""
+    """Measure; one row per comparison: name, our seconds, baseline seconds, baseline, target."""
     return [
         (f"{name}, {kind}", ours, baseline, BASELINE, case.target)
         for name, case in CASES.items()
@@ -64,13 +64,13 @@ def inputs(case: Case) -> tuple[Tensor, Tensor]:
 
 
 def full_matrix(queries: Tensor, codes: Tensor) -> Tensor:
-    """|q|^2 + |c|^2 - 2 q.c with one matrix of memory, the fewest possible."""
+    """Find nearest codes from |q|^2 + |c|^2 - 2 q.c, with memory for one distance matrix."""
     distances = torch.addmm(codes.square().sum(1), queries, codes.T, alpha=-2)
     return distances.add_(queries.square().sum(1, keepdim=True)).argmin(1)
 
 
 def measure(queries: Tensor, codes: Tensor) -> list[float]:
-    """Median seconds of the full matrix, of ours with a new codebook, and with the same again."""
+    """Measure median seconds: full matrix, ours with a new codebook, ours with the same again."""
     nearest(queries[:64], codes)
     full_matrix(queries[:64], codes)
     seconds = [[], [], []]
@@ -95,7 +95,7 @@ def float64_argmin(queries: Tensor, codes: Tensor) -> Tensor:
 
 
 def extra_memory(name: str, method: str) -> float:
-    """MB a method adds at its peak, in a process that does nothing else."""
+    """Measure the MB that a method adds at its peak, in a separate process."""
     command = [sys.executable, "-m", "benchmarks.nearest_code", name, method]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -103,7 +103,7 @@ def extra_memory(name: str, method: str) -> float:
 def print_extra_memory(name: str, method: str) -> None:
     search = {"ours": nearest, "baseline": full_matrix}[method]
     queries, codes = inputs(CASES[name])
-    search(queries[:64], codes[:64])  # what libraries allocate once is not the method's
+    search(queries[:64], codes[:64])  # exclude one-time allocations of libraries
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
     search(queries, codes)
@@ -111,7 +111,7 @@ def print_extra_memory(name: str, method: str) -> None:
 
 
 def resident(field: str) -> int:
-    """Kilobytes."""
+    """Read a memory size of this process, in kilobytes."""
     status = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in status if line.startswith(field)))
 

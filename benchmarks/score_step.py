@@ -1,10 +1,10 @@
-"""How much of a training step of denoising score matching on the sphere is not the network's.
+"""Fraction of a denoising score matching step on the sphere that is spent outside the network.
 
     python -m benchmarks.score_step
 
-RSGM's network, batch 512, float32, medians of steps that take turns. The baseline is a whole step:
-drawing noise, its score, the loss, the network's two passes, Adam and the average of weights; ours
-is the step less the network's passes, so their ratio is the share outside the network.
+RSGM's network, batch 512, float32, medians of alternating steps. The baseline is a whole step:
+noise, its score, the loss, the network's forward and backward passes, Adam and the weight average;
+ours is the step minus the network's passes, so the ratio is the fraction outside the network.
 """
 
 import statistics
@@ -24,7 +24,7 @@ BATCH, STEPS = 512, 40
 
 
 def rows() -> list[tuple[str, float, float, str, str]]:
-    """(name, seconds outside the network, seconds of a step, name of the baseline, target)."""
+    """Measure; one row: name, seconds outside the network, seconds of a step, baseline, target."""
     space = Sphere(2)
     prior = Denoiser(MLP([3]), Brownian(space, Linear()), DenoisingScoreMatching())
     optimizer = torch.optim.Adam(prior.parameters(), fused=True)  # as configs/prior/rsgm.yaml

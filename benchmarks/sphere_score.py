@@ -1,10 +1,10 @@
-"""Scores of the heat kernel on spheres, against autodiff through its eigenseries.
+"""Scores of heat kernels on spheres, compared with autodiff through the eigenfunction series.
 
-The baseline sums 100 terms of Gegenbauer polynomials by their recurrence in float64, each damped by
-its own exponential, which keeps it finite in 128 coordinates, and differentiates the log. Variances
-are those at which the series is accurate.
+The baseline sums 100 terms of Gegenbauer polynomials by their recurrence in float64 and
+differentiates the log. The recurrence includes the exponential decay of each term, which keeps it
+finite in 128 coordinates. Variances are large enough for the series to be accurate.
 
-Run it alone: `python -m benchmarks.sphere_score`.
+Run it with `python -m benchmarks.sphere_score`.
 """
 
 import statistics
@@ -21,7 +21,7 @@ BASELINE = f"float64 autodiff of {TERMS} terms"
 
 
 def series_score(x: Tensor, origin: Tensor, s: Tensor) -> Tensor:
-    """Autodiff of the log of the eigenseries, projected on the tangent space."""
+    """Differentiate the log of the series and project to the tangent space."""
     d = x.shape[1] - 1
     a = (d - 1) / 2
     x = x.double().requires_grad_()
@@ -42,7 +42,7 @@ def series_score(x: Tensor, origin: Tensor, s: Tensor) -> Tensor:
 
 
 def rows() -> list[tuple[str, float, float, str, str]]:
-    """Name, our seconds, the baseline's, the baseline's name, and the target; medians of a run."""
+    """Measure medians; one row per comparison: name, our seconds, baseline's, baseline, target."""
     return [
         compare(127, 4096, torch.float32, "at least 5x faster"),
         compare(127, 4096, torch.float64, "reported"),
@@ -62,7 +62,7 @@ def compare(dim: int, n: int, dtype: torch.dtype, target: str) -> tuple:
 
 
 def drawing(dim: int, n: int) -> tuple:
-    """A training step's share: a draw and its score, beside a walk of as many cheap steps."""
+    """Compare a sample and its score, as in a training step, with a walk of 100 steps."""
     _, origin, s = points(dim, n, torch.float32)
     sphere = Sphere(dim)
     kernel = sphere.heat_kernel
@@ -84,7 +84,7 @@ def points(dim: int, n: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor
 
 
 def medians(*functions: Callable[[], object]) -> list[float]:
-    """Of functions that take turns, so that what else the machine does meets all."""
+    """Measure the median seconds of functions with alternating calls."""
     seconds: list[list[float]] = [[] for _ in functions]
     for repeat in range(REPEATS + 2):
         for function, times in zip(functions, seconds, strict=True):

@@ -1,8 +1,8 @@
-"""The order of samples, a function of (seed, position) alone.
+"""Sample order as a function of seed and position only.
 
-A position counts samples since the start of training, over all ranks. It names the sample drawn
-there and the seed of that draw's augmentation, so neither workers, nor restarts, nor the number of
-devices change what is seen.
+A position counts samples since the start of training, over all ranks. It determines the sample and
+the seed of its augmentation, so the order does not depend on workers, restarts or the number of
+devices.
 """
 
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from data.files.errors import DataError
 
 __all__ = ["Draw", "SampleOrder", "check_share", "mix", "permutation"]
 
-EPOCH, DRAW = 0, 1  # what a mixed number is for: no draw's seed repeats a permutation's keys
+EPOCH, DRAW = 0, 1  # stream ids that keep hashes for permutations and for draws apart
 
 
 class Draw(NamedTuple):
-    """One item asked of a dataset.
+    """Request for one item of a dataset.
 
     Attributes:
         index: position in the dataset.
-        seed: of the augmentation, below 2^63; None asks for the sample as it is.
+        seed: seed of the augmentation, below 2^63; None for the sample without augmentation.
     """
 
     index: int
@@ -32,15 +32,15 @@ class Draw(NamedTuple):
 
 
 def mix(*numbers: int | np.ndarray) -> UInt64[np.ndarray, "*shape"]:
-    """Hash whole numbers, elementwise over arrays, into 64 bits that look independent.
+    """Hash integers to 64 pseudorandom bits, elementwise over arrays.
 
-    The finaliser is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-    generators", 2014). Written out because library generators may change between versions, and an
-    order must not. For a fixed prefix it is a bijection of the last number: hashes never tie.
+    Uses the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+    generators", 2014), implemented here because library generators may change between versions.
+    With all other numbers fixed it is a bijection of the last one, so there are no collisions.
     """
     state = np.zeros(1, np.uint64)
     for number in numbers:
-        # Arrays even for one number: numpy's scalars warn when they wrap round.
+        # Use arrays even for one number, because numpy scalars warn on overflow.
         z = (state ^ np.atleast_1d(number).astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -49,12 +49,12 @@ def mix(*numbers: int | np.ndarray) -> UInt64[np.ndarray, "*shape"]:
 
 
 def permutation(length: int, *numbers: int) -> Int64[np.ndarray, " length"]:
-    """The permutation of `range(length)` that these numbers name."""
+    """Return the pseudorandom permutation of `range(length)` seeded by these numbers."""
     return np.argsort(mix(*numbers, np.arange(length)), kind="stable")
 
 
 def check_share(batch_size: int, rank: int, world: int) -> None:
-    """Refuse a global batch that `world` ranks cannot share equally, or a rank outside it."""
+    """Check that `world` ranks can share a global batch equally and that `rank` is one of them."""
     if batch_size < 1 or batch_size % world:
         raise DataError(
             f"a global batch must share equally over {world} ranks, got {batch_size} samples: "
@@ -65,23 +65,23 @@ def check_share(batch_size: int, rank: int, world: int) -> None:
 
 
 class SampleOrder(Sampler[list[Draw]]):
-    """Batches of draws, epoch after epoch, each epoch another permutation of the dataset.
+    """Batches of draws, with a new permutation of the dataset in each epoch.
 
-    A global batch is `batch_size` consecutive positions, over the end of an epoch where it falls
-    inside: nothing is dropped. Rank `r` of `w` takes the `r`-th of its `w` equal parts, so the
-    parts joined are one batch whatever `w` is.
+    A global batch consists of `batch_size` consecutive positions, continuing across the end of an
+    epoch, so no samples are dropped. Rank `r` of `w` takes the `r`-th of its `w` equal parts, so
+    the global batch does not depend on `w`.
 
     Args:
         length: samples in the dataset.
         batch_size: samples in a global batch; a multiple of `world`.
-        seed: of the whole order.
-        start: position of the first sample: how many have been seen.
-        stop: no batch begins at this position or later; the last batch is whole.
-        rank: of this process.
+        seed: seed of the whole order.
+        start: position of the first sample, the number of samples seen so far.
+        stop: no batch begins at this position or later; the last batch is complete.
+        rank: rank of this process.
         world: number of processes.
 
     Raises:
-        DataError: an empty dataset, a batch the ranks cannot share, `start` beyond `stop`.
+        DataError: the dataset is empty, the ranks cannot share a batch, or `start` exceeds `stop`.
 
     Example:
         >>> order = SampleOrder(length=3, batch_size=2, seed=0, stop=6)
@@ -109,7 +109,7 @@ class SampleOrder(Sampler[list[Draw]]):
         self.start, self.stop, self.rank, self.world = start, stop, rank, world
 
     def __len__(self) -> int:
-        """Batches from `start` to `stop`."""
+        """Return the number of batches from `start` to `stop`."""
         return -(-(self.stop - self.start) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[Draw]]:

@@ -1,6 +1,6 @@
 """Drawings of points on manifolds: data on the left, samples over faint data on the right.
 
-Each function returns one colour picture in [0, 1]. Without samples the data are drawn alone.
+Each function returns one RGB image in [0, 1]. Without samples only the data are drawn.
 """
 
 from data.drawing.angles import histogram, torus

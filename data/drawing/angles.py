@@ -1,4 +1,4 @@
-"""Angles: Ramachandran's plots of two, and histograms of one."""
+"""Drawings of angles: Ramachandran plots of two, histograms of one."""
 
 import math
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ def torus(
     names: Sequence[str] | None = None,
     log_density: Float[Tensor, "rows columns"] | None = None,
 ) -> Picture:
-    """Angles in radians: a plot of two (Ramachandran's), histograms of one, or of pairs of many.
+    """Draw angles in radians: one as a histogram, two as a Ramachandran plot, more as pairs.
 
     Args:
-        data: one angle a circle.
-        samples: of as many angles.
-        names: of the angles.
-        log_density: of a model of two angles at the points of `data.points.charts.torus_grid`, nats
-            against radians; drawn on a plot of its own.
+        data: points, one angle per circle.
+        samples: points with as many angles.
+        names: names of the angles.
+        log_density: log density of a model of two angles at `data.points.charts.torus_grid`, nats
+            with respect to radians; drawn in a panel of its own.
     """
     names = list(names or (f"angle {i + 1}" for i in range(data.shape[1])))
     data, samples = _degrees(data), None if samples is None else _degrees(samples)
@@ -60,13 +60,13 @@ def histogram(
     name: str = "",
     limits: tuple[float, float] | None = None,
 ) -> Picture:
-    """The densities of one number, that of samples as a line over that of data.
+    """Draw histograms of one number: data as bars, samples as a line.
 
     Args:
-        data: may be of any length.
-        samples: likewise.
-        name: of the number, with its unit.
-        limits: of the axis; those of all numbers without them.
+        data: any number of values.
+        samples: any number of values.
+        name: name of the number, with its unit.
+        limits: limits of the axis; by default the range of all values.
     """
     sets = [x.detach().double().cpu().numpy() for x in (data, samples) if x is not None]
     every = np.concatenate(sets)

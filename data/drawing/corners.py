@@ -1,4 +1,4 @@
-"""Many angles: histograms of each pair in a triangle of plots, and of each angle beside it."""
+"""Corner plots of many angles: histograms of each pair, and of each angle on the diagonal."""
 
 import math
 from collections.abc import Sequence
@@ -12,27 +12,27 @@ from data.drawing.panels import DATA, FAINT, SAMPLES, Array, Picture, render, sh
 
 __all__ = ["corners"]
 
-MOST = 7  # angles that are drawn, of more
-EDGES = np.linspace(-180, 180, 37)  # of bins, degrees
+MOST = 7  # largest number of angles that are drawn
+EDGES = np.linspace(-180, 180, 37)  # edges of bins, degrees
 TICKS = np.array([-90, 0, 90])
-APART = 400  # degrees from one plot to the next: all of a triangle share one pair of axes
+APART = 400  # degrees from one plot to the next, as all plots share one pair of axes
 
 
 def corners(
     data: Float[Tensor, "n k"], samples: Float[Tensor, "m k"] | None, names: Sequence[str]
 ) -> Picture:
-    """Data on the left and samples on the right, on one scale of colours.
+    """Draw corner plots of data on the left and of samples on the right, on one colour scale.
 
     Args:
-        data: degrees in [-180, 180], one angle a circle; of more than seven, the first are drawn.
-        samples: likewise; None for data alone.
-        names: of the angles.
+        data: degrees in [-180, 180], one angle per circle; only the first seven are drawn.
+        samples: degrees as well; None for data alone.
+        names: names of the angles.
     """
     sets = [x.detach().double().cpu().numpy() for x in (data, samples) if x is not None]
     some = f", {MOST} of {len(names)} angles" if len(names) > MOST else ""
     names = names[:MOST]
     cell = math.radians(EDGES[1] - EDGES[0]) ** 2
-    # One point in a bin, of the larger set: there is no lower density but 0.
+    # The density of one point in a bin, for the larger set, is the lowest positive density.
     low, uniform = -math.log(max(map(len, sets)) * cell), -2 * math.log(2 * math.pi)
 
     def fill(figure: Any) -> None:
@@ -51,7 +51,7 @@ def corners(
 
 
 def _prepare(axes: Any, names: Sequence[str]) -> None:
-    """Degrees and names along two sides."""
+    """Label two sides with degrees and names."""
     start = APART * np.arange(len(names))[:, None]
     for axis, places, form in (
         (axes.xaxis, start + TICKS, "{0}\n{1}, degrees"),
@@ -68,7 +68,7 @@ def _prepare(axes: Any, names: Sequence[str]) -> None:
 
 
 def _pairs(axes: Any, points: Float[Array, "n k"], cell: float) -> list[Any]:
-    """Below the diagonal, log densities of pairs; white where no point is."""
+    """Draw log densities of pairs below the diagonal; cells without points stay white."""
     cells = []
     for row in range(points.shape[1]):
         for column in range(row):
@@ -81,7 +81,7 @@ def _pairs(axes: Any, points: Float[Array, "n k"], cell: float) -> list[Any]:
 
 
 def _each(sides: Sequence[Any], sets: list[Float[Array, " n"]], number: int) -> None:
-    """On the diagonals, the histogram of one angle, samples over faint data."""
+    """Draw the histogram of one angle on the diagonals, samples over faint data."""
     heights = [np.histogram(angles, EDGES)[0] / len(angles) for angles in sets]
     foot = -APART * number - 180
     scale = 340 / max(height.max() for height in heights)

@@ -1,4 +1,4 @@
-"""Directions of space on maps: the earth, the sphere, rotations."""
+"""World maps of points on the sphere and of rotations."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from data.drawing.panels import FAINT, Array, Density, Picture, compare
 
 __all__ = ["rotations", "world_map"]
 
-HUES = ("#0072b2", "#009e73", "#e69f00", "#cc79a7")  # Okabe and Ito's, which all people tell apart
+HUES = ("#0072b2", "#009e73", "#e69f00", "#cc79a7")  # Okabe and Ito's colour-blind safe colours
 MAP = {"size": (6, 3.2), "projection": "mollweide"}
 
 
@@ -20,13 +20,13 @@ def world_map(
     samples: Float[Tensor, "m 3"] | None = None,
     log_density: Float[Tensor, "rows columns"] | None = None,
 ) -> Picture:
-    """Mollweide maps of points on the unit sphere, which keep areas.
+    """Draw Mollweide (equal-area) maps of points on the unit sphere.
 
     Args:
-        data: x leaves at (0, 0), y at 90 degrees east, z at the north pole.
-        samples: drawn on a second map.
-        log_density: of a model at the points of `data.points.charts.sphere_grid`, nats against the
-            sphere's area; drawn on a map of its own.
+        data: points; x points to (0, 0), y to 90 degrees east, z to the north pole.
+        samples: points for a second map.
+        log_density: log density of a model at `data.points.charts.sphere_grid`, nats with respect
+            to area; drawn on a map of its own.
     """
 
     def draw(axes: Any, points: Array, style: dict) -> None:
@@ -42,9 +42,9 @@ def world_map(
 def rotations(
     data: Float[Tensor, "n 3 3"], samples: Float[Tensor, "m 3 3"] | None = None
 ) -> Picture:
-    """Rotation matrices: where each sends the z axis, on a map; the turn about it as a hue.
+    """Draw rotation matrices: the image of the z axis on a map, the turn about it as a hue.
 
-    The turn is measured against the shortest rotation of the z axis to its image.
+    The turn is relative to the shortest rotation from the z axis to its image.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -71,7 +71,7 @@ def rotations(
 
 
 def _graticule(axes: Any) -> None:
-    """Meridians and parallels under the points, with their degrees."""
+    """Draw meridians and parallels under the points, labelled in degrees."""
     axes.set_longitude_grid(60)
     axes.set_longitude_grid_ends(90)
     axes.set_latitude_grid(30)

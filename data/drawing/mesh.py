@@ -1,4 +1,4 @@
-"""Points on triangle meshes, as they are seen from a side."""
+"""Drawings of points on triangle meshes, seen from one side."""
 
 from typing import Any
 
@@ -20,16 +20,16 @@ def surface(
     eye: tuple[float, float, float] = (0, 0, 1),
     up: tuple[float, float, float] = (0, 1, 0),
 ) -> Picture:
-    """A triangle mesh, its faces coloured by a value, with the points that no face hides.
+    """Draw a triangle mesh, its faces shaded by values, and the points not hidden by a face.
 
     Args:
-        vertices: of the mesh.
-        faces: three vertex numbers each `(f, 3)`.
-        values: one a face, positive ones darker.
+        vertices: vertices of the mesh.
+        faces: three vertex indices per face, `(f, 3)`.
+        values: one value per face; larger ones are darker.
         data: points on the mesh.
         samples: points on the mesh.
-        eye: direction from which it is seen.
-        up: direction that points up in the picture.
+        eye: direction from the mesh to the viewer.
+        up: direction that points up in the image.
     """
     from matplotlib.collections import PolyCollection
 
@@ -37,7 +37,7 @@ def surface(
     right = np.cross(up, toward) / np.linalg.norm(np.cross(up, toward))
     frame = np.stack([right, np.cross(toward, right), toward], axis=1)
     corners = vertices.double().cpu().numpy()[faces.cpu().numpy()] @ frame
-    order = corners[:, :, 2].mean(1).argsort()  # the nearest are painted last
+    order = corners[:, :, 2].mean(1).argsort()  # paint the nearest faces last
 
     def draw(axes: Any, points: Array, style: dict) -> None:
         seen = points @ frame
@@ -47,10 +47,10 @@ def surface(
         shades = values.cpu().numpy()[order]
         shade = PolyCollection(corners[order, :, :2], array=shades, cmap="Greys", edgecolor="face")
         top = float(shades.max())
-        shade.set_clim(-0.4 * top, 2 * top)  # so that the surface is seen where the value is zero
+        shade.set_clim(-0.4 * top, 2 * top)  # keeps the surface visible where the value is zero
         axes.add_collection(shade)
         axes.autoscale_view()
-        axes.autoscale(False)  # to points: stray ones would make the mesh small
+        axes.autoscale(False)  # do not zoom out for stray points
         axes.set(aspect="equal")
         axes.set_axis_off()
 
@@ -58,12 +58,12 @@ def surface(
 
 
 def _hidden(points: Float[Array, "n 3"], corners: Float[Array, "f 3 3"]) -> Bool[Array, " n"]:
-    """Which points have a face before them, where the third axis points to the eye."""
+    """Find points that lie behind a face, where the third axis points to the viewer."""
     first, second, third = corners.transpose(1, 2, 0)
     (ux, uy, uz), (vx, vy, vz) = second - first, third - first
     area = ux * vy - uy * vx
-    area = np.where(area == 0, np.nan, area)  # faces on edge hide nothing
-    nearer = 1e-3 * np.ptp(corners)  # than by rounding
+    area = np.where(area == 0, np.nan, area)  # faces seen edge-on hide nothing
+    nearer = 1e-3 * np.ptp(corners)  # tolerance for rounding
     found = []
     for x, y, z in points:
         x, y = x - first[0], y - first[1]

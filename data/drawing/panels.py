@@ -1,4 +1,4 @@
-"""What all drawings share: panels of data, of samples over faint data, and of a density."""
+"""Panels shared by all drawings: data, samples over faint data, and a density."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -24,21 +24,21 @@ Picture = Float[Tensor, "3 height width"]
 Array = np.ndarray
 
 DATA, SAMPLES, FAINT = "#2f5d8a", "#c4472b", "#c8ced6"
-SHADES = "YlOrBr"  # of densities: dark on white, and for the colour-blind too
-SHOWN = 2000  # of each set, where there are more: as many of data as of samples
-BELOW = 3  # nats under the uniform law, where the scale of densities begins
+SHADES = "YlOrBr"  # colour map of densities, colour-blind safe
+SHOWN = 2000  # largest number of points drawn, the same for data and samples
+BELOW = 3  # the scale of log densities begins this many nats below the uniform distribution
 
 
 class Density(NamedTuple):
-    """The logarithm of a density on a picture's cells, nats."""
+    """A log density on the cells of a panel, nats."""
 
     log: Float[Tensor, "rows columns"]
 
     reach: tuple[float, float]
-    """The cells part `[-x, x]` and `[-y, y]` evenly."""
+    """Limits (x, y): the cells divide `[-x, x]` and `[-y, y]` evenly."""
 
     uniform: float
-    """What the uniform law's is everywhere."""
+    """Log density of the uniform distribution."""
 
 
 def compare(
@@ -50,16 +50,16 @@ def compare(
     size: tuple[float, float] = (4, 4),
     projection: str | None = None,
 ) -> Picture:
-    """One panel of data, one of samples over faint data, and one of a density.
+    """Draw one panel of data, one of samples over faint data, and one of a density.
 
     Args:
-        draw: puts points on axes in a style.
-        data: those of the first panel.
-        samples: those of the second; None for no such panel.
-        prepare: gives axes their limits and lines, before anything is drawn on them.
-        density: of the third, which is as high as the others together.
-        size: of a panel, inches.
-        projection: of all axes.
+        draw: draws points on axes in a style.
+        data: points of the first panel.
+        samples: points of the second panel; None for no such panel.
+        prepare: sets limits and grid lines of axes, before anything is drawn on them.
+        density: density of the third panel, which is as high as the others together.
+        size: size of a panel, inches.
+        projection: projection of all axes.
     """
     panels = {_title(data, "data"): [(data, DATA)]}
     if samples is not None:
@@ -74,7 +74,7 @@ def compare(
             prepare(axes)
             axes.set_title(name, fontsize=9)
             for points, color in panels.get(name, []):
-                size = min(max(1200 / len(points), 3), 12)  # few points are to be seen too
+                size = min(max(1200 / len(points), 3), 12)  # draw few points larger
                 draw(axes, _coordinates(points), {"s": size, "color": color, "linewidths": 0})
         if density is not None:
             reach = zip(density.reach, reversed(density.log.shape), strict=True)
@@ -87,37 +87,37 @@ def compare(
 
 
 def shade(figure: Any, axes: Any, cells: Sequence[Any], low: float, uniform: float) -> None:
-    """Colour log densities, nats, on one scale, which is drawn below them.
+    """Colour log densities, nats, on one scale, with a colour bar below the axes.
 
     Args:
-        figure: of the axes.
-        axes: below which the scale is drawn: one, or a list.
-        cells: what matplotlib's `pcolormesh` returned for the log densities, of one panel or more.
-        low: where the scale begins.
-        uniform: log density of the uniform law, a line on the scale.
+        figure: figure of the axes.
+        axes: axes, or list of axes, below which the colour bar is drawn.
+        cells: results of matplotlib's `pcolormesh` for the log densities of one or more panels.
+        low: lower end of the scale.
+        uniform: log density of the uniform distribution, marked by a line.
     """
     high = max([low + 1, uniform, *(part.get_array().max() for part in cells)])
     for part in cells:
         part.set(cmap=SHADES, clim=(low, high))
     given = {"location": "bottom", "shrink": 0.6, "aspect": 50, "extend": "min"}
     bar = figure.colorbar(cells[0], ax=axes, **given)
-    bar.set_label("log density, nats (line: the uniform law)", fontsize=9)
+    bar.set_label("log density, nats (line: uniform distribution)", fontsize=9)
     bar.ax.axvline(uniform, color="black", linewidth=1)
 
 
 def _title(points: Tensor, kind: str) -> str:
-    """What a panel shows, and of how many points."""
+    """Build the title of a panel: number and kind of points."""
     return f"{min(len(points), SHOWN):,} {kind}"
 
 
 def _coordinates(x: Tensor) -> Array:
-    """Those of the points that are shown."""
+    """Convert the points that are drawn to a numpy array."""
     return x.detach().double().cpu()[:SHOWN].numpy()
 
 
 def render(draw: Callable[[Any], None], size: tuple[float, float]) -> Picture:
-    """The picture of a figure that `draw` fills; `size` in inches, of 120 pixels each."""
-    # Without pyplot: its figures are global state, and its backend the user's choice.
+    """Render a figure filled by `draw` to an image; `size` in inches of 120 pixels each."""
+    # Do not use pyplot: its figures are global state, and its backend is the user's choice.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

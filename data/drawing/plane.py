@@ -1,4 +1,4 @@
-"""Points of spaces that have no natural map: the Poincaré disk, and main directions."""
+"""Planar drawings of points: the Poincaré disk and the plane of principal components."""
 
 import math
 from typing import Any
@@ -15,9 +15,9 @@ __all__ = ["poincare_disk", "principal_plane"]
 def poincare_disk(
     data: Float[Tensor, "n 3"], samples: Float[Tensor, "m 3"] | None = None
 ) -> Picture:
-    """Points of the hyperboloid, its time coordinate first, in the Poincaré disk.
+    """Draw points of the hyperboloid, time coordinate first, in the Poincaré disk.
 
-    Circles are 1, 2 and 3 units of hyperbolic length from its centre.
+    Circles are at hyperbolic distances 1, 2 and 3 from the centre.
     """
 
     def draw(axes: Any, points: Array, style: dict) -> None:
@@ -40,9 +40,9 @@ def poincare_disk(
 def principal_plane(
     data: Float[Tensor, "n d"], samples: Float[Tensor, "m d"] | None = None
 ) -> Picture:
-    """Vectors of any length, projected on the two main directions of the data.
+    """Draw vectors of any dimension, projected on the first two principal components of the data.
 
-    The title of each axis says how much of the data's variance is along it.
+    Axis labels state each component's fraction of the data's variance.
     """
     data = data.double().cpu()
     centre = data.mean(0)
@@ -62,7 +62,7 @@ def principal_plane(
 
     def prepare(axes: Any) -> None:
         axes.set(aspect="equal", xlim=limits[0], ylim=limits[1])
-        axes.set_xlabel(f"first direction, {shares[0]:.0%} of the variance")
-        axes.set_ylabel(f"second direction, {shares[1]:.0%}")
+        axes.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
+        axes.set_ylabel(f"second component, {shares[1]:.0%}")
 
     return compare(draw, data, samples, prepare)

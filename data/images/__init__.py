@@ -1,1 +1,1 @@
-"""Sets of images, one file a set."""
+"""Datasets of images, one per file."""

@@ -1,4 +1,4 @@
-"""Sets of images, and their datasets: held in memory, or read from files."""
+"""Base classes of image datasets, held in memory or read from files."""
 
 import hashlib
 import os
@@ -27,25 +27,25 @@ REMEDY = "mend or remove it, or set skip_corrupt=True"
 
 
 class Images(DataModule):
-    """A set of square images in [-1, 1], grey or colour."""
+    """Dataset of square images in [-1, 1], grey or colour."""
 
     channels: int
-    """Of `x`."""
+    """Channels of `x`: 1 or 3."""
 
     size: int
     """Height and width of `x`, pixels."""
 
     flip: bool = False
-    """Whether training draws mirror an image, one in two."""
+    """Mirror training images left to right with probability one half."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one `x`: `(channels, height, width)`."""
+        """Shape of one `x`: `(channels, height, width)`."""
         return (self.channels, self.size, self.size)
 
     @property
     def views(self) -> tuple[str, ...]:
-        """As it is, and mirrored left to right where the set is flipped."""
+        """Views of an image: plain, and with `flip` also mirrored left to right."""
         return ("plain", "mirrored") if self.flip else ("plain",)
 
     def view(self, batch: Batch, name: str) -> Batch:
@@ -58,19 +58,19 @@ class Images(DataModule):
         return grid(batch["x"], columns)
 
     def compact(self, batch: Batch) -> Batch:
-        """Bytes, each the nearest to its pixel; bytes are left alone."""
+        """Round pixels to the nearest bytes; bytes are unchanged."""
         x = batch["x"]
         if x.dtype == torch.uint8:
             return batch
-        # In float32 at least: half precision cannot tell neighbouring levels apart.
+        # Use float32 or better: half precision does not resolve neighbouring levels.
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         return {**batch, "x": (x * 127.5 + 128).clamp(0, 255).byte()}
 
     def save(self, folder: Path, batch: Batch) -> None:
-        """Write `00000.png` and on, `samples.png` with the first hundred, and `samples.npz`.
+        """Write `00000.png`, ..., `samples.png` with the first hundred, and `samples.npz`.
 
-        The last is in the layout that ADM's evaluation suite reads: colour bytes `(n, h, w, 3)`
-        under `arr_0`, labels under `arr_1`.
+        `samples.npz` has the layout of ADM's evaluation suite: RGB bytes `(n, h, w, 3)` under
+        `arr_0`, labels under `arr_1`.
         """
         pixels = self.compact(batch)["x"].cpu()
         colour = pixels.expand(-1, 3, -1, -1)
@@ -86,15 +86,14 @@ class Images(DataModule):
 
 
 class ImageDataset(Dataset, ABC):
-    """Map-style images in [-1, 1] with labels.
+    """Map-style dataset of images in [-1, 1] with labels.
 
-    An item is asked for by its index, and comes as it is; or by a `Draw`, and comes augmented as
-    the draw's seed says. Lists of items are answered with a whole batch, so that it can be made in
-    one step (the data loader asks so by itself).
+    An index returns the image without augmentation, a `Draw` the image augmented according to its
+    seed. `__getitems__`, which torch's data loader calls, returns a whole batch in one step.
 
     Args:
-        labels: class of each image; -1 where there are no classes.
-        flip: mirror a drawn image left to right with probability one half.
+        labels: class of each image; -1 if there are no classes.
+        flip: mirror the images of draws left to right with probability one half.
     """
 
     def __init__(self, labels: Int64[Tensor, " n"], flip: bool = False) -> None:
@@ -119,28 +118,28 @@ class ImageDataset(Dataset, ABC):
     def pixels(
         self, index: Int64[Tensor, " b"], draws: Sequence[Draw]
     ) -> Float32[Tensor, "b c h w"]:
-        """Images at these indices in [-1, 1], cropped as their draws say, not yet mirrored."""
+        """Load images in [-1, 1] at these indices, cropped according to their draws, unmirrored."""
 
     @abstractmethod
     def digest(self) -> str:
-        """A hash of all that decides pixels, labels and augmentation."""
+        """Hash everything that determines pixels, labels and augmentation."""
 
 
 def coins(draws: Sequence[Draw]) -> np.ndarray:
-    """Which draws are to be mirrored, where a set is flipped: one in two, as their seeds say."""
+    """Decide from the seeds which draws are mirrored, with probability one half."""
     seeds = np.array([draw.seed or 0 for draw in draws], np.uint64)
     drawn = np.array([draw.seed is not None for draw in draws])
     return drawn & (mix(seeds) >> np.uint64(63)).astype(bool)
 
 
 class MemoryImages(ImageDataset):
-    """Images held as one tensor of bytes; a batch is one gather and one scaling.
+    """Images held in memory as one tensor of bytes.
 
     Args:
         images: `(n, c, h, w)`, from 0 for black to `white`.
         labels: class of each image.
         flip: as for `ImageDataset`.
-        white: the value that becomes 1; 0 becomes -1.
+        white: the byte that is mapped to 1; 0 is mapped to -1.
 
     Example:
         >>> images = MemoryImages(torch.full((5, 1, 8, 8), 255, dtype=torch.uint8), torch.arange(5))
@@ -172,18 +171,18 @@ class MemoryImages(ImageDataset):
 
 
 class ImageFiles(ImageDataset):
-    """Images read from files when they are asked for.
+    """Images read from files on access.
 
     Args:
-        folder: that the names are relative to.
-        names: of the files.
+        folder: folder that the names are relative to.
+        names: names of the files.
         labels: class of each file.
-        crop: makes every picture a square of one size.
+        crop: resizes and crops every image to one square size.
         channels: 1 for grey, 3 for colour; files of the other kind are converted.
         flip: as for `ImageDataset`.
 
     Raises:
-        DataError: a file that is asked for cannot be decoded or holds NaN; named by its path.
+        DataError: a file cannot be decoded or contains NaN; the message names its path.
     """
 
     def __init__(
@@ -197,12 +196,12 @@ class ImageFiles(ImageDataset):
     ) -> None:
         super().__init__(labels, flip)
         self.folder, self.crop, self.channels = folder, crop, channels
-        # One array of bytes: a million Python strings would be copied into every worker process,
-        # page by page, as their reference counts are written.
+        # One array instead of a million Python strings, whose reference counts would make every
+        # worker process copy their memory pages.
         self.names = np.array([os.fsencode(name) for name in names])
 
     def path(self, index: int) -> Path:
-        """Where an image lies."""
+        """Return the path of an image."""
         return self.folder / os.fsdecode(self.names[index])
 
     def pixels(
@@ -215,7 +214,7 @@ class ImageFiles(ImageDataset):
             image = read_image(self.path(i), self.channels)
             square = np.asarray(self.crop(image, rng), np.float32)
             white = 1 if image.mode == "F" else 255
-            # A bicubic filter overshoots; bytes were clipped by PIL, real numbers were not.
+            # Bicubic filters overshoot; PIL clips bytes but not real numbers.
             row[:] = (square.reshape(size, size, -1) * np.float32(2 / white) - 1).clip(-1, 1)
         return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
 
@@ -229,14 +228,14 @@ class ImageFiles(ImageDataset):
 
 
 def read_image(path: Path, channels: int = 3) -> Image.Image:
-    """Decode a file to a grey or colour picture.
+    """Decode a file to a grey or colour image.
 
-    Transparency is dropped and the orientation tag ignored, as papers' loaders do. Pictures of real
-    numbers (TIFF) are taken to be in [0, 1], those of 16 bits are brought there; both are grey, and
-    come in PIL's mode "F".
+    Transparency and the orientation tag are ignored, as in papers' loaders. Floating-point images
+    (TIFF) must be in [0, 1], 16-bit images are scaled to [0, 1]; both are grey and returned in
+    PIL's mode "F".
 
     Raises:
-        DataError: the file cannot be decoded or holds values that are not finite; with its path.
+        DataError: the file cannot be decoded or contains non-finite values; the message names it.
     """
     try:
         with Image.open(path) as image:
@@ -245,7 +244,7 @@ def read_image(path: Path, channels: int = 3) -> Image.Image:
         raise DataError(f"{path} is not a sound image ({error}): {REMEDY}") from error
     if image.mode != "F" and not image.mode.startswith("I"):
         return image.convert("L" if channels == 1 else "RGB")
-    # PIL would clip these to 255 instead of scaling them.
+    # PIL's conversion would clip these to 255 instead of scaling them.
     values = np.asarray(image, np.float32) / (1 if image.mode == "F" else 65535)
     if not np.isfinite(values).all():
         raise DataError(f"{path} holds NaN or infinity: {REMEDY}")

@@ -1,4 +1,4 @@
-"""CIFAR-10: the official archive, or the same pictures as JPEG files."""
+"""CIFAR-10, from the official archive or an archive of JPEG files."""
 
 import hashlib
 import io
@@ -33,20 +33,20 @@ EXPECTED = "should hold train/<class>/*.jpg and test/<class>/*.jpg of CIFAR-10's
 
 
 class CIFAR10(Images):
-    """50,000 colour pictures of 32x32 to learn from, 10,000 held out (Krizhevsky, 2009).
+    """50,000 training and 10,000 test images, 32 x 32 in colour (Krizhevsky, 2009).
 
-    The official files are used where they are found. Else an archive `cifar10_jpeg.tar.xz` of
-    `train/<class>/*.jpg` and `test/<class>/*.jpg` is, whose artefacts make numbers incomparable
-    with published ones: the set then calls itself "CIFAR-10 (JPEG)".
+    The official files are used if they are found, else an archive `cifar10_jpeg.tar.xz` of
+    `train/<class>/*.jpg` and `test/<class>/*.jpg`. Its compression artefacts make scores
+    incomparable with published ones, so the dataset is then named "CIFAR-10 (JPEG)".
 
     Args:
-        seed: of the sample order and the augmentation.
-        workers: processes that load.
+        seed: seed of the sample order and the augmentation.
+        workers: number of data loading processes.
         flip: mirror training images at random.
-        root: folder of the files; see data/README.md for where they are looked for without it.
+        root: folder of the files; see data/README.md for the folders searched by default.
 
     Raises:
-        DataError: files are missing, truncated, or hold something else.
+        DataError: files are missing, truncated or have other content.
     """
 
     channels = 3
@@ -75,7 +75,7 @@ class CIFAR10(Images):
         return "CIFAR-10 (JPEG)" if self._source.name.endswith(".tar.xz") else "CIFAR-10"
 
     def prepare_data(self) -> None:
-        """Download the official archive where neither form is found; decode JPEG files once."""
+        """Download the official archive if neither form is found; decode JPEG files once."""
         if find(self.root, *OFFICIAL, *JPEG) is None:
             folder = download_folder(self.root)
             archive = folder / URL.rsplit("/", 1)[1]
@@ -106,7 +106,7 @@ class CIFAR10(Images):
     def _official(self, split: str) -> tuple[Tensor, Tensor]:
         from torchvision.datasets import CIFAR10 as Official
 
-        try:  # these are pickles: torchvision opens only the files whose checksums it knows
+        try:  # the files are pickles: torchvision verifies their checksums before it opens them
             files = Official(self._source.parent, train=split == "train")
         except RuntimeError as error:
             raise DataError(f"{self._source} is incomplete or damaged: remove it") from error
@@ -125,7 +125,7 @@ class CIFAR10(Images):
 
 
 def _decode(archive: Path, class_names: tuple[str, ...]) -> dict[str, Tensor]:
-    """All pictures of an archive of JPEG files, straight from the stream: no file is written."""
+    """Decode all images of an archive of JPEG files without unpacking it to disk."""
     images: dict[str, list[np.ndarray]] = {"train": [], "test": []}
     labels: dict[str, list[int]] = {"train": [], "test": []}
     try:

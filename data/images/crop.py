@@ -1,4 +1,4 @@
-"""From a picture of any size to a square, as papers do it."""
+"""Resizing and cropping of images to squares, by the published conventions."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,19 @@ __all__ = ["Crop"]
 
 @dataclass(frozen=True)
 class Crop:
-    """Resize the short side, then cut out a square.
+    """Resize the short side, then crop a square.
 
     Args:
         size: side of the square, pixels.
-        short_side: of the picture before it is cut, pixels; `size` unless it is given.
+        short_side: short side of the image before cropping, pixels; by default `size`.
         resize: "adm" halves with a box filter while the short side is at least twice the target,
-            then resizes with a bicubic one (Dhariwal and Nichol, "Diffusion models beat GANs on
-            image synthesis", 2021; DiT and SiT do the same). "bilinear" is one bilinear step with
-            antialiasing, as timm and torchvision do and GSQ with them.
-        random: cut at a random place when a generator is given, otherwise in the centre.
+            then resizes with a bicubic filter (Dhariwal and Nichol, "Diffusion models beat GANs on
+            image synthesis", 2021; also DiT and SiT). "bilinear" is one bilinear step with
+            antialiasing, as in timm, torchvision and GSQ.
+        random: crop at a random position if a generator is given, otherwise at the centre.
 
     Raises:
-        DataError: sizes that are not positive, a short side below `size`, an unknown resize.
+        DataError: a size is not positive, the short side is below `size`, or `resize` is unknown.
 
     Example:
         >>> Crop(size=256)(Image.new("RGB", (640, 480))).size
@@ -44,11 +44,11 @@ class Crop:
 
     @property
     def side(self) -> int:
-        """The short side after resizing, pixels."""
+        """Short side after resizing, pixels."""
         return self.size if self.short_side is None else self.short_side
 
     def __call__(self, image: Image.Image, rng: np.random.Generator | None = None) -> Image.Image:
-        """Cut out the centre, or a place drawn from `rng` where the crop is a random one."""
+        """Crop at the centre, or, for random crops, at a position drawn from `rng`."""
         image = self._resized(image)
         spare = (image.width - self.size, image.height - self.size)
         if self.random and rng is not None:

@@ -1,4 +1,4 @@
-"""Handwritten digits of 8x8 pixels, embedded in scikit-learn: no download."""
+"""Handwritten digits of 8 x 8 pixels, shipped with scikit-learn."""
 
 import numpy as np
 import torch
@@ -11,14 +11,14 @@ TEST_SIZE = 360
 
 
 class Digits(Images):
-    """1,437 digits to learn from and 360 held out, each class in the same share.
+    """1,437 training and 360 test digits, in a fixed stratified split.
 
-    The test set of "Optical recognition of handwritten digits" (Alpaydin and Kaynak, 1998): grey,
-    17 levels, from 0 to 16.
+    These are the test set of "Optical recognition of handwritten digits" (Alpaydin and Kaynak,
+    1998): grey, 17 levels from 0 to 16.
 
     Args:
-        seed: of the sample order and the augmentation; the split is always the same.
-        workers: processes that load.
+        seed: seed of the sample order and the augmentation.
+        workers: number of data loading processes.
         flip: mirror training images at random.
 
     Example:

@@ -1,4 +1,4 @@
-"""Folders and archives of image files."""
+"""Datasets from folders and archives of image files."""
 
 import logging
 from functools import cached_property
@@ -21,30 +21,30 @@ log = logging.getLogger(__name__)
 
 
 class ImageFolder(Images):
-    """Images from `root/train/<class>/*` and `root/test/<class>/*`, or without the classes.
+    """Images from `root/train/<class>/*` and `root/test/<class>/*`, also without classes.
 
-    `test` may be called `val` or `validation`. Where there is none, or the images (or class
-    folders) lie in `root` itself, a fixed share is held out. An archive of such a folder (tar, also
-    compressed, or zip) is unpacked once to the cache.
+    `test` may be called `val` or `validation`. If there is no such folder, or the images (or class
+    folders) are in `root` itself, a fixed fraction is held out. An archive of such a folder (tar,
+    also compressed, or zip) is unpacked once to the cache.
 
     Args:
-        root: the folder or archive: a path, or one below LDM_DATA or `datasets/`.
-        size: side of the squares, pixels.
-        channels: 3, or 1 to read all files as grey.
-        short_side: of pictures before they are cut, pixels; `size` without it.
-        test_short_side: the same for the test split (GSQ scores 256 pixels cut from 292).
+        root: path of the folder or archive, also relative to LDM_DATA or `datasets/`.
+        size: side of the square images, pixels.
+        channels: 3 for colour, 1 to read all files as grey.
+        short_side: short side of images before cropping, pixels; by default `size`.
+        test_short_side: the same for the test split (GSQ evaluates 256 pixels cropped from 292).
         resize: "adm" or "bilinear", see `Crop`.
-        crop: where training images are cut; all others are cut in the centre.
+        crop: "center" or "random" crops of training images; test images are cropped at the centre.
         flip: mirror training images at random.
-        test_fraction: held out where there is no test folder.
-        verify: decode every file before training; remembered until the folder changes.
-        skip_corrupt: leave damaged files out, and count them in `skipped`.
-        seed: of the sample order and the augmentation.
-        workers: processes that load.
+        test_fraction: fraction held out if there is no test folder.
+        verify: decode every file before training; the result is cached until the folder changes.
+        skip_corrupt: leave out damaged files and count them in `skipped`.
+        seed: seed of the sample order and the augmentation.
+        workers: number of data loading processes.
 
     Raises:
-        DataError: `root` is missing, empty, not readable as an archive, holds damaged files (they
-            are named), or the classes of its splits differ.
+        DataError: `root` is missing, empty or not a readable archive, has damaged files (the
+            message names one), or the classes of its splits differ.
 
     Example:
         >>> ImageFolder("ffhq.tar", size=256, flip=True).shape
@@ -92,7 +92,7 @@ class ImageFolder(Images):
 
     @property
     def views(self) -> tuple[str, ...]:
-        """None to list where crops are random."""
+        """Views of an image; empty for random crops, which cannot be listed."""
         return () if self.crops["train"].random else super().views
 
     @cached_property
@@ -100,7 +100,7 @@ class ImageFolder(Images):
         return tuple(sorted(set(self._listings["train"].classes)))
 
     def prepare_data(self) -> None:
-        """Unpack and verify, once on each node: other processes then find the cache."""
+        """Unpack and verify once on each node; other processes use the cache."""
         _ = self._listings
 
     def load(self, split: str) -> ImageFiles:
@@ -118,7 +118,7 @@ class ImageFolder(Images):
 
     @cached_property
     def folder(self) -> Path:
-        """Where the splits are, after unpacking."""
+        """Folder of the splits, after unpacking."""
         path = Path(self.root).expanduser()
         if not path.exists():
             path = find(None, self.root)
@@ -130,7 +130,7 @@ class ImageFolder(Images):
                 raise DataError(f"{path} is neither a folder nor one of {' '.join(SUFFIXES)}")
             path = unpacked(path)
             inside = list(path.iterdir())
-            # Archives often wrap all in one folder of their own name.
+            # Archives often contain a single top folder.
             if len(inside) == 1 and inside[0].is_dir() and inside[0].name not in self.train_folders:
                 path = inside[0]
         return path
@@ -140,7 +140,7 @@ class ImageFolder(Images):
         return self.splits()
 
     def splits(self) -> dict[str, Listing]:
-        """Which files each split has, without the damaged ones."""
+        """List the files of each split, without damaged ones if these are skipped."""
         train, test = (
             next((self.folder / name for name in names if (self.folder / name).is_dir()), None)
             for names in (self.train_folders, self.test_folders)
@@ -159,7 +159,7 @@ class ImageFolder(Images):
         held_out = round(count * self.test_fraction) or 1
         if held_out == count:
             raise DataError(f"{self.folder} holds {count} images, too few to hold any out")
-        order = permutation(count, 0).tolist()  # the same split whatever the seed of training
+        order = permutation(count, 0).tolist()  # the split does not depend on the training seed
         return {
             "train": first.subset(sorted(order[held_out:])),
             "test": first.subset(sorted(order[:held_out])),

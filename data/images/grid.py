@@ -1,4 +1,4 @@
-"""Pictures as people see them: grids of small ones, and PNG files."""
+"""Image grids and PNG files."""
 
 import math
 from pathlib import Path
@@ -13,21 +13,21 @@ from torch.nn.functional import pad
 
 __all__ = ["grid", "save_picture"]
 
-FRAME = 2  # white pixels round each image
-VISIBLE = 64  # images smaller than this are enlarged to about it
+FRAME = 2  # width of the white frame around each image, pixels
+VISIBLE = 64  # smaller images are enlarged to about this width, pixels
 
 
 def grid(
     images: Float[Tensor, "n c h w"], columns: int | None = None
 ) -> Float[Tensor, "3 height width"]:
-    """Images in [-1, 1] side by side, small ones enlarged so that a person sees their pixels.
+    """Arrange images in [-1, 1] in a grid; small ones are enlarged by an integer factor.
 
     Args:
         images: grey or colour; values out of range are clamped.
-        columns: of the grid; without it, as many as rows.
+        columns: number of columns; by default a square grid.
 
     Returns:
-        One colour picture in [0, 1].
+        One RGB image in [0, 1].
 
     Example:
         >>> grid(torch.zeros(6, 1, 64, 64), columns=3).shape  # frames of two pixels
@@ -44,7 +44,7 @@ def grid(
 
 
 def save_picture(path: Path, picture: Float[Tensor, "3 h w"]) -> None:
-    """Write a picture in [0, 1] as the nearest bytes; its folder is made."""
+    """Write an image in [0, 1], rounded to bytes; create its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     levels = picture.clamp(0, 1).mul(255).add(0.5).byte().permute(1, 2, 0)
     Image.fromarray(np.ascontiguousarray(levels.cpu().numpy())).save(path)

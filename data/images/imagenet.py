@@ -1,4 +1,4 @@
-"""ImageNet-1k, as the folders that its users have."""
+"""ImageNet-1k, from its usual folder layouts."""
 
 from typing import ClassVar
 
@@ -12,30 +12,30 @@ CLASSES = 1000
 
 
 class ImageNet(ImageFolder):
-    """1,281,167 images to learn from and 50,000 held out, of 1,000 synsets.
+    """1,281,167 training and 50,000 validation images of 1,000 synsets.
 
     Read from `train/<synset>/*.JPEG` and `val/<synset>/*.JPEG`, or from
     `ILSVRC2012_train/data/<synset>/...` and `ILSVRC2012_validation/data/<synset>/...`. Labels
-    number the synsets in sorted order, as all of the field does.
+    number the synsets in sorted order, the convention of the field.
 
-    Papers prepare it in two ways. ADM, DiT and SiT: `resize="adm"`, `flip=True`. GSQ:
-    `resize="bilinear"`, `test_short_side=292` (of 256 pixels), no flip.
+    Two preparations are common. ADM, DiT and SiT: `resize="adm"`, `flip=True`. GSQ:
+    `resize="bilinear"`, `test_short_side=292` for 256 pixels, no flip.
 
     Args:
-        root: the folder; a path, or one below LDM_DATA or `datasets/`.
-        size: side of the squares, pixels.
+        root: path of the folder, also relative to LDM_DATA or `datasets/`.
+        size: side of the square images, pixels.
         short_side: as for `ImageFolder`.
         test_short_side: as for `ImageFolder`.
         resize: "adm" or "bilinear", see `Crop`.
         crop: "center" or "random".
         flip: mirror training images at random.
-        verify: decode every file before training; off, for it reads all of the set.
-        skip_corrupt: leave damaged files out, and count them in `skipped`.
-        seed: of the sample order and the augmentation.
-        workers: processes that load.
+        verify: decode every file before training; off by default, as this reads the whole dataset.
+        skip_corrupt: leave out damaged files and count them in `skipped`.
+        seed: seed of the sample order and the augmentation.
+        workers: number of data loading processes.
 
     Raises:
-        DataError: as for `ImageFolder`, or there are not 1,000 classes in both splits.
+        DataError: as for `ImageFolder`, or a split does not have 1,000 classes.
     """
 
     name = "ImageNet"

@@ -1,4 +1,4 @@
-"""Which files of a folder are images, of what class, and which of them are damaged."""
+"""Listings of the images of a folder, their classes, and damaged files."""
 
 import hashlib
 import json
@@ -26,9 +26,9 @@ class Listing(NamedTuple):
     """The images of a folder.
 
     Attributes:
-        folder: that the names are relative to.
-        names: of the files, sorted.
-        classes: the first folder of each name; empty where images lie in the folder itself.
+        folder: folder that the names are relative to.
+        names: sorted names of the files.
+        classes: first folder of each name; empty if the images are in the folder itself.
     """
 
     folder: Path
@@ -36,12 +36,12 @@ class Listing(NamedTuple):
     classes: list[str]
 
     def subset(self, rows: list[int]) -> "Listing":
-        """Only these rows."""
+        """Select rows."""
         classes = [self.classes[row] for row in rows] if self.classes else []
         return Listing(self.folder, [self.names[row] for row in rows], classes)
 
     def digest(self) -> str:
-        """A hash of where the files are, their names, sizes and times; nothing is read."""
+        """Hash location, names, sizes and modification times of the files, without reading them."""
         digest = hashlib.sha256(str(self.folder.resolve()).encode())
         for name in self.names:
             status = os.stat(self.folder / name)
@@ -51,10 +51,10 @@ class Listing(NamedTuple):
 
 
 def list_images(folder: Path) -> Listing:
-    """The images under a folder: `<class>/**/<image>` throughout, or `<image>` throughout.
+    """List the images of a folder: all `<class>/**/<image>`, or all `<image>`.
 
     Raises:
-        DataError: there are none, or they lie both in class folders and beside them.
+        DataError: there are no images, or some are in class folders and some are not.
     """
     names = []
     for base, folders, files in os.walk(folder, followlinks=True):
@@ -79,12 +79,12 @@ def list_images(folder: Path) -> Listing:
 
 
 def damaged(listing: Listing) -> dict[int, str]:
-    """Decode every file; the rows of those that are not sound images, and what is wrong.
+    """Decode every file; return the rows of damaged images with the reason.
 
-    The answer is cached, and asked for again only when the folder has changed.
+    The result is cached until the folder changes.
 
     Raises:
-        DataError: the cache folder cannot be written to.
+        DataError: the cache folder is not writable.
     """
     cache = cache_folder() / "verified" / f"{listing.digest()[:32]}.json"
     if not cache.exists():

@@ -1,4 +1,4 @@
-"""MNIST, read from its four idx files, gzipped or not."""
+"""MNIST, from its four idx files, optionally gzipped."""
 
 import gzip
 import math
@@ -16,7 +16,7 @@ from data.images.base import Images, MemoryImages
 
 __all__ = ["MNIST", "read_idx"]
 
-FOLDERS = ("mnist/MNIST/raw", "MNIST/raw", ".")  # torchvision's layout, or the files themselves
+FOLDERS = ("mnist/MNIST/raw", "MNIST/raw", ".")  # torchvision's layout, or no subfolders
 PREFIXES = {"train": "train", "test": "t10k"}
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -31,19 +31,19 @@ SHA256 = {
 
 
 class MNIST(Images):
-    """60,000 handwritten digits to learn from, 10,000 held out (LeCun et al., 1998).
+    """60,000 training and 10,000 test images of handwritten digits (LeCun et al., 1998).
 
     Args:
-        seed: of the sample order and the augmentation.
-        workers: processes that load.
+        seed: seed of the sample order and the augmentation.
+        workers: number of data loading processes.
         size: 28, or 32 for a black border of two pixels.
         flip: mirror training images at random.
-        binarize: make pixels black or white once and for all: white where a uniform number, drawn
-            by numpy's first generator with seed 0 for each split, is less than the grey.
-        root: folder of the files; see data/README.md for where they are looked for without it.
+        binarize: binarise statically: a pixel is white if a uniform number, drawn by
+            `numpy.random.RandomState(0)` for each split, is less than its grey value.
+        root: folder of the files; see data/README.md for the folders searched by default.
 
     Raises:
-        DataError: files are missing, truncated, or hold something else.
+        DataError: files are missing, truncated or have other content.
     """
 
     name = "MNIST"
@@ -65,7 +65,7 @@ class MNIST(Images):
         self.size, self.flip, self.root, self.binarize = size, flip, root, binarize
 
     def prepare_data(self) -> None:
-        """Download the four files that are not there."""
+        """Download the missing files."""
         for name, sha256 in SHA256.items():
             if self._find(name) is None:
                 path = download_folder(self.root) / FOLDERS[0] / f"{name}.gz"
@@ -107,9 +107,9 @@ class MNIST(Images):
 
 
 def binarize(images: np.ndarray) -> None:
-    """Make the pixels of `(n, 28, 28)` bytes 0 or 255, in place, with the odds of their grey."""
+    """Set pixels of `(n, 28, 28)` bytes in place: 255 with probability grey / 255, else 0."""
     uniform = np.random.RandomState(0)
-    for chunk in np.array_split(images, -(-len(images) // 1000)):  # the draws are those of one go
+    for chunk in np.array_split(images, -(-len(images) // 1000)):  # same numbers as without chunks
         chunk[:] = 255 * (uniform.random_sample(chunk.shape) < chunk / 255)
 
 
@@ -117,7 +117,7 @@ def read_idx(path: Path) -> np.ndarray:
     """Read an idx file of bytes, gzipped if its name ends in .gz.
 
     Raises:
-        DataError: it is truncated, or not an idx file of bytes.
+        DataError: the file is truncated, or not an idx file of bytes.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:

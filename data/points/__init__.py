@@ -1,1 +1,1 @@
-"""Sets of points on manifolds, one file a set."""
+"""Datasets of points on manifolds, one per file."""

@@ -1,4 +1,4 @@
-"""Points on manifolds, held in memory: their dataset, their splits, and what they look like."""
+"""Base classes of datasets of points on manifolds: in-memory datasets, splits, drawings."""
 
 import hashlib
 from abc import abstractmethod
@@ -23,15 +23,15 @@ from data.points.charts import Chart
 
 __all__ = ["PointDataset", "Points", "SplitPoints", "split_sizes"]
 
-SPLIT = 2  # what a permutation is for: it is none of those that order the samples of an epoch
+SPLIT = 2  # stream id of the split, which keeps its permutation apart from those of epochs
 
 
 class PointDataset(Dataset):
-    """Points in the ambient coordinates of their manifold; a batch is one gather.
+    """Points in ambient coordinates of their manifold, held in memory.
 
     Args:
-        points: the samples; equal ones are kept.
-        labels: class of each, where there are classes.
+        points: the samples; duplicates are kept.
+        labels: class of each sample, if there are classes.
 
     Example:
         >>> points = PointDataset(torch.eye(3))
@@ -57,7 +57,7 @@ class PointDataset(Dataset):
         return batch if self.labels is None else {**batch, "label": self.labels[index]}
 
     def digest(self) -> str:
-        """A hash of all points and labels."""
+        """Hash all points and labels."""
         digest = hashlib.sha256(str(tuple(self.points.shape)).encode())
         digest.update(self.points.contiguous().numpy())
         if self.labels is not None:
@@ -66,10 +66,10 @@ class PointDataset(Dataset):
 
 
 class Points(DataModule):
-    """A set of points with train, val and test splits.
+    """Dataset of points with train, val and test splits.
 
-    Training draws without replacement, epoch after epoch, as for images. Papers differ: RSGM draws
-    with replacement; flow matching repeats the set many times over and drops its last batch.
+    Training draws without replacement in each epoch, as for images. Papers differ: RSGM draws with
+    replacement; flow matching repeats the dataset many times and drops the last batch.
     """
 
     held: ClassVar[tuple[str, ...]] = ("train", "val", "test")
@@ -77,13 +77,13 @@ class Points(DataModule):
     shown: ClassVar[int] = 1000
 
     outside: tuple[str, ...] = ()
-    """Names of sets of other kinds, which a density should tell from this one."""
+    """Names of the out-of-distribution sets, for detection by likelihood."""
 
     @abstractmethod
     def load(self, split: str) -> PointDataset: ...
 
     def ood_dataset(self, name: str) -> PointDataset:
-        """The points of one of the sets `outside`.
+        """Load one of the out-of-distribution sets named in `outside`.
 
         Raises:
             DataError: there is no such set, or its file is missing or damaged.
@@ -91,25 +91,25 @@ class Points(DataModule):
         raise DataError(f"{self.name} has no set outside it, asked for {name!r}")
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float64[Tensor, " n"] | None:
-        """Of the law that points are drawn from, nats against volume; None where it is unknown."""
+        """Log density of the data with respect to volume, nats; None if it is unknown."""
         return None
 
     def action(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"] | None:
-        """Minus the log density up to a constant, nats; None where that, too, is unknown."""
+        """Compute minus the log density up to a constant, nats; None if it is unknown."""
         return None
 
     def chart(self) -> Chart | None:
-        """How a density on these points' space is drawn; None where there is no good picture."""
+        """Return how a density on this space is drawn; None if there is no suitable drawing."""
         return None
 
     @abstractmethod
     def drawing(
         self, data: Float[Tensor, "n ..."], samples: Float[Tensor, "m ..."]
     ) -> Float[Tensor, "3 h w"]:
-        """Samples beside data, as people of the field draw them: a picture in [0, 1]."""
+        """Draw samples beside data in the way customary in the field: an image in [0, 1]."""
 
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "3 h w"]:
-        """The test data, and beside it the samples: one picture in [0, 1]; `columns` is unused."""
+        """Draw the samples beside the test data: one image in [0, 1]; `columns` is unused."""
         return self.drawing(self.test_dataset.points, batch["x"].detach().float().cpu())
 
     def save(self, folder: Path, batch: Batch) -> None:
@@ -118,21 +118,21 @@ class Points(DataModule):
             if key in batch:
                 with staging(folder / f"{name}.npy") as part:
                     np.save(part, batch[key].detach().cpu().numpy())
-        # Last: it shows the data beside the samples, and they may not be here.
+        # The drawing comes last: it needs the data, which may be missing on this machine.
         save_picture(folder / "samples.png", self.show(batch))
 
 
 class SplitPoints(Points):
-    """Measured points: one list, cut into splits at random.
+    """Measured points, split at random into train, val and test.
 
-    Papers cut with the random numbers of their own frameworks, so their very splits are not to be
-    had; the sizes are theirs, and they vary the seed.
+    Papers split with the random numbers of their own frameworks, so their exact splits cannot be
+    reproduced; sizes are the published ones, and papers average over seeds of the split.
 
     Args:
-        seed: of the sample order.
-        workers: processes that load.
-        split: whose sizes of train, val and test, see `split_sizes`.
-        split_seed: of which points go where.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        split: convention for the sizes of train, val and test, see `split_sizes`.
+        split_seed: seed of the random split.
     """
 
     def __init__(
@@ -144,10 +144,10 @@ class SplitPoints(Points):
 
     @abstractmethod
     def read(self) -> Float32[Tensor, "n ..."]:
-        """All points, in the order of their file.
+        """Read all points, in the order of their file.
 
         Raises:
-            DataError: it is missing or damaged.
+            DataError: the file is missing or damaged.
         """
 
     def load(self, split: str) -> PointDataset:
@@ -167,15 +167,15 @@ class SplitPoints(Points):
 
 
 def split_sizes(n: int, split: str) -> tuple[int, int, int]:
-    """How many of `n` points are for training, validation and test.
+    """Compute the numbers of training, validation and test points out of `n`.
 
-    `rsgm`: 80 % and 10 %, rounded down, and the rest (De Bortoli et al., 2022). `rfm`: 10 % rounded
-    down for both validation and test (Chen and Lipman, 2024). `huang`: 80 % rounded down, and the
-    rest halved (Huang et al., 2022). `srd`: so with 90 % (Lou et al., 2023, of lattices; they have
-    no test split).
+    `rsgm`: 80 % training and 10 % validation, both rounded down, and the rest for test (De Bortoli
+    et al., 2022). `rfm`: 10 %, rounded down, for each of validation and test (Chen and Lipman,
+    2024). `huang`: 80 % training, rounded down, and the rest halved (Huang et al., 2022). `srd`:
+    90 % training, and the rest halved (Lou et al., 2023, for lattices; they have no test split).
 
     Raises:
-        DataError: an unknown name.
+        DataError: the name is unknown.
 
     Example:
         >>> [split_sizes(827, split) for split in ("rsgm", "rfm", "huang", "srd")]

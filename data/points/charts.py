@@ -1,4 +1,4 @@
-"""Surfaces on which densities are drawn: points of a grid, and what to draw of values on it."""
+"""Charts for drawing densities: a grid of points of a surface, and how to draw values on it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,36 +14,37 @@ from data.points.circles import angles_of, embed
 
 __all__ = ["Chart", "sphere_chart", "sphere_grid", "torus_chart", "torus_grid"]
 
-STRIDE = 9  # cells of the finest grid in a side of the coarsest's; a power of three
+STRIDE = 9  # ratio of the coarsest to the finest cell size, a power of three
 
 
 class Chart(NamedTuple):
-    """How a density is drawn."""
+    """A grid on a surface for drawing densities."""
 
     grid: Float[Tensor, "rows columns ..."]
-    """Points at the middles of its cells, where a density can be drawn at its finest."""
+    """Points at the centres of the cells."""
 
     cell: Callable[[Float[Tensor, "n ..."]], Int64[Tensor, "n 2"]]
-    """Row and column of the cells that points lie in."""
+    """Maps points to the row and column of their cells."""
 
     draw: Callable[[Tensor, Tensor, Float[Tensor, "rows columns"]], Picture]
-    """From data, samples, and the log density on the grid, nats, to one picture in [0, 1]."""
+    """Maps data, samples, and the log density on the grid in nats to one image in [0, 1]."""
 
     def values(
         self,
         function: Callable[[Float[Tensor, "n ..."]], Float[Tensor, " n"]],
         near: Float[Tensor, "m ..."],
     ) -> Float[Tensor, "rows columns"]:
-        """A costly function on the grid: finely near some points, interpolated between few others.
+        """Evaluate a costly function on the grid: densely near given points, else interpolated.
 
-        It is found at every ninth cell of a row and a column, at every third where a point is in
-        the square round that cell or in one beside it, and in each cell of a square of three by
-        three that holds a point. So draws of a density show peaks that few cells in all would miss.
+        It is evaluated at every ninth cell of rows and columns; at every third cell in blocks of
+        9 x 9 cells that contain a point and in their neighbours; and at every cell in blocks of
+        3 x 3 that contain a point. With samples of a density as points, narrow peaks are found at a
+        low cost.
 
         Args:
-            function: of points; asked for `rows columns / 81` values and up to 90 for each of
-                `near`, most of which share them.
-            near: points where it varies much.
+            function: function of points; it is evaluated `rows columns / 81` times, plus at most 90
+                times for each of `near` (usually far less, as blocks are shared).
+            near: points near which the function varies most.
         """
         every, cells = STRIDE, self.cell(near)
         few = self.grid[every // 2 :: every, every // 2 :: every]
@@ -51,7 +52,7 @@ class Chart(NamedTuple):
         while every > 1:
             wanted = torch.zeros(found.shape)
             wanted[tuple((cells // every).T)] = 1
-            if every == STRIDE:  # what is beside a peak must not be a slope up to it
+            if every == STRIDE:  # with neighbours, or interpolation would smear peaks
                 wanted = max_pool2d(wanted[None], 3, stride=1, padding=1)[0]
             every //= 3
             found, wanted = (
@@ -64,7 +65,7 @@ class Chart(NamedTuple):
 
 
 def sphere_chart() -> Chart:
-    """A map of the world, in cells of half a degree."""
+    """Build a chart of the sphere: a world map with cells of half a degree."""
     grid = sphere_grid(360, 720)
 
     def cell(x: Float[Tensor, "n 3"]) -> Int64[Tensor, "n 2"]:
@@ -75,11 +76,11 @@ def sphere_chart() -> Chart:
 
 
 def torus_chart(embedding: str, names: Sequence[str] | None = None) -> Chart:
-    """A Ramachandran plot of two angles, held as `data.points.circles.embed` says."""
+    """Build a chart of the torus: a Ramachandran plot, for points in the given `embedding`."""
     grid = torus_grid(360, 360)
 
     def cell(x: Float[Tensor, "n coordinates"]) -> Int64[Tensor, "n 2"]:
-        angles = angles_of(x, embedding).flip(1)  # the second one goes up
+        angles = angles_of(x, embedding).flip(1)  # the second angle is the vertical axis
         return _cells(torch.atan2(angles.sin(), angles.cos()), grid.shape[:2])
 
     def draw(data: Tensor, samples: Tensor, log_density: Tensor) -> Picture:
@@ -90,7 +91,7 @@ def torus_chart(embedding: str, names: Sequence[str] | None = None) -> Chart:
 
 
 def sphere_grid(rows: int, columns: int) -> Float[Tensor, "rows columns 3"]:
-    """Points of the unit sphere at the centres of a map's cells, from south west to north east."""
+    """List points of the unit sphere at the centres of map cells, from south-west to north-east."""
     latitude, longitude = _turn(rows)[:, None] / 2, _turn(columns)
     level = latitude.cos() * torch.ones(columns)
     xyz = (level * longitude.cos(), level * longitude.sin(), latitude.sin().expand_as(level))
@@ -98,17 +99,17 @@ def sphere_grid(rows: int, columns: int) -> Float[Tensor, "rows columns 3"]:
 
 
 def torus_grid(rows: int, columns: int) -> Float[Tensor, "rows columns 2"]:
-    """Two angles at the centres of a plot's cells, radians: the first grows along a row."""
+    """List two angles at the centres of plot cells, radians; the first grows along a row."""
     pairs = torch.meshgrid(_turn(columns), _turn(rows), indexing="xy")
     return torch.stack(pairs, dim=-1).float()
 
 
 def _turn(cells: int) -> Float[Tensor, " cells"]:
-    """The middles of as many equal parts of [-pi, pi]."""
+    """List the midpoints of `cells` equal parts of [-pi, pi]."""
     return (torch.arange(cells, dtype=torch.float64) + 0.5) * 2 * math.pi / cells - math.pi
 
 
 def _cells(turns: Float[Tensor, "n 2"], shape: tuple[int, int]) -> Int64[Tensor, "n 2"]:
-    """Which of as many equal parts of [-pi, pi] two numbers lie in."""
+    """Find which of `shape` equal parts of [-pi, pi] each of two numbers lies in."""
     count = torch.tensor(shape)
     return ((turns / (2 * math.pi) + 0.5) * count).long().clamp(count.new_zeros(2), count - 1)

@@ -1,4 +1,4 @@
-"""Where on Earth volcanoes erupted, the ground shook, rivers flooded and land burned."""
+"""Locations of volcanic eruptions, earthquakes, floods and fires on Earth."""
 
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ EVENTS = {
     ),
     "fire": _Event(
         "fire.csv",
-        ("#",),  # and no names: a reader that skips two lines loses a fire
+        ("#",),  # without column names: skipping two header lines would lose a fire
         12809,
         "c5c6c9490b1d8c58ba9eb78d9e2f82d1c1e62694ca5cff917c54600d3d83f459",
     ),
@@ -63,19 +63,19 @@ EVENTS = {
 
 
 class Earth(SplitPoints):
-    """Places of events on the unit sphere (Mathieu and Nickel, 2020; the files are RSGM's).
+    """Locations of events on the unit sphere (Mathieu and Nickel, 2020; the files are RSGM's).
 
     827 volcanic eruptions and 6,120 earthquakes (NOAA), 4,875 floods (Dartmouth Flood Observatory),
-    12,809 fires (NASA FIRMS). Of the eruptions only 267 places differ, and four of five test points
-    equal a training point: a likelihood there says how sharp a model is, not how well it fits.
+    12,809 fires (NASA FIRMS). The eruptions have only 267 distinct locations, and four of five test
+    points equal a training point: their likelihood measures how peaked a model is, not its fit.
 
     Args:
         event: "volcano", "earthquake", "flood" or "fire".
-        seed: of the sample order.
-        workers: processes that load.
-        split: whose sizes of train, val and test; RSGM's 80/10/10, see `split_sizes`.
-        split_seed: of which points go where; papers report the mean over five.
-        root: folder of the file; see data/README.md for where it is looked for without it.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        split: convention for the sizes of train, val and test, see `split_sizes`; RSGM's 80/10/10.
+        split_seed: seed of the random split; papers report the mean over five.
+        root: folder of the file; see data/README.md for the folders searched by default.
 
     Raises:
         DataError: the file is missing, has another header or number of rows, or a line that is not
@@ -99,7 +99,7 @@ class Earth(SplitPoints):
         self.name, self.event, self.root = event, EVENTS[event], root
 
     def prepare_data(self) -> None:
-        """Download the file where it is not there."""
+        """Download the file if it is missing."""
         self.event.source.fetch(self.root)
 
     def read(self) -> Float32[Tensor, "n 3"]:
@@ -130,10 +130,10 @@ class Earth(SplitPoints):
 
 
 def from_degrees(places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 3"]:
-    """Latitudes and longitudes in degrees to points on the unit sphere.
+    """Convert latitudes and longitudes in degrees to points on the unit sphere.
 
-    The axes are those of geography: x leaves at (0, 0), y at 90 degrees east, z at the north pole.
-    RSGM's own code lands on the antipodes, an isometry.
+    Axes are geographic: x points to (0, 0), y to 90 degrees east, z to the north pole. RSGM's code
+    gives the antipodes, which differ by an isometry.
 
     Example:
         >>> from_degrees(np.array([[0.0, 90.0], [-90.0, 12.0]])).round(6).tolist()

@@ -1,4 +1,4 @@
-"""Embeddings of images on high-dimensional spheres, for out-of-distribution detection."""
+"""Image embeddings on high-dimensional spheres, for out-of-distribution detection."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,28 +17,28 @@ from data.points.base import PointDataset, Points
 __all__ = ["Embeddings"]
 
 SETS = ("SVHN", "places365", "LSUN", "iSUN", "dtd")
-TOLERANCE = 1e-3  # of norms: what half precision makes of unit vectors
+TOLERANCE = 1e-3  # of norms, for unit vectors saved in half precision
 
 
 class Embeddings(Points):
-    """Unit vectors that CIDER (Ming et al., 2023) makes of CIFAR, as Lou et al. (2023) model them.
+    """CIDER embeddings (Ming et al., 2023) of CIFAR on the unit sphere, as in Lou et al. (2023).
 
     Files are `cider_outputs_<dim>/<dataset>/<set>.npy`, arrays `(n, dim)`; the sets are train,
-    valid, and those of images of other kinds. `valid` is both the val and the test split: the paper
-    selects nothing by it and scores on it.
+    valid, and the out-of-distribution sets. `valid` is both the val and the test split: the paper
+    selects nothing on it and reports scores on it.
 
     Args:
         dataset: "CIFAR-10" or "CIFAR-100".
-        dim: of the embeddings.
-        seed: of the sample order.
-        workers: processes that load.
-        outside: those of the sets of other kinds that are to be told from CIFAR.
-        root: folder of `cider_outputs_<dim>`; see data/README.md for where it is looked for
-            without it.
+        dim: dimension of the embeddings.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        outside: names of the out-of-distribution sets to use.
+        root: folder of `cider_outputs_<dim>`; see data/README.md for the folders searched by
+            default.
 
     Raises:
-        DataError: a file is missing, no array of that width, or holds vectors that are not finite
-            or not of length one.
+        DataError: a file is missing, has another shape, or contains vectors that are not finite or
+            not of length one.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class Embeddings(Points):
 
     @property
     def shape(self) -> tuple[int]:
-        """`(dim,)`."""
+        """Shape of one point: `(dim,)`."""
         return (self.dim,)
 
     def load(self, split: str) -> PointDataset:
         return self._train if split == "train" else self._valid
 
     def ood_dataset(self, name: str) -> PointDataset:
-        """Embeddings of images that are none of the training set's kinds.
+        """Load the embeddings of an out-of-distribution set.
 
         Args:
             name: "SVHN", "places365", "LSUN", "iSUN" or "dtd".

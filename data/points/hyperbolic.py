@@ -1,4 +1,4 @@
-"""Mixtures of wrapped normal laws on hyperbolic space."""
+"""Mixtures of wrapped normal distributions on hyperbolic space."""
 
 import math
 from collections.abc import Sequence
@@ -15,25 +15,25 @@ __all__ = ["HyperbolicMixture"]
 
 
 class HyperbolicMixture(Synthetic):
-    """Normals in the tangent spaces of points, mapped to the hyperboloid of curvature -1.
+    """Mixture of normals in tangent spaces, mapped by exp to hyperbolic space of curvature -1.
 
-    Points are `(n, d + 1)`, the time coordinate first: -x0^2 + x1^2 + ... = -1, or `(n, d)` in the
-    Poincaré ball. RSGM has four modes of unequal deviations, the diffusion mixture a hexagon, flow
-    matching a pair: see `configs/data/hyperbolic*.yaml`.
+    Points are `(n, d + 1)` on the hyperboloid, the time coordinate first: -x0^2 + x1^2 + ... = -1,
+    or `(n, d)` in the Poincaré ball. RSGM uses four modes with anisotropic standard deviations, the
+    diffusion mixture a hexagon, flow matching two modes: see `configs/data/hyperbolic*.yaml`.
 
     Args:
-        means: of the components, which weigh alike, as points of the Poincaré ball.
+        means: means of the components, which have equal weights, as points of the Poincaré ball.
         scales: standard deviations of each component along the axes of the ball at its mean, in
             units of hyperbolic length.
-        model: "hyperboloid" or "ball": the coordinates of points.
-        seed: of the sample order.
-        workers: processes that load.
-        data_seed: of the held-out points.
-        size: points in each split.
+        model: coordinates of points: "hyperboloid" or "ball".
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        data_seed: seed of the held-out points.
+        size: number of points in each split.
 
     Raises:
         DataError: a mean outside the ball, a scale that is not positive, not one scale for each
-            coordinate of each mean, or no such model.
+            coordinate of each mean, or an unknown model.
     """
 
     name = "hyperbolic mixture"
@@ -70,15 +70,15 @@ class HyperbolicMixture(Synthetic):
 
     @property
     def shape(self) -> tuple[int]:
-        """The dimension, and one more on the hyperboloid."""
+        """Shape of one point: the dimension, plus one on the hyperboloid."""
         return (self.numbers - (self.model == "ball"),)
 
     def transform(self, u: Float64[Tensor, "n numbers"]) -> Float64[Tensor, "n coordinates"]:
         component = (u[:, 0] * len(self.means)).long()
         vector = self.scales[component] * torch.special.ndtri(u[:, 1:])
         mean = self.means[component]
-        # A vector at the origin of the hyperboloid, carried to the mean along the geodesic; that
-        # is how the axes of the ball are carried too.
+        # Parallel transport of a vector from the origin of the hyperboloid to the mean, which keeps
+        # the directions of the axes of the ball.
         turned = (vector * mean[:, 1:]).sum(1, keepdim=True) / (1 + mean[:, :1])
         tangent = torch.cat([turned, vector], 1) + turned * mean
         length = torch.linalg.vector_norm(vector, dim=1, keepdim=True)
@@ -91,7 +91,7 @@ class HyperbolicMixture(Synthetic):
         mean_time, mean = self.means[:, :1], self.means[:, 1:]
         chord = (space - mean).square().sum(-1, keepdim=True) - (time - mean_time).square()
         length = 2 * torch.asinh(chord.clamp(min=0).sqrt() / 2)
-        # The logarithm of x at the mean, carried back to the origin.
+        # The logarithm of x at the mean, parallel transported back to the origin.
         back = space - mean * (time + (time * mean_time - (space * mean).sum(-1, keepdim=True))) / (
             1 + mean_time
         )
@@ -112,11 +112,11 @@ class HyperbolicMixture(Synthetic):
 
 
 def _lifted(ball: Float64[Tensor, "n d"]) -> Float64[Tensor, "n numbers"]:
-    """Points of the ball on the hyperboloid."""
+    """Map points of the ball to the hyperboloid."""
     square = ball.square().sum(-1, keepdim=True)
     return torch.cat([1 + square, 2 * ball], dim=-1) / (1 - square)
 
 
 def _sinhc(x: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
-    """sinh(x) / x, 1 at 0."""
+    """Compute sinh(x) / x, which is 1 at 0."""
     return torch.where(x.abs() < 1e-4, 1 + x.square() / 6, x.sinh() / x.where(x != 0, 1.0))

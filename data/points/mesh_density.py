@@ -1,4 +1,4 @@
-"""Densities on triangle meshes that eigenfunctions of their Laplacians make."""
+"""Densities on triangle meshes given by eigenfunctions of the Laplacian."""
 
 import hashlib
 from dataclasses import dataclass
@@ -57,25 +57,26 @@ MESHES = {
 class MeshDensity(SplitPoints):
     """Points on a mesh where an eigenfunction of its Laplacian is positive (Chen and Lipman, 2024).
 
-    The mesh is refined; a face's probability is the mean of the eigenfunction over its vertices, or
-    0 where that is negative, whatever the face's area, as published; within a face points are
-    uniform. The sign of an eigenfunction is the solver's whim: here its cubes sum to a positive
-    number, so that it has the higher peaks where the points are.
+    The mesh is refined. As published, a face's probability is proportional to the mean of the
+    eigenfunction over its vertices if that is positive, else zero, irrespective of the face's area;
+    within a face points are uniform. The sign of an eigenfunction is arbitrary; we choose the one
+    for which the integral of its cube is positive, so that the points lie at the higher peaks.
 
     Args:
         mesh: "bunny", scaled by 1/250, or "spot".
-        eigenfunction: number of it, by eigenvalue; the constant one is the first, as in the papers,
-            which use 10, 50 and 100.
-        points: how many in all.
-        upsample: times that every face is cut in four.
-        seed: of the sample order.
-        workers: processes that load.
-        split: whose sizes of train, val and test, see `split_sizes`.
-        split_seed: of which points go where.
-        root: folder of the mesh; see data/README.md for where it is looked for without it.
+        eigenfunction: number of the eigenfunction in order of eigenvalues; the constant one is
+            number 1, as in the papers, which use 10, 50 and 100.
+        points: total number of points.
+        upsample: number of times that every face is divided into four.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        split: convention for the sizes of train, val and test, see `split_sizes`.
+        split_seed: seed of the random split.
+        root: folder of the mesh; see data/README.md for the folders searched by default.
 
     Raises:
-        DataError: the mesh is missing, damaged, not closed or inside out, or a number out of range.
+        DataError: the mesh is missing, damaged, not closed or inside out, or a number is out of
+            range.
     """
 
     shape = (3,)
@@ -105,21 +106,21 @@ class MeshDensity(SplitPoints):
         self.name = f"{mesh}, eigenfunction {eigenfunction}"
 
     def prepare_data(self) -> None:
-        """Download the mesh where it is not there."""
+        """Download the mesh if it is missing."""
         self.mesh.source.fetch(self.root)
 
     def read(self) -> Float32[Tensor, "n 3"]:
         corners, probability = self._faces
         rng = np.random.default_rng(0)
         face = rng.choice(len(corners), self.count, p=probability)
-        # The gaps between two sorted uniform numbers are uniform barycentric coordinates.
+        # Two sorted uniform numbers divide [0, 1] into uniform barycentric coordinates.
         low, high = np.sort(rng.random((self.count, 2)), axis=1).T
         weights = np.stack([low, high - low, 1 - high], axis=1)
         return torch.from_numpy(np.einsum("nc,ncd->nd", weights, corners[face])).float()
 
     @property
     def entropy(self) -> float:
-        """Of the density by area, nats: no model has a lower negative log-likelihood."""
+        """Entropy with respect to area, nats: a lower bound for a model's expected NLL."""
         corners, probability = self._faces
         sides = corners[:, 1:] - corners[:, :1]
         area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1) / 2
@@ -141,7 +142,7 @@ class MeshDensity(SplitPoints):
         path = self.mesh.source.locate(self.root)
         try:
             vertices, faces = igl.read_triangle_mesh(str(path))
-        except RuntimeError as error:  # it says which line on stderr, and nothing here
+        except RuntimeError as error:  # libigl prints the details to stderr only
             raise DataError(
                 f"{path} should be an obj file of finite vertices and triangles, and cannot be "
                 f"read as one: fetch the original file"
@@ -155,20 +156,20 @@ class MeshDensity(SplitPoints):
         import igl
 
         vertices, faces = self._coarse
-        if self.upsample:  # the vertices that were there keep their numbers
+        if self.upsample:  # the original vertices keep their indices
             vertices, faces = igl.upsample(vertices, faces, self.upsample)
         return vertices, faces.astype(np.int64)
 
     @cached_property
     def _faces(self) -> tuple[Float64[np.ndarray, "f 3 3"], Float64[np.ndarray, " f"]]:
-        """Corners of the faces that points lie in, and the probability of each."""
+        """Corners and probabilities of the faces of the refined mesh."""
         vertices, faces = self._fine
         weight = self._values[faces].mean(1).clip(0)
         return vertices[faces], weight / weight.sum()
 
     @cached_property
     def _values(self) -> Float64[np.ndarray, " v"]:
-        """The eigenfunction at the vertices; solved once and cached."""
+        """The eigenfunction at the vertices of the refined mesh; computed once and cached."""
         vertices, faces = self._fine
         key = hashlib.sha256(vertices.tobytes() + faces.tobytes()).hexdigest()[:16]
         path = cache_folder() / "eigenfunctions" / f"{key}-{self.eigenfunction}.npy"
@@ -179,7 +180,7 @@ class MeshDensity(SplitPoints):
 
 
 def _fault(vertices: np.ndarray, faces: np.ndarray) -> str | None:
-    """What is wrong with a file that should hold a closed surface, seen from outside."""
+    """Describe what is wrong with a closed, outward oriented surface, or return None."""
     if faces.shape[1:] != (3,) or vertices.shape[1:] != (3,) or len(faces) == 0:
         return f"is no triangle mesh, with vertices {vertices.shape} and faces {faces.shape}"
     if not np.isfinite(vertices).all():
@@ -187,7 +188,7 @@ def _fault(vertices: np.ndarray, faces: np.ndarray) -> str | None:
     if faces.min() < 0 or faces.max() >= len(vertices):
         return f"names vertices {faces.min()} to {faces.max()} of {len(vertices)}"
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    # Each edge belongs to two faces, which run it in opposite directions.
+    # Each edge belongs to two faces with opposite directions.
     directed, counts = np.unique(edges, axis=0, return_counts=True)
     if (counts > 1).any() or not np.array_equal(directed, np.unique(edges[:, ::-1], axis=0)):
         return "is no closed triangle mesh, or some of its faces are flipped"
@@ -201,15 +202,15 @@ def _fault(vertices: np.ndarray, faces: np.ndarray) -> str | None:
 def _eigenfunction(
     vertices: Float64[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], number: int
 ) -> Float64[np.ndarray, " v"]:
-    """Of the cotangent Laplacian with lumped masses; 0 is the constant one."""
+    """Compute an eigenfunction of the cotangent Laplacian with lumped masses; 0 is constant."""
     import igl
     from scipy.sparse.linalg import eigsh
 
     stiffness = -igl.cotmatrix(vertices, faces)
     mass = igl.massmatrix(vertices, faces, igl.MASSMATRIX_TYPE_VORONOI)
     area = mass.diagonal().sum()
-    # A start of its own: scipy's would be drawn at random. The shift is below the constant's zero,
-    # where the matrix to be factorised is positive, and small against the next eigenvalue.
+    # A fixed start vector makes the result reproducible. The negative shift makes the matrix to be
+    # factorised positive definite; it is small compared with the first positive eigenvalue.
     start = np.random.default_rng(0).standard_normal(len(vertices))
     values, vectors = eigsh(stiffness, number + 1, mass, sigma=-1e-2 / area, v0=start)
     function = vectors[:, values.argsort()[number]] * np.sqrt(area)

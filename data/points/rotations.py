@@ -1,4 +1,4 @@
-"""Mixtures of wrapped normal laws on the group of rotations."""
+"""Mixtures of wrapped normal distributions on SO(3)."""
 
 import math
 
@@ -13,27 +13,27 @@ from data.points.synthetic import Synthetic
 
 __all__ = ["RotationMixture"]
 
-SHAPE = 100.0  # of the Gamma law of the precisions, whose rate is 1
+SHAPE = 100.0  # shape parameter of the Gamma distribution of precisions; its rate is 1
 
 
 class RotationMixture(Synthetic):
-    """Normals in the tangent spaces of random rotations, mapped to SO(3), as in RSGM.
+    """Mixture of normals in tangent spaces of random rotations, mapped to SO(3), as in RSGM.
 
-    Means are uniform, precisions Gamma(100, 1), weights equal. The noise is a standard normal in
-    the Frobenius metric over the square root of the precision: a rotation vector's components have
-    variance 1 / (2 precision). Densities are against the volume of rotation vectors, 8 pi^2 in all.
-    Components hardly overlap, so no model exceeds a log-likelihood of about 0.911, 0.218 and -0.476
-    nats with 16, 32 and 64 of them.
+    Means are uniform, precisions Gamma(100, 1), weights equal. The noise is standard normal in the
+    Frobenius metric, divided by the square root of the precision: components of the rotation vector
+    have variance 1 / (2 precision). Densities are with respect to the volume in the rotation-vector
+    metric, 8 pi^2 in total. Components hardly overlap, so no model exceeds a log-likelihood of
+    about 0.911, 0.218 and -0.476 nats with 16, 32 and 64 components.
 
     Args:
-        components: how many.
-        seed: of the sample order.
-        workers: processes that load.
-        data_seed: of means and precisions, and of the held-out points.
-        size: points in each split.
+        components: number of components.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        data_seed: seed of means and precisions, and of the held-out points.
+        size: number of points in each split.
 
     Raises:
-        DataError: no component.
+        DataError: `components` is less than one.
     """
 
     shape, numbers = (3, 3), 4
@@ -61,8 +61,8 @@ class RotationMixture(Synthetic):
         return self.means[component] @ torch.linalg.matrix_exp(_hat(vector))
 
     def log_density(self, x: Float[Tensor, "n 3 3"]) -> Float64[Tensor, " n"]:
-        # |x - mean|^2 = 8 sin^2(angle / 2) in the Frobenius norm; longer ways round to the same
-        # rotation are forty deviations away and more.
+        # |x - mean|^2 = 8 sin^2(angle / 2) in the Frobenius norm. Other preimages under exp are
+        # more than forty standard deviations away.
         chord = torch.linalg.matrix_norm(x.double()[:, None] - self.means)
         half = torch.asin((chord / math.sqrt(8)).clamp(max=1))
         normal = -2 * (half / self.scales).square() - 3 * self.scales.log()
@@ -77,7 +77,7 @@ class RotationMixture(Synthetic):
 
 
 def _of_quaternions(q: Float64[Tensor, "n 4"]) -> Float64[Tensor, "n 3 3"]:
-    """Rotations of quaternions (w, x, y, z) of any length: of normal ones, uniform."""
+    """Convert quaternions (w, x, y, z) of any length to rotations; normal ones become uniform."""
     q = torch.nn.functional.normalize(q, dim=1)
     w, v = q[:, 0, None, None], q[:, 1:]
     cross = _hat(v)
@@ -85,7 +85,7 @@ def _of_quaternions(q: Float64[Tensor, "n 4"]) -> Float64[Tensor, "n 3 3"]:
 
 
 def _hat(v: Float64[Tensor, "n 3"]) -> Float64[Tensor, "n 3 3"]:
-    """The matrices of the cross products with rotation vectors."""
+    """Map rotation vectors to the matrices of their cross products."""
     x, y, z = v.T
     zero = torch.zeros_like(x)
     return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)

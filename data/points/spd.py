@@ -1,4 +1,4 @@
-"""Wrapped normal laws on symmetric positive definite matrices."""
+"""Wrapped normal distributions on symmetric positive definite matrices."""
 
 import math
 
@@ -14,22 +14,22 @@ __all__ = ["WrappedSPD"]
 
 
 class WrappedSPD(Synthetic):
-    """Symmetric matrices, their orthonormal coordinates normal, mapped by exp at a multiple of I.
+    """Isotropic normal in the tangent space at a multiple of the identity, mapped by exp.
 
-    The metric is the affine-invariant one, `tr(P^-1 U P^-1 V)`; flow matching takes 2 by 2
-    matrices round 2 I, with deviation 0.4. A point is the upper triangle of its matrix, row by row.
+    The metric is affine-invariant, `tr(P^-1 U P^-1 V)`. Flow matching uses 2 by 2 matrices with
+    centre 2 I and standard deviation 0.4. A point is the upper triangle of its matrix, row by row.
 
     Args:
-        rows: of a matrix.
-        centre: of the law, this times the identity.
+        rows: number of rows of a matrix.
+        centre: factor of the identity at the centre of the distribution.
         scale: standard deviation in every unit direction.
-        seed: of the sample order.
-        workers: processes that load.
-        data_seed: of the held-out points.
-        size: points in each split.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        data_seed: seed of the held-out points.
+        size: number of points in each split.
 
     Raises:
-        DataError: no rows, or a centre or a scale that is not positive.
+        DataError: `rows`, `centre` or `scale` is not positive.
 
     Example:
         >>> WrappedSPD(rows=3).shape
@@ -57,11 +57,11 @@ class WrappedSPD(Synthetic):
 
     @property
     def shape(self) -> tuple[int]:
-        """The numbers of an upper triangle."""
+        """Shape of one point: the number of entries of an upper triangle."""
         return (self.numbers,)
 
     def transform(self, u: Float64[Tensor, "n numbers"]) -> Float64[Tensor, "n numbers"]:
-        # An entry off the diagonal appears twice: its unit vector is 1 / sqrt(2) in both places.
+        # Unit vectors of off-diagonal entries have 1 / sqrt(2) in two places.
         weight = torch.where(self._diagonal(), 1.0, math.sqrt(0.5))
         tangent = self._matrix(self.scale * torch.special.ndtri(u) * weight)
         row, column = torch.triu_indices(self.rows, self.rows)
@@ -79,7 +79,7 @@ class WrappedSPD(Synthetic):
     def drawing(
         self, data: Float[Tensor, "n numbers"], samples: Float[Tensor, "m numbers"]
     ) -> Float[Tensor, "3 h w"]:
-        """Upper triangles of logarithms of matrices, in the plane of their main directions."""
+        """Draw upper triangles of matrix logarithms in the plane of their principal directions."""
         return principal_plane(self._logarithm(data), self._logarithm(samples))
 
     def _logarithm(self, x: Float[Tensor, "n numbers"]) -> Float64[Tensor, "n numbers"]:

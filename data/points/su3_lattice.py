@@ -1,4 +1,4 @@
-"""Lattices of SU(3) matrices under Wilson's action, simulated by Langevin dynamics."""
+"""Lattices of SU(3) matrices with a Wilson action, simulated by Langevin dynamics."""
 
 import hashlib
 import json
@@ -20,28 +20,28 @@ from data.points.base import SplitPoints
 
 __all__ = ["SU3Lattice", "plaquettes", "simulate"]
 
-PROJECT_EVERY = 100  # steps: rounding takes matrices off the group slowly
+PROJECT_EVERY = 100  # steps between projections to the group, which remove rounding errors
 
 
 class SU3Lattice(SplitPoints):
-    """One SU(3) matrix a site, of density exp(beta / 3 sum Re tr P), as in Lou et al. (2023).
+    """One SU(3) matrix per site with density exp(beta / 3 sum Re tr P), as in Lou et al. (2023).
 
     P is the product of a site's neighbours to the east, north, west and south, the last two
     inverted; the lattice is periodic. Points are `(2, 3, 3, size, size)`, real and imaginary parts
-    first. They are simulated when they are first asked for, some twenty minutes on one core, and
-    kept in the cache.
+    first. They are simulated on first use, which takes about twenty minutes on one core, and
+    cached.
 
     Args:
         beta: coupling.
-        size: side of the lattice, sites.
-        chains: of the simulation, one point each.
-        steps: of each chain.
-        step: length of one, in variance per unit tangent direction.
-        seed: of the sample order.
-        workers: processes that load.
-        split: whose sizes of train, val and test, see `split_sizes`.
-        split_seed: of which points go where.
-        data_seed: of the simulation.
+        size: sites per side of the lattice.
+        chains: number of simulated chains, which give one point each.
+        steps: number of Langevin steps per chain.
+        step: step size, in variance per unit tangent direction.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        split: convention for the sizes of train, val and test, see `split_sizes`.
+        split_seed: seed of the random split.
+        data_seed: seed of the simulation.
 
     Raises:
         DataError: a number that must be positive is not.
@@ -69,18 +69,18 @@ class SU3Lattice(SplitPoints):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """`(2, 3, 3, size, size)`."""
+        """Shape of one point: `(2, 3, 3, size, size)`."""
         return (2, 3, 3, self.size, self.size)
 
     @property
     def file(self) -> Path:
-        """Where the simulated points are kept."""
+        """Cache file of the simulated points."""
         made_by = json.dumps({**self.made_by, "data_seed": self.data_seed}, sort_keys=True)
         key = hashlib.sha256(made_by.encode()).hexdigest()[:16]
         return cache_folder() / "su3_lattice" / f"{key}.npy"
 
     def prepare_data(self) -> None:
-        """Simulate the points where they are not in the cache."""
+        """Simulate the points if they are not in the cache."""
         if not self.file.is_file():
             generator = torch.Generator().manual_seed(self.data_seed)
             points = to_coordinates(simulate(**self.made_by, generator=generator))
@@ -92,11 +92,11 @@ class SU3Lattice(SplitPoints):
         return torch.from_numpy(read_array(self.file, "delete it, and it is made again"))
 
     def action(self, x: Float[Tensor, "n 2 3 3 size size"]) -> Float[Tensor, " n"]:
-        """S = -beta / 3 sum Re tr P: the negative log density, nats, up to a constant."""
+        """Compute S = -beta / 3 sum Re tr P: minus the log density up to a constant, nats."""
         return -self.beta * self.mean_plaquette(x) * self.size**2
 
     def mean_plaquette(self, x: Float[Tensor, "n 2 3 3 size size"]) -> Float[Tensor, " n"]:
-        """Re tr P / 3 averaged over sites: 1 where all matrices commute."""
+        """Average Re tr P / 3 over sites; it is 1 if all matrices are equal."""
         return plaquettes(to_matrices(x)).mean((1, 2)) / 3
 
     def drawing(
@@ -109,7 +109,7 @@ class SU3Lattice(SplitPoints):
 
 
 def plaquettes(u: Complex[Tensor, "n size size 3 3"]) -> Float[Tensor, "n size size"]:
-    """Re tr P at every site, P = E N W^H S^H."""
+    """Compute Re tr P at every site, P = E N W^H S^H."""
     east, north, west, south = _neighbours(u)
     return ((south @ west).conj() * (east @ north)).sum((-2, -1)).real
 
@@ -126,19 +126,19 @@ def simulate(
     step: float,
     generator: torch.Generator | None = None,
 ) -> Complex[Tensor, "chains size size 3 3"]:
-    """Unadjusted Langevin dynamics from uniform matrices: dU = U (1/2 grad log density dt + dB).
+    """Run unadjusted Langevin dynamics from uniform matrices: dU = U (1/2 grad log p dt + dB).
 
-    The Brownian motion has unit variance in each orthonormal direction of the Frobenius metric, to
-    which the factor 1/2 of the drift belongs. (Complex normal numbers of unit variance have half of
-    it in each real direction: noise of them would double beta.)
+    The Brownian motion has unit variance in each orthonormal direction of the Frobenius metric,
+    which matches the factor 1/2 of the drift. (Complex normals of unit variance have only half of
+    it in each real direction; such noise would effectively double beta.)
 
     Args:
         beta: coupling.
-        size: side of the lattice, sites.
-        chains: how many, independent.
-        steps: of each.
-        step: length of one; the bias is of its order.
-        generator: of the start and the noise.
+        size: sites per side of the lattice.
+        chains: number of independent chains.
+        steps: number of steps per chain.
+        step: step size; the bias is of first order in it.
+        generator: random generator of the start and the noise.
     """
     shape = (chains, size, size, 3, 3)
     u = nearest(_normal(shape, generator))
@@ -152,17 +152,17 @@ def simulate(
 
 
 def _gradient(u: Complex[Tensor, "n size size 3 3"]) -> Complex[Tensor, "n size size 3 3"]:
-    """Of the sum of `plaquettes`, as elements of the algebra: U times it is the tangent vector."""
+    """Compute the gradient of the sum of `plaquettes`, as an element of the Lie algebra."""
     east, north, west, south = _neighbours(u)
     out, back = east @ north, south @ west
-    # What each neighbour's matrix is multiplied with, brought from the site to the neighbour.
+    # Ambient gradients in the four neighbours of each site, shifted to the neighbours' sites.
     ambient = (back @ north.mH).roll(1, 2) + (east.mH @ back).roll(-1, 1)
     ambient += (south.mH @ out).roll(-1, 2) + (out @ west.mH).roll(1, 1)
     return to_algebra(u.mH @ ambient)
 
 
 def _exp(a: Complex[Tensor, "*n 3 3"]) -> Complex[Tensor, "*n 3 3"]:
-    """Four terms of the exponential: exact to single precision for the small steps of a chain."""
+    """Compute exp to fourth order, exact to single precision for the small steps of a chain."""
     one = torch.eye(3, dtype=a.dtype)
     series = one + a / 4
     for order in (3, 2, 1):
@@ -171,31 +171,31 @@ def _exp(a: Complex[Tensor, "*n 3 3"]) -> Complex[Tensor, "*n 3 3"]:
 
 
 def to_algebra(a: Complex[Tensor, "*n 3 3"]) -> Complex[Tensor, "*n 3 3"]:
-    """The orthogonal projection on antihermitian matrices without trace."""
+    """Project orthogonally to traceless anti-Hermitian matrices."""
     a = (a - a.mH) / 2
     trace = a.diagonal(dim1=-2, dim2=-1).mean(-1)
     return a - trace[..., None, None] * torch.eye(3, dtype=a.dtype)
 
 
 def nearest(a: Complex[Tensor, "*n 3 3"]) -> Complex[Tensor, "*n 3 3"]:
-    """The nearest unitary matrices, turned by a phase to determinant 1; of normal ones, uniform."""
+    """Find nearest unitary matrices, with phase for determinant 1; normal ones become uniform."""
     left, _, right = torch.linalg.svd(a)
     u = left @ right
-    # One of the three cube roots: the one nearest to 1, so that SU(3) is left alone.
+    # Of the three cube roots use the one nearest to 1, which leaves SU(3) unchanged.
     phase = torch.linalg.det(u).angle() / 3
     return u * torch.polar(torch.ones_like(phase), -phase)[..., None, None]
 
 
 def _normal(shape: tuple[int, ...], generator: torch.Generator | None) -> Complex[Tensor, "..."]:
-    """Unit variance in the real and in the imaginary part."""
+    """Draw complex normals with unit variance in both the real and the imaginary part."""
     return torch.view_as_complex(torch.randn(*shape, 2, generator=generator))
 
 
 def to_coordinates(u: Complex[Tensor, "n size size 3 3"]) -> Float[Tensor, "n 2 3 3 size size"]:
-    """Real and imaginary parts, sites last."""
+    """Split into real and imaginary parts, sites last."""
     return torch.view_as_real(u).permute(0, 5, 3, 4, 1, 2).contiguous()
 
 
 def to_matrices(x: Float[Tensor, "n 2 3 3 size size"]) -> Complex[Tensor, "n size size 3 3"]:
-    """What `to_coordinates` was given."""
+    """Invert `to_coordinates`."""
     return torch.view_as_complex(x.permute(0, 4, 5, 2, 3, 1).contiguous())

@@ -1,4 +1,4 @@
-"""Points drawn from laws that are known, so that it is known how well a model can do."""
+"""Synthetic points with known densities, for which the best possible likelihood is known."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -15,15 +15,15 @@ from data.points.base import PointDataset, Points
 
 __all__ = ["FreshPoints", "Synthetic", "uniforms"]
 
-LAW, DRAWN = 3, 4  # what a mixed number is for: a parameter of the law, a draw of a training epoch
+LAW, DRAWN = 3, 4  # stream ids that keep hashes for parameters and for training points apart
 
 
 class FreshPoints(PointDataset):
-    """As many points as one likes: a `Draw` is answered with a new one, which its seed names.
+    """Unlimited training points: a `Draw` returns a new point, determined by its seed.
 
     Args:
-        points: those that indices ask for.
-        draw: from the seeds of draws to points.
+        points: the points returned for plain indices.
+        draw: maps seeds of draws to points.
     """
 
     def __init__(
@@ -45,21 +45,21 @@ class FreshPoints(PointDataset):
 
 
 class Synthetic(Points):
-    """Points of a known density. Training never sees one twice, as in the papers that use these.
+    """Points of a known density; training never sees a point twice, as in the papers.
 
-    A subclass turns uniform random numbers into points, and says their density.
+    A subclass maps uniform random numbers to points and implements their density.
 
     Args:
-        seed: of the sample order, and so of the points that training draws.
-        workers: processes that load.
-        data_seed: of the law's random parameters, where it has some, and of the held-out points.
-        size: points in each split; of the train split, those that are looked at in order.
+        seed: seed of the sample order, hence of the training points.
+        workers: number of data loading processes.
+        data_seed: seed of the random parameters of the distribution and of the held-out points.
+        size: number of points in each split; in train, of those read in order.
     """
 
-    views = ()  # every draw of training is a new point
+    views = ()  # every training draw is a new point
 
     numbers: int
-    """How many uniform numbers make one point."""
+    """Uniform numbers per point."""
 
     def __init__(
         self, seed: int = 0, workers: int = 0, data_seed: int = 0, size: int = 20_000
@@ -71,19 +71,19 @@ class Synthetic(Points):
 
     @abstractmethod
     def transform(self, u: Float64[Tensor, "n numbers"]) -> Float64[Tensor, "n ..."]:
-        """Independent uniform numbers in (0, 1) to independent points of the law."""
+        """Map independent uniform numbers in (0, 1) to independent points of the distribution."""
 
     @abstractmethod
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float64[Tensor, " n"]:
-        """Of the law, nats against the Riemannian volume of the manifold."""
+        """Compute the log density with respect to the Riemannian volume, nats."""
 
     @property
     def entropy(self) -> float | None:
-        """Of the law, nats: no model has a lower negative log-likelihood. None where unknown."""
+        """Entropy, nats: a lower bound for a model's expected NLL; None if unknown."""
         return None
 
     def optimum(self, split: str = "test") -> float:
-        """Mean negative log density of a split's points, nats: what the true law scores on them."""
+        """Compute the mean NLL of the true distribution on a split's points, nats."""
         return -self.log_density(self.dataset_of(split).points).mean().item()
 
     def load(self, split: str) -> PointDataset:
@@ -94,7 +94,7 @@ class Synthetic(Points):
         return FreshPoints(points, lambda seeds: self._points(mix(self.data_seed, DRAWN, seeds)))
 
     def parameters(self, *shape: int) -> Float64[Tensor, "*shape"]:
-        """Uniform numbers in (0, 1) that random parameters of the law are made of."""
+        """Draw uniform numbers in (0, 1) for random parameters of the distribution."""
         keys = mix(self.data_seed, LAW, np.arange(int(np.prod(shape[:-1]))))
         return uniforms(keys, shape[-1]).reshape(shape)
 
@@ -103,6 +103,6 @@ class Synthetic(Points):
 
 
 def uniforms(keys: UInt64[np.ndarray, " n"], numbers: int) -> Float64[Tensor, "n numbers"]:
-    """Numbers in (0, 1) that are a function of their keys: the same on all machines, for good."""
+    """Hash keys to numbers in (0, 1), the same on all machines and library versions."""
     bits = mix(keys[:, None], np.arange(numbers)[None])
     return torch.from_numpy(((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)

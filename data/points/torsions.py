@@ -1,4 +1,4 @@
-"""Torsion angles of proteins and RNA: points on tori of two and of seven dimensions."""
+"""Torsion angles of proteins and RNA: points on two- and seven-dimensional tori."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -35,19 +35,19 @@ PROTEIN_ROWS = {"General": 138208, "Glycine": 13283, "Proline": 7634, "Pre-Pro":
 
 
 class Torsions(SplitPoints):
-    """Rows of torsion angles, read in degrees.
+    """Torsion angles from a file in degrees, one point per row.
 
     Args:
-        embedding: "angles" for radians in [0, 2 pi), or "pairs" for (cos, sin) of each.
-        seed: of the sample order.
-        workers: processes that load.
-        split: whose sizes of train, val and test, see `split_sizes`.
-        split_seed: of which points go where.
-        root: folder of the file; see data/README.md for where it is looked for without it.
+        embedding: "angles" for radians in [0, 2 pi), or "pairs" for (cos, sin) of each angle.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        split: convention for the sizes of train, val and test, see `split_sizes`.
+        split_seed: seed of the random split.
+        root: folder of the file; see data/README.md for the folders searched by default.
     """
 
     angles: ClassVar[tuple[str, ...]]
-    """Their names, in the order of the coordinates."""
+    """Names of the angles, in the order of the coordinates."""
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class Torsions(SplitPoints):
 
     @property
     def shape(self) -> tuple[int]:
-        """The number of angles, or twice that for pairs."""
+        """Shape of one point: the number of angles, or twice that for pairs."""
         return (len(self.angles) * (2 if self.embedding == "pairs" else 1),)
 
     @abstractmethod
     def degrees(self) -> Float64[np.ndarray, "n angles"]:
-        """All rows of the file."""
+        """Read all rows of the file."""
 
     def read(self) -> Float32[Tensor, "n coordinates"]:
         return embed(torch.from_numpy(np.deg2rad(self.degrees())), self.embedding).float()
@@ -91,19 +91,19 @@ class Protein(Torsions):
     used by Huang et al. (2022).
 
     Args:
-        kind: of residue: "General", "Glycine", "Proline" or "Pre-Pro".
+        kind: kind of residue: "General", "Glycine", "Proline" or "Pre-Pro".
         embedding: as for `Torsions`.
-        sample: read the 58 lines of `protein_sample.tsv` instead, to try the format; of the other
-            kinds than General there are too few to be split.
-        seed: of the sample order.
-        workers: processes that load.
-        split: whose sizes of train, val and test, see `split_sizes`.
-        split_seed: of which points go where.
+        sample: read the 58 lines of `protein_sample.tsv` instead, to try the format; only General
+            has enough lines to be split.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        split: convention for the sizes of train, val and test, see `split_sizes`.
+        split_seed: seed of the random split.
         root: folder of the file.
 
     Raises:
-        DataError: the file is missing, holds another number of residues, or a line that is not a
-            name, two angles in degrees and a kind, parted by tabs.
+        DataError: the file is missing, has another number of residues, or has a line that is not a
+            name, two angles in degrees and a kind, separated by tabs.
     """
 
     angles = ("phi", "psi")
@@ -146,27 +146,27 @@ class Protein(Torsions):
 class RNA(Torsions):
     """Seven torsion angles of 9,478 nucleotides (Murray et al., 2003; used by Huang et al., 2022).
 
-    Epsilon and zeta are those that published numbers rest on: the script they come from takes P and
-    O5' of the same residue instead of the next, so they are not the physical torsions.
+    Epsilon and zeta are those of the published results, not the physical torsions: the script that
+    computed them uses P and O5' of the same residue instead of the next.
 
     Args:
         embedding: as for `Torsions`.
-        seed: of the sample order.
-        workers: processes that load.
-        split: whose sizes of train, val and test, see `split_sizes`.
-        split_seed: of which points go where.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        split: convention for the sizes of train, val and test, see `split_sizes`.
+        split_seed: seed of the random split.
         root: folder of the file.
 
     Raises:
-        DataError: the file is missing, holds another number of rows, or a line that is not an id, a
-            base and seven angles in degrees, parted by tabs.
+        DataError: the file is missing, has another number of rows, or has a line that is not an id,
+            a base and seven angles in degrees, separated by tabs.
     """
 
     name = "RNA"
     angles = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "chi")
 
     def prepare_data(self) -> None:
-        """Download the file where it is not there."""
+        """Download the file if it is missing."""
         RNA_FILE.fetch(self.root)
 
     def degrees(self) -> Float64[np.ndarray, "n 7"]:

@@ -1,4 +1,4 @@
-"""Mixtures of von Mises-Fisher laws on the sphere."""
+"""Mixtures of von Mises-Fisher distributions on the sphere."""
 
 import math
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ __all__ = ["VonMisesFisher"]
 
 
 class VonMisesFisher(Synthetic):
-    """Density proportional to exp(kappa mean.x) on the unit sphere, averaged over means.
+    """Mixture of densities proportional to exp(kappa mean.x) on the unit sphere S^2.
 
-    One mean and kappa = 15 is RSGM's toy problem.
+    One mean with kappa = 15 is RSGM's toy problem.
 
     Args:
-        means: of the components, which weigh alike; of any length but zero.
-        kappa: concentration: for large ones, 1 / variance per tangent direction.
-        seed: of the sample order.
-        workers: processes that load.
-        data_seed: of the held-out points.
-        size: points in each split.
+        means: mean directions of the components, which have equal weights; of any nonzero length.
+        kappa: concentration; if large, 1 / variance per tangent direction.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        data_seed: seed of the held-out points.
+        size: number of points in each split.
 
     Raises:
-        DataError: a mean is no direction of space, or kappa is not positive.
+        DataError: a mean is not a nonzero 3-vector, or kappa is not positive.
 
     Example:
         >>> round(VonMisesFisher(kappa=15).entropy, 4)  # 1 + ln(2 pi / 15)
@@ -59,7 +59,7 @@ class VonMisesFisher(Synthetic):
     def transform(self, u: Float64[Tensor, "n 3"]) -> Float64[Tensor, "n 3"]:
         component, height, turn = u.T
         mean = self.means[(component * len(self.means)).long()]
-        # The law of the height along the mean has a distribution function that can be inverted.
+        # The cumulative distribution function of the component along the mean can be inverted.
         z = 1 + torch.log(height + (1 - height) * math.exp(-2 * self.kappa)) / self.kappa
         level = (1 - z.square()).clamp(min=0).sqrt()
         angle = 2 * math.pi * turn
@@ -68,13 +68,13 @@ class VonMisesFisher(Synthetic):
         return z[:, None] * mean + level[:, None] * around
 
     def log_density(self, x: Float[Tensor, "n 3"]) -> Float64[Tensor, " n"]:
-        # |x - mean|^2 / 2 is 1 - cos, without the digits that 1 - x.mean loses near the mean.
+        # |x - mean|^2 / 2 is 1 - x.mean without cancellation near the mean.
         chord = (x.double()[:, None] - self.means).square().sum(-1) / 2
         return torch.logsumexp(-self.kappa * chord, 1) - math.log(len(self.means)) - self._log_norm
 
     @property
     def entropy(self) -> float | None:
-        """Exact for one component: ln(2 pi) - ln(kappa) + 1 up to terms of exp(-2 kappa)."""
+        """Entropy of a single component, nats: ln(2 pi / kappa) + 1 up to exp(-2 kappa)."""
         if len(self.means) > 1:
             return None
         tail = math.exp(-2 * self.kappa)
@@ -94,7 +94,7 @@ class VonMisesFisher(Synthetic):
 
 
 def _tangents(x: Float64[Tensor, "n 3"]) -> tuple[Float64[Tensor, "n 3"], Float64[Tensor, "n 3"]]:
-    """Two unit vectors that stand upright on each unit vector and on one another."""
+    """Complete each unit vector to an orthonormal basis by two more."""
     axis = torch.zeros_like(x).scatter_(1, x.abs().argmin(1, keepdim=True), 1.0)
     first = torch.nn.functional.normalize(torch.linalg.cross(x, axis), dim=1)
     return first, torch.linalg.cross(x, first)

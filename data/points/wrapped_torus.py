@@ -1,4 +1,4 @@
-"""Wrapped normal laws on tori of any dimension."""
+"""Wrapped normal distributions on tori of any dimension."""
 
 import math
 
@@ -14,28 +14,27 @@ from data.points.synthetic import Synthetic
 
 __all__ = ["WrappedTorus"]
 
-NODES = (
-    4096  # of the quadrature of one circle: its error is far below rounding for scales over 0.01
-)
+# Quadrature nodes on one circle; the error is far below rounding for scales over 0.01.
+NODES = 4096
 
 
 class WrappedTorus(Synthetic):
-    """A normal of one deviation round a random mean, wrapped round each circle.
+    """Isotropic normal with a random mean, wrapped around each circle.
 
-    RSGM (its section on tori) and Riemannian flow matching scale it from 1 to 200 dimensions and
-    more, with deviation 0.2: then the optimum is 0.1905 nats of log-likelihood a dimension.
+    RSGM (its section on tori) and Riemannian flow matching use it in 1 to 200 dimensions and more,
+    with standard deviation 0.2: the optimal log-likelihood is then 0.1905 nats per dimension.
 
     Args:
         dim: number of circles.
         scale: standard deviation, radians.
-        embedding: "angles" for radians in [0, 2 pi), or "pairs" for (cos, sin) of each.
-        seed: of the sample order.
-        workers: processes that load.
-        data_seed: of the mean, uniform on the torus, and of the held-out points.
-        size: points in each split.
+        embedding: "angles" for radians in [0, 2 pi), or "pairs" for (cos, sin) of each angle.
+        seed: seed of the sample order.
+        workers: number of data loading processes.
+        data_seed: seed of the mean, which is uniform on the torus, and of the held-out points.
+        size: number of points in each split.
 
     Raises:
-        DataError: no dimension, or a scale that is not positive.
+        DataError: `dim` or `scale` is not positive.
 
     Example:
         >>> round(WrappedTorus(dim=10).entropy / 10, 4)
@@ -62,7 +61,7 @@ class WrappedTorus(Synthetic):
 
     @property
     def shape(self) -> tuple[int]:
-        """The number of circles, or twice that for pairs."""
+        """Shape of one point: the number of circles, or twice that for pairs."""
         return (self.numbers * (2 if self.embedding == "pairs" else 1),)
 
     def transform(self, u: Float64[Tensor, "n dim"]) -> Float64[Tensor, "n coordinates"]:
@@ -78,7 +77,7 @@ class WrappedTorus(Synthetic):
         return -self.numbers * (log_p.exp() * log_p).mean().item() * 2 * math.pi
 
     def _log_circle(self, angle: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
-        turns = math.ceil(1 + 2 * self.scale)  # the next one is over twelve deviations away
+        turns = math.ceil(1 + 2 * self.scale)  # others are over twelve standard deviations away
         images = torch.arange(-turns, turns + 1, dtype=torch.float64) * 2 * math.pi
         offset = torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
         z = (offset[..., None] + images) / self.scale

@@ -1,4 +1,4 @@
-"""Drawings are pictures, and what is drawn where can be told from their pixels."""
+"""Drawings are images, and positions of what they show are checked by the colours of pixels."""
 
 import math
 
@@ -15,7 +15,7 @@ DARK = torch.tensor([0x66, 0x25, 0x06]) / 255  # the highest densities
 
 
 def where(picture, color):
-    """Rows and columns of a colour's pixels, as shares of height and width."""
+    """Find rows and columns of a colour's pixels, as fractions of height and width."""
     found = ((picture - color[:, None, None]).abs().amax(0) < 0.02).nonzero().double()
     assert len(found), "nothing of this colour"
     return found.mean(0) / torch.tensor(picture.shape[1:])
@@ -26,7 +26,7 @@ def place(latitude, longitude):
     return torch.tensor([[math.cos(a) * math.cos(b), math.cos(a) * math.sin(b), math.sin(a)]])
 
 
-def test_maps_have_north_above_and_east_on_the_right():
+def test_maps_have_north_at_the_top_and_east_on_the_right():
     middle = where(world_map(place(0, 0)), BLUE)
     assert where(world_map(place(60, 0)), BLUE)[0] < middle[0] - 0.1
     assert where(world_map(place(0, 90)), BLUE)[1] > middle[1] + 0.1
@@ -40,17 +40,17 @@ def test_samples_are_drawn_on_the_right():
 
 
 def density_panel(picture):
-    """The right two thirds, above the scale."""
+    """Crop the right two thirds, above the colour bar."""
     return picture[:, : picture.shape[1] * 4 // 5, picture.shape[2] // 3 :]
 
 
-def test_a_density_is_drawn_where_it_is():
+def test_a_density_is_drawn_at_its_position():
     north = torch.where(sphere_grid(30, 60)[..., 2] > 0.9, 1.0, -20.0)
     panel = density_panel(world_map(place(0, 0), place(0, 0), north))
     assert where(panel, DARK)[0] < 0.2
 
 
-def test_the_scale_of_densities_does_not_depend_on_what_has_none():
+def test_the_colour_scale_does_not_depend_on_cells_of_zero_density():
     flat = torch.zeros(20, 40)
     flat[:10] = 3
     deep = flat.clone()
@@ -60,7 +60,7 @@ def test_the_scale_of_densities_does_not_depend_on_what_has_none():
         assert where(density_panel(world_map(place(0, 0), place(0, 0), density)), DARK)[0] > 0.5
 
 
-def test_a_density_that_is_nowhere_a_number_is_drawn_too():
+def test_a_density_that_is_nan_everywhere_can_be_drawn():
     assert world_map(place(0, 0), place(0, 0), torch.full((20, 40), math.nan)).isfinite().all()
 
 
@@ -78,14 +78,14 @@ def test_the_grid_of_a_map_covers_the_sphere_evenly():
     )
 
 
-def test_angles_are_drawn_in_degrees_from_minus_180():
+def test_angles_are_drawn_in_degrees_from_minus_180_to_180():
     low = where(drawing.torus(torch.tensor([[-math.pi / 2, 0.0]])), BLUE)
     high = where(drawing.torus(torch.tensor([[math.pi / 2, 2 * math.pi]])), BLUE)
     assert high[1] > low[1] + 0.3
     assert high[0] == pytest.approx(low[0].item(), abs=0.01)
 
 
-def test_the_hyperboloids_apex_is_the_centre_of_the_disk():
+def test_the_origin_of_the_hyperboloid_is_the_centre_of_the_disk():
     x = torch.tensor([[1.0, 0.0, 0.0]])
     assert (where(drawing.poincare_disk(x), BLUE) - 0.5).abs().max() < 0.06
 
@@ -107,7 +107,7 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("name", list(DRAWN))
-def test_each_is_a_picture_that_shows_the_samples(name):
+def test_each_drawing_is_an_image_that_shows_the_samples(name):
     draw, points = DRAWN[name]
     alone, both = draw(points(40)), draw(points(40), points(25))
     for picture in (alone, both):
@@ -117,7 +117,7 @@ def test_each_is_a_picture_that_shows_the_samples(name):
 
 
 @pytest.mark.parametrize("name", list(DRAWN))
-def test_samples_that_are_no_numbers_are_left_out(name):
+def test_samples_that_are_nan_are_left_out(name):
     draw, points = DRAWN[name]
     some = points(25)
     some[:5] = math.nan
@@ -127,7 +127,7 @@ def test_samples_that_are_no_numbers_are_left_out(name):
         assert picture.min() < 0.5
 
 
-def test_only_points_that_face_the_eye_are_seen_on_a_surface():
+def test_only_points_on_the_visible_side_of_a_surface_are_drawn():
     vertices = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
     faces = [(a, b, c) for a in (0, 1) for b in (2, 3) for c in (4, 5)]
     faces = torch.tensor([f if (f[0] + f[1] + f[2]) % 2 == 0 else f[::-1] for f in faces])
@@ -138,10 +138,10 @@ def test_only_points_that_face_the_eye_are_seen_on_a_surface():
         where(picture, RED)
 
 
-def test_points_behind_a_face_are_not_seen():
+def test_points_behind_a_face_are_not_drawn():
     square = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1]])
     near, far = (torch.cat([square, torch.full((4, 1), z)], 1) for z in (1.0, 0.0))
-    far = far + torch.tensor([0.5, 0, 0])  # half of it is seen
+    far = far + torch.tensor([0.5, 0, 0])  # half of the face is visible
     faces = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
     hidden, seen = torch.tensor([[0.8, 0.5, 0]]), torch.tensor([[1.2, 0.5, 0]])
     given = torch.cat([near, far]), faces, torch.ones(4)
@@ -150,31 +150,31 @@ def test_points_behind_a_face_are_not_seen():
         where(drawing.surface(*given, hidden), BLUE)
 
 
-def test_data_are_drawn_at_one_place_of_both_panels_whatever_the_samples():
+def test_data_are_drawn_at_the_same_position_in_both_panels():
     data = torch.tensor([[0.0, 0], [1, 0], [0, 2]])
     stray = torch.tensor([[9.0, -7], [math.nan, 0], [math.inf, 1]])
     left, right = drawing.principal_plane(data, stray).chunk(2, dim=2)
     torch.testing.assert_close(where(left, BLUE), where(right, FAINT), atol=0.01, rtol=0)
 
 
-def test_a_histogram_shows_samples_where_there_are_no_data():
+def test_a_histogram_shows_samples_outside_the_range_of_the_data():
     picture = drawing.histogram(torch.linspace(8, 9, 50), torch.linspace(0, 1, 50))
     _, height, width = picture.shape
     where(picture[:, : height // 2, : width // 3], RED)  # bars, not the legend, nor bars of zero
 
 
 def triangle(picture):
-    """Without the scale of colours."""
+    """Crop the colour bar."""
     return picture[:, : picture.shape[1] * 3 // 4]
 
 
-def test_a_pair_of_many_angles_is_drawn_at_them():
+def test_a_mode_of_two_of_many_angles_is_drawn_at_its_position():
     def mode(*degrees):
         angles = torch.deg2rad(torch.tensor([degrees])).expand(50, 3)
         return where(triangle(drawing.torus(angles)), DARK)
 
     low = mode(-75.0, 5, -75)
-    torch.testing.assert_close(mode(285.0, 365, -435), low)  # turns are all the same
+    torch.testing.assert_close(mode(285.0, 365, -435), low)  # angles differ by whole turns
     right, above = mode(75.0, 5, -75), mode(-75.0, 5, 75)
     assert right[1] > low[1] + 0.05
     assert right[0] == pytest.approx(low[0].item(), abs=0.01)
@@ -182,7 +182,7 @@ def test_a_pair_of_many_angles_is_drawn_at_them():
     assert above[1] == pytest.approx(low[1].item(), abs=0.01)
 
 
-def test_pairs_of_data_and_samples_share_one_scale():
+def test_pairs_of_data_and_samples_share_one_colour_scale():
     peak = torch.zeros(900, 3)
     spread = torch.cat([peak[:450], torch.rand(450, 3, generator=torch.Generator().manual_seed(0))])
     left, right = triangle(drawing.torus(peak, peak)).chunk(2, dim=2)
@@ -192,7 +192,7 @@ def test_pairs_of_data_and_samples_share_one_scale():
         where(right, DARK)  # half as high as the data's peak
 
 
-def test_pyplot_is_left_alone(monkeypatch):
+def test_pyplot_is_not_imported(monkeypatch):
     import sys
 
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)

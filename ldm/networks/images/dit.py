@@ -110,7 +110,7 @@ class DiT(nn.Module):
     backward pass recomputes the activations of each block instead of storing them.
 
     Args:
-        shape: of a latent: `(channels, height, width)`.
+        shape: shape of one latent, `(channels, height, width)`.
         patch: side of the square patch that becomes one token.
         width, depth, heads: token width, number of blocks, attention heads per block.
         classes: number of class labels; label `classes` means no label. 0 builds no label table.

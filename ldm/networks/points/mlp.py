@@ -54,12 +54,12 @@ class MLP(nn.Module):
         init: "lecun" draws weights from a normal of standard deviation 1/sqrt(fan-in), truncated
             at two standard deviations, with zero biases (De Bortoli et al.); "torch" keeps
             PyTorch's default, which shrinks signals by sqrt(3) per layer (Lou et al.).
-        out: number of outputs; "dim" for one in each direction of the space, None for one vector of
-            shape `shape`.
+        out: number of outputs; "dim" for the dimension of the space, None for one vector of shape
+            `shape`.
         features: module that replaces the coordinates by features; has `out_features`.
         time: module that replaces the time by features; has `out_features`.
         classes: number of class labels; label `classes` means no label. 0 builds no label table.
-        dim: dimension of the space, where `out` asks for it.
+        dim: dimension of the space, needed for `out="dim"`.
 
     Raises:
         ValueError: unknown `activation` or `init`, `depth` below 1, points of another shape, or a

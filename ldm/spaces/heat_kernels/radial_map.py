@@ -52,8 +52,8 @@ def stretch(r: Float[Tensor, " n"], s: Float[Tensor, " n"], dim: int) -> Float[T
 
 def _lengths(dim: int) -> tuple[float, float]:
     """Compute the range of lengths by Wilson and Hilferty's cube-root approximation (1931)."""
-    mean, deviation = 1 - 2 / (9 * dim), math.sqrt(2 / (9 * dim))
-    ends = [max(0.0, mean + z * deviation) for z in (-MARGIN, MARGIN)]
+    mean, std = 1 - 2 / (9 * dim), math.sqrt(2 / (9 * dim))
+    ends = [max(0.0, mean + z * std) for z in (-MARGIN, MARGIN)]
     return math.sqrt(dim * ends[0] ** 3), math.sqrt(dim * ends[1] ** 3)
 
 

@@ -1,4 +1,4 @@
-"""Images in memory and in files: range, flips, and files that are not pictures."""
+"""Images in memory and in files: range, mirroring, and files that are not images."""
 
 import math
 
@@ -19,13 +19,13 @@ def memory(n=8, flip=True) -> MemoryImages:
     return MemoryImages(images.to(torch.uint8), torch.arange(n), flip=flip)
 
 
-def test_bytes_are_scaled_to_minus_one_and_one():
+def test_bytes_are_scaled_to_minus_one_to_one():
     images = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
     x = MemoryImages(images, torch.zeros(3, dtype=torch.int64)).__getitems__([0, 1, 2])["x"]
     torch.testing.assert_close(x.flatten(), torch.tensor([-1.0, -0.6, 1.0]))
 
 
-def test_half_of_the_draws_are_mirrored_and_the_seed_says_which():
+def test_half_of_the_draws_are_mirrored_depending_on_the_seed():
     data = memory()
     plain = data.__getitems__([0])["x"]
     x = data.__getitems__([Draw(0, seed) for seed in range(2000)])["x"]
@@ -35,7 +35,7 @@ def test_half_of_the_draws_are_mirrored_and_the_seed_says_which():
     assert torch.equal(x, data.__getitems__([Draw(0, seed) for seed in range(2000)])["x"])
 
 
-def test_a_batch_is_its_items_and_an_index_is_never_augmented():
+def test_a_batch_equals_its_items_and_plain_indices_are_not_augmented():
     data = memory()
     items = [3, Draw(1, 5), 0, Draw(3, 6)]
     batch = data.__getitems__(items)
@@ -50,7 +50,7 @@ def test_an_index_beyond_the_end_stops_iteration():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_file_is_what_pillow_reads(tmp_path, picture, channels):
+def test_images_of_files_agree_with_pillow(tmp_path, picture, channels):
     path = picture(tmp_path / "a.png", (5, 5))
     data = ImageFiles(tmp_path, ["a.png"], torch.tensor([4]), Crop(5), channels)
     with Image.open(path) as image:
@@ -60,7 +60,7 @@ def test_a_file_is_what_pillow_reads(tmp_path, picture, channels):
     assert data[0]["label"] == 4
 
 
-def test_real_and_sixteen_bit_pictures_keep_their_range(tmp_path):
+def test_float_and_16_bit_images_keep_their_range(tmp_path):
     ramp = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
     Image.fromarray(ramp).save(tmp_path / "real.tiff")
     Image.fromarray((ramp * 65535).round().astype(np.uint16)).save(tmp_path / "deep.png")
@@ -71,7 +71,7 @@ def test_real_and_sixteen_bit_pictures_keep_their_range(tmp_path):
         torch.testing.assert_close(item["x"], expected, atol=2e-5, rtol=0)
 
 
-def test_real_pictures_stay_in_range_when_they_are_resized(tmp_path):
+def test_resized_float_images_stay_in_range(tmp_path):
     edge = np.zeros((6, 6), np.float32)
     edge[:, 3:] = 1
     Image.fromarray(edge).save(tmp_path / "edge.tiff")
@@ -80,7 +80,7 @@ def test_real_pictures_stay_in_range_when_they_are_resized(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_picture_with_nan_is_named(tmp_path, value):
+def test_an_image_with_nan_is_refused_by_name(tmp_path, value):
     pixels = np.zeros((4, 4), np.float32)
     pixels[2, 1] = value
     Image.fromarray(pixels).save(tmp_path / "bad.tiff")
@@ -88,21 +88,21 @@ def test_a_picture_with_nan_is_named(tmp_path, value):
         read_image(tmp_path / "bad.tiff")
 
 
-def test_real_pictures_out_of_range_are_refused(tmp_path):
+def test_float_images_out_of_range_are_refused(tmp_path):
     Image.fromarray(np.full((2, 2), 7.5, np.float32)).save(tmp_path / "loud.tiff")
     with pytest.raises(DataError, match=r"loud\.tiff holds real numbers in \[7\.5, 7\.5\]"):
         read_image(tmp_path / "loud.tiff")
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
-def test_a_truncated_file_is_named(tmp_path, picture, kind):
+def test_a_truncated_file_is_refused_by_name(tmp_path, picture, kind):
     path = picture(tmp_path / f"cut.{kind}", (64, 64))
     path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(DataError, match=rf"cut\.{kind} is not a sound image"):
         read_image(path)
 
 
-def test_a_file_that_is_no_picture_is_named(tmp_path):
+def test_a_file_that_is_not_an_image_is_refused_by_name(tmp_path):
     (tmp_path / "page.jpg").write_text("<html>not found</html>")
     with pytest.raises(DataError, match=r"page\.jpg is not a sound image"):
         read_image(tmp_path / "page.jpg")

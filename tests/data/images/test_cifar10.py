@@ -1,4 +1,4 @@
-"""The archive of JPEG files in its official form, a small one."""
+"""A small archive of JPEG files, and refused files."""
 
 import io
 import tarfile
@@ -20,7 +20,7 @@ def jpeg(size: int = 32, seed: int = 0) -> bytes:
 
 @pytest.fixture
 def archive(tmp_path):
-    """Writes an archive of these members below a root, and gives the root."""
+    """Write an archive with these members and return its root folder."""
 
     def write(members: dict[str, bytes]):
         path = tmp_path / "data" / "cifar10_jpeg" / "cifar10_jpeg.tar.xz"
@@ -44,7 +44,7 @@ def members(names=CIFAR10.class_names) -> dict[str, bytes]:
     }
 
 
-def test_pictures_are_what_pillow_decodes(archive):
+def test_images_agree_with_pillow(archive):
     data = CIFAR10(root=str(archive(members())))
     data.setup()
     assert data.name == "CIFAR-10 (JPEG)"
@@ -55,7 +55,7 @@ def test_pictures_are_what_pillow_decodes(archive):
     torch.testing.assert_close(data.train_dataset[14]["x"], expected)
 
 
-def test_it_is_decoded_once_and_nothing_is_written_beside_it(archive, cache):
+def test_the_archive_is_decoded_once_to_the_cache(archive, cache):
     root = archive(members(["cat", "dog"]))
     before = CIFAR10(root=str(root)).fingerprint
     made = next((cache / "decoded").iterdir())
@@ -89,17 +89,17 @@ def test_a_truncated_archive_is_refused(archive, cache):
         ({"test/lynx/0009.jpg": jpeg()}, "ten classes, got test/lynx/0009.jpg"),
     ],
 )
-def test_members_that_do_not_belong_are_named(archive, member, message):
+def test_unexpected_members_are_refused(archive, member, message):
     with pytest.raises(DataError, match=message):
         CIFAR10(root=str(archive(members(["cat"]) | member))).setup()
 
 
-def test_missing_files_are_named_with_what_to_do(tmp_path):
+def test_the_error_for_missing_files_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match=r"cifar-10-batches-py, .*LDM_DATA.*prepare_data\(\)"):
         CIFAR10(root=str(tmp_path)).setup()
 
 
-def test_official_files_that_torchvision_does_not_know_are_refused(tmp_path):
+def test_official_files_with_wrong_checksums_are_refused(tmp_path):
     (tmp_path / "cifar-10-batches-py").mkdir()
     with pytest.raises(DataError, match="cifar-10-batches-py is incomplete or damaged"):
         CIFAR10(root=str(tmp_path)).setup()

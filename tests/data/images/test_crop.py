@@ -1,4 +1,4 @@
-"""The square cut out of a picture, against torchvision and by closed forms."""
+"""Resizing and cropping to squares, against torchvision and closed forms."""
 
 import numpy as np
 import pytest
@@ -19,25 +19,25 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 @given(sides, sides, st.integers(1, 20), st.integers(0, 10), st.sampled_from(["adm", "bilinear"]))
-def test_always_a_square_of_the_size_asked_for(width, height, size, more, resize):
+def test_the_result_is_a_square_of_the_requested_size(width, height, size, more, resize):
     crop = Crop(size, size + more, resize, random=True)
     for rng in (None, np.random.default_rng(0)):
         assert crop(noise(width, height), rng).size == (size, size)
 
 
-def test_a_picture_of_the_right_size_is_untouched():
+def test_an_image_of_the_requested_size_is_unchanged():
     image = noise(17, 17)
     assert np.array_equal(np.asarray(Crop(17)(image)), np.asarray(image))
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 48), (48, 64), (100, 50)])
-def test_bilinear_is_torchvision(width, height):
+def test_bilinear_agrees_with_torchvision(width, height):
     image = noise(width, height)
     expected = vision.center_crop(vision.resize(image, [24]), [20, 20])
     assert np.array_equal(np.asarray(Crop(20, 24, "bilinear")(image)), np.asarray(expected))
 
 
-def test_adm_halves_by_means_of_four():
+def test_adm_halves_with_a_box_filter():
     # 32 -> 16 -> 8: each pixel is the mean of sixteen, rounded after each of four passes.
     image = noise(32, 32)
     got = np.asarray(Crop(8)(image), np.float64)
@@ -51,6 +51,7 @@ def test_adm_ends_with_a_bicubic_step():
     assert np.array_equal(np.asarray(Crop(20)(image)), np.asarray(expected))
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("resize", ["adm", "bilinear"])
 @pytest.mark.parametrize(
     ("before", "side", "after"),
@@ -65,13 +66,13 @@ def test_the_longer_side_is_rounded_to_the_nearest(resize, before, side, after):
     assert np.array_equal(np.asarray(Crop(1, side, resize)(image)), np.asarray(expected))
 
 
-def test_random_crops_reach_every_place():
+def test_random_crops_reach_every_position():
     image, crop = noise(6, 5), Crop(3, 5, random=True)
     pixels = np.asarray(image)
     windows = {pixels[y : y + 3, x : x + 3].tobytes() for y in range(3) for x in range(4)}
     rng = np.random.default_rng(0)
     assert {crop(image, rng).tobytes() for _ in range(300)} == windows
-    assert crop(image).tobytes() == pixels[1:4, 1:4].tobytes()  # the centre without a generator
+    assert crop(image).tobytes() == pixels[1:4, 1:4].tobytes()  # without a generator at the centre
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,6 @@ def test_random_crops_reach_every_place():
         ({"size": 8, "resize": "nearest"}, "'adm' or 'bilinear', got 'nearest'"),
     ],
 )
-def test_crops_that_cannot_be_are_refused(arguments, message):
+def test_invalid_sizes_and_resizes_are_refused(arguments, message):
     with pytest.raises(DataError, match=message):
         Crop(**arguments)

@@ -3,7 +3,7 @@ import torch
 from data import Digits
 
 
-def test_the_split_is_fixed_stratified_and_whole():
+def test_the_split_is_fixed_stratified_and_complete():
     from sklearn.datasets import load_digits
 
     data = Digits(seed=5)
@@ -17,12 +17,12 @@ def test_the_split_is_fixed_stratified_and_whole():
     assert torch.equal(test.images, Digits(seed=6).test_dataset.images)
 
 
-def test_ink_is_one_and_paper_is_minus_one():
+def test_pixels_have_17_levels_from_minus_one_to_one():
     x = next(iter(Digits().ordered_batches("test", 360)))["x"]
     assert (x.min(), x.max()) == (-1, 1)
     assert x.unique().numel() == 17
 
 
-def test_what_it_says_of_itself():
+def test_shape_classes_and_name():
     data = Digits()
     assert (data.shape, data.classes, data.name) == ((1, 8, 8), 10, "digits")

@@ -1,4 +1,4 @@
-"""Folders and archives of pictures, sound and damaged."""
+"""Folders and archives of images, intact and damaged."""
 
 import shutil
 
@@ -15,7 +15,7 @@ def folder(root, **options) -> ImageFolder:
     return ImageFolder(str(root), **{"size": 8, "workers": 0} | options)
 
 
-def test_class_folders_with_a_test_split(pictures):
+def test_class_folders_with_a_test_split_are_read(pictures):
     data = folder(pictures)
     data.setup()
     assert (data.name, data.class_names, data.shape) == ("pets", ("cat", "dog"), (3, 8, 8))
@@ -24,10 +24,10 @@ def test_class_folders_with_a_test_split(pictures):
     assert data.test_dataset.path(1) == pictures / "test" / "dog" / "0.png"
 
 
-def test_an_archive_is_its_folder(pictures, tmp_path, cache):
+def test_an_archive_gives_the_same_data_as_its_folder(pictures, tmp_path, cache):
     plain = next(iter(folder(pictures).ordered_batches("train", 6)))
     for kind in ("tar", "xztar", "zip"):
-        # The tar holds `pets/train/...`, the others `train/...`.
+        # The tar contains `pets/train/...`, the others `train/...`.
         inside = {"base_dir": "pets"} if kind == "tar" else {}
         top = tmp_path if kind == "tar" else pictures
         archive = shutil.make_archive(str(tmp_path / kind), kind, top, **inside)
@@ -36,7 +36,7 @@ def test_an_archive_is_its_folder(pictures, tmp_path, cache):
     assert len(list((cache / "unpacked").iterdir())) == 3
 
 
-def test_a_flat_folder_has_no_classes_and_holds_some_out(tmp_path, picture):
+def test_a_flat_folder_has_no_classes_and_a_held_out_split(tmp_path, picture):
     for number in range(20):
         picture(tmp_path / "faces" / f"{number:02d}.png", seed=number)
     data = folder(tmp_path / "faces", test_fraction=0.25)
@@ -50,17 +50,17 @@ def test_a_flat_folder_has_no_classes_and_holds_some_out(tmp_path, picture):
     assert set(again.test_dataset.names.tolist()) == split[1]
 
 
-def test_a_relative_root_is_looked_for_below_the_data_folder(pictures, monkeypatch):
+def test_a_relative_root_is_searched_for_in_the_data_folder(pictures, monkeypatch):
     monkeypatch.setenv("LDM_DATA", str(pictures.parent))
     assert len(folder("pets").test_dataset) == 2
 
 
-def test_the_test_split_may_be_cut_from_another_side(pictures):
+def test_the_test_split_may_have_another_short_side(pictures):
     data = folder(pictures, test_short_side=9)
     assert (data.train_dataset.crop.side, data.test_dataset.crop.side) == (8, 9)
 
 
-def test_grey(pictures):
+def test_one_channel_reads_images_as_grey(pictures):
     data = folder(pictures, channels=1)
     data.setup()
     assert data.train_dataset[0]["x"].shape == (1, 8, 8)
@@ -78,7 +78,7 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def test_damaged_files_are_named_before_training(pictures):
+def test_damaged_files_are_reported_before_training(pictures):
     cut(pictures / "train" / "dog" / "1.png")
     with pytest.raises(DataError, match=r"1 of 6 images .* are damaged; .*dog/1\.png is not"):
         folder(pictures).setup()
@@ -114,7 +114,7 @@ def test_files_are_verified_once(pictures, cache, monkeypatch):
     folder(pictures).prepare_data()
 
 
-def test_a_missing_root_says_where_it_was_looked_for(monkeypatch):
+def test_the_error_for_a_missing_root_lists_the_searched_folders(monkeypatch):
     monkeypatch.setenv("LDM_DATA", "/somewhere")
     with pytest.raises(DataError, match=r"neither pets nor /somewhere/pets, datasets/pets is"):
         folder("pets").setup()
@@ -127,13 +127,13 @@ def test_an_empty_folder_is_refused(tmp_path):
         folder(tmp_path).setup()
 
 
-def test_only_damaged_files_are_refused_even_when_they_may_be_skipped(tmp_path, picture):
+def test_a_folder_of_damaged_files_only_is_refused_even_with_skip_corrupt(tmp_path, picture):
     cut(picture(tmp_path / "0.png"))
     with pytest.raises(DataError, match="all of 1 of 1 images"):
         folder(tmp_path, skip_corrupt=True).setup()
 
 
-def test_one_image_cannot_be_held_out(tmp_path, picture):
+def test_a_single_image_is_too_few_for_a_split(tmp_path, picture):
     picture(tmp_path / "0.png")
     with pytest.raises(DataError, match="holds 1 images, too few"):
         folder(tmp_path).setup()
@@ -151,7 +151,7 @@ def test_classes_that_differ_between_splits_are_refused(pictures):
         folder(pictures).setup()
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path):
+def test_a_root_that_is_not_an_archive_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("?")
     with pytest.raises(DataError, match=r"notes\.txt is neither a folder nor one of \.tar"):
         folder(tmp_path / "notes.txt").setup()

@@ -1,4 +1,4 @@
-"""Grids of pictures, and their files."""
+"""Image grids and image files."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from torchvision.utils import make_grid
 from data.images.grid import grid, save_picture
 
 
-def test_small_images_are_enlarged_pixel_by_pixel(tmp_path):
+def test_small_images_are_enlarged_by_repeating_pixels(tmp_path):
     images = torch.stack([torch.full((1, 8, 8), -1.0), torch.full((1, 8, 8), 1.0)])
     images[0, 0, 0, 0] = 3.0  # out of range: white
     save_picture(tmp_path / "deep" / "grid.png", grid(images, columns=2))
     picture = np.asarray(Image.open(tmp_path / "deep" / "grid.png"))
-    assert picture.shape == (64 + 4, 2 * 64 + 6, 3)  # a frame of two pixels round each
+    assert picture.shape == (64 + 4, 2 * 64 + 6, 3)  # a frame of two pixels around each
     dark = picture[2:66, 2:66, 0]
     assert (dark[:8, :8] == 255).all()
     assert dark.sum() == 64 * 255
@@ -22,8 +22,8 @@ def test_small_images_are_enlarged_pixel_by_pixel(tmp_path):
 
 
 @pytest.mark.parametrize(("n", "columns"), [(7, 3), (6, 2), (2, 5), (9, None)])
-def test_the_grid_is_torchvisions(n, columns):
+def test_the_grid_agrees_with_torchvision(n, columns):
     images = torch.rand(n, 3, 64, 70)
-    images[-1] = 1  # what is left over of the last row is white here, and there
+    images[-1] = 1  # white, as are unused cells in both grids
     expected = make_grid(images, nrow=columns or 3, pad_value=1)
     torch.testing.assert_close(grid(images * 2 - 1, columns), expected)

@@ -5,7 +5,7 @@ from data import DataError, ImageNet
 
 @pytest.fixture(scope="module")
 def synsets(tmp_path_factory):
-    """A thousand synsets with one tiny picture in each, all the same file."""
+    """A thousand synsets with one tiny image each, all the same file."""
     from PIL import Image
 
     root = tmp_path_factory.mktemp("imagenet")
@@ -30,6 +30,6 @@ def test_fewer_classes_are_refused(pictures):
         ImageNet(str(pictures), workers=0).setup()
 
 
-def test_a_missing_folder_says_how_to_get_it():
+def test_the_error_for_a_missing_folder_says_how_to_get_the_data():
     with pytest.raises(DataError, match=r"neither imagenet nor .*image-net\.org"):
         ImageNet().setup()

@@ -1,4 +1,4 @@
-"""Files in the official form, small ones written here and the real ones."""
+"""Files in the official format: small ones written here, and the real ones."""
 
 import gzip
 import struct
@@ -40,7 +40,7 @@ def test_the_root_may_come_from_the_environment(small, monkeypatch):
     assert len(MNIST().test_dataset) == 5
 
 
-def test_32_pixels_are_28_with_a_black_border(small):
+def test_size_32_adds_a_black_border(small):
     x28 = MNIST(root=str(small)).test_dataset[3]["x"]
     x32 = MNIST(root=str(small), size=32).test_dataset[3]["x"]
     assert x32.shape == (1, 32, 32)
@@ -48,7 +48,7 @@ def test_32_pixels_are_28_with_a_black_border(small):
     assert (x32.sum() - x28.sum()).item() == pytest.approx(-(32**2 - 28**2), abs=1e-2)
 
 
-def test_binarised_pixels_are_those_of_one_draw_for_each_split(small):
+def test_binarised_pixels_are_fixed_draws_for_each_split(small):
     grey, binary = MNIST(root=str(small)), MNIST(root=str(small), binarize=True)
     for split, n in (("train", 20), ("test", 5)):
         x = getattr(grey, f"{split}_dataset").images[:, 0].numpy()
@@ -58,23 +58,23 @@ def test_binarised_pixels_are_those_of_one_draw_for_each_split(small):
     assert grey.fingerprint != binary.fingerprint
 
 
-def test_many_images_are_binarised_as_in_one_go():
+def test_binarisation_does_not_depend_on_chunks():
     x = np.random.default_rng(0).integers(0, 256, (2500, 2, 3), np.uint8)
     expected = np.where(np.random.RandomState(0).uniform(size=x.shape) < x / 255, 255, 0)
     binarize(x)
     assert np.array_equal(x, expected)
 
 
-def test_the_real_files(shared_data):
+def test_the_real_files_have_the_known_mean_and_standard_deviation(shared_data):
     data = MNIST(root=str(shared_data))
     assert (len(data.train_dataset), len(data.test_dataset)) == (60_000, 10_000)
-    # Mean and deviation that everybody normalises MNIST with.
+    # Mean and standard deviation commonly used to normalise MNIST.
     x = (data.train_dataset.images / 255).double()
     assert (x.mean().item(), x.std().item()) == pytest.approx((0.1307, 0.3081), abs=5e-5)
     assert data.test_dataset.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
-def test_missing_files_are_named_with_what_to_do(tmp_path):
+def test_the_error_for_missing_files_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte is at none of .*prepare_data"):
         MNIST(root=str(tmp_path)).setup()
 

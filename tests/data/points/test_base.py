@@ -1,4 +1,4 @@
-"""Points in memory: splits of published sizes, batches, and files of samples."""
+"""Points in memory: published split sizes, batches, and saved samples."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from data.points.base import SplitPoints, split_sizes
 
 
 class Line(SplitPoints):
-    """Numbers from 0, in a row."""
+    """Consecutive numbers from 0."""
 
     name, shape = "line", (1,)
 
@@ -49,18 +49,18 @@ def test_splits_have_the_published_sizes(split, n, expected):
 
 
 @given(n=st.integers(0, 10**6))
-def test_sizes_are_those_of_truncated_shares(n):
+def test_split_sizes_are_fractions_rounded_down(n):
     assert split_sizes(n, "rsgm")[:2] == (int(0.8 * n), int(0.1 * n))
 
 
 @given(seed=st.integers(0, 2**32), split=st.sampled_from(["rsgm", "rfm", "huang", "srd"]))
-def test_each_point_is_in_one_split(seed, split):
+def test_each_point_is_in_exactly_one_split(seed, split):
     data = Line(split=split, split_seed=seed)
     parts = [data.train_dataset, data.val_dataset, data.test_dataset]
     assert sorted(torch.cat([part.points for part in parts]).flatten().tolist()) == list(range(50))
 
 
-def test_the_split_is_that_of_its_seed_alone():
+def test_the_split_depends_on_its_seed_only():
     def test(**options):
         return Line(**options).test_dataset.points
 
@@ -69,7 +69,7 @@ def test_the_split_is_that_of_its_seed_alone():
     assert Line(split_seed=1).fingerprint != Line(split_seed=2).fingerprint
 
 
-def test_batches_of_the_three_splits():
+def test_batches_of_the_three_splits_have_their_points():
     data = Line()
     for split, size in (("train", 40), ("val", 5), ("test", 5)):
         batches = list(data.ordered_batches(split, 3))
@@ -79,13 +79,13 @@ def test_batches_of_the_three_splits():
     assert torch.equal(epoch.sort(0).values, data.train_dataset.points.sort(0).values)
 
 
-def test_labels_come_where_there_are_classes():
+def test_batches_have_labels_if_there_are_classes():
     data = PointDataset(torch.eye(3), torch.tensor([5, 6, 7]))
     assert data[1]["label"] == 6
     assert data.digest() != PointDataset(torch.eye(3), torch.tensor([5, 6, 8])).digest()
 
 
-def test_samples_are_left_as_arrays_and_a_picture(tmp_path):
+def test_samples_are_saved_as_arrays_and_an_image(tmp_path):
     x, label = torch.randn(9, 1), torch.arange(9)
     Line().save(tmp_path / "new", {"x": x, "label": label})
     assert np.array_equal(np.load(tmp_path / "new" / "samples.npy"), x.numpy())
@@ -109,7 +109,7 @@ def test_too_few_points_for_a_split_are_refused():
         Few(split="rfm").load("val")
 
 
-def test_samples_are_kept_where_the_data_to_draw_beside_them_are_not(tmp_path):
+def test_arrays_are_saved_even_if_the_data_for_the_drawing_are_missing(tmp_path):
     x = torch.eye(3)
     with pytest.raises(DataError, match="is at none of"):
         Earth("flood", root=str(tmp_path)).save(tmp_path / "new", {"x": x})

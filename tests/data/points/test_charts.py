@@ -1,4 +1,4 @@
-"""Grids cover their surface once, and what is drawn of a density is where it is."""
+"""Grids of charts cover their surface, and densities are evaluated at the right cells."""
 
 import math
 
@@ -12,14 +12,14 @@ from data.points.charts import sphere_chart, sphere_grid, torus_chart
 
 
 @pytest.mark.parametrize("embedding", ["angles", "pairs"])
-def test_densities_of_angles_sum_to_one(embedding):
+def test_densities_on_the_torus_grid_sum_to_one(embedding):
     law = WrappedTorus(dim=2, scale=0.5, embedding=embedding)
     chart = law.chart()
     log_density = law.log_density(chart.grid.flatten(0, 1))
     assert log_density.exp().mean().item() * 4 * math.pi**2 == pytest.approx(1, rel=1e-6)
 
 
-def test_densities_of_the_sphere_sum_to_one():
+def test_densities_on_the_sphere_grid_sum_to_one():
     law = VonMisesFisher(means=[[1, 2, 3]])
     grid = law.chart().grid
     level = (1 - grid[..., 2].square()).sqrt()
@@ -29,7 +29,7 @@ def test_densities_of_the_sphere_sum_to_one():
 
 
 @pytest.mark.parametrize("embedding", ["angles", "pairs"])
-def test_a_peak_of_two_angles_is_drawn_at_them(embedding):
+def test_a_peak_of_two_angles_is_drawn_at_its_position(embedding):
     law = WrappedTorus(dim=2, scale=0.3, embedding=embedding)
     law.mean = torch.tensor([math.pi / 2, -math.pi / 2], dtype=torch.float64)  # below, right
     chart = law.chart()
@@ -63,7 +63,7 @@ def test_points_of_the_grid_lie_in_their_own_cells(name):
 @pytest.mark.parametrize("name", list(CHARTS))
 @given(seed=st.integers(0, 2**31), n=st.integers(1, 60))
 @settings(max_examples=10, deadline=None)
-def test_values_near_points_are_the_functions_own_and_cost_little(name, seed, n):
+def test_values_near_points_are_exact_with_few_evaluations(name, seed, n):
     chart, asked = CHARTS[name](), []
 
     def function(x):
@@ -82,7 +82,7 @@ def test_values_near_points_are_the_functions_own_and_cost_little(name, seed, n)
     assert (values - exact).abs()[9:-9, 9:-9].max() < 0.2  # interpolated elsewhere
 
 
-def test_peaks_of_a_hundredth_of_a_radian_are_found_where_samples_are():
+def test_peaks_of_width_0_01_radians_are_found_near_samples():
     law = VonMisesFisher(means=[[1, 2, 1], [3, -1, -1]], kappa=1e4, size=500)
     chart = law.chart()
     values = chart.values(law.log_density, law.load("val").points)
@@ -95,7 +95,7 @@ def test_peaks_of_a_hundredth_of_a_radian_are_found_where_samples_are():
     assert missed.sum().item() * 81 * cell != pytest.approx(1, rel=0.2)
 
 
-def test_data_that_people_look_at_have_charts_and_others_none():
+def test_data_on_the_sphere_and_two_dimensional_tori_have_charts():
     assert Earth("fire").chart().draw is VonMisesFisher().chart().draw is sphere_chart().draw
     assert Protein().chart().grid.shape == (360, 360, 2)
     assert Protein(embedding="pairs").chart().grid.shape == (360, 360, 4)
@@ -103,5 +103,5 @@ def test_data_that_people_look_at_have_charts_and_others_none():
     assert WrappedTorus(dim=3).chart() is None
 
 
-def test_rows_of_a_map_go_from_south_to_north():
+def test_rows_of_the_sphere_grid_go_from_south_to_north():
     assert (sphere_grid(4, 8)[..., 2].diff(dim=0) > 0).all()

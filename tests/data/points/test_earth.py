@@ -1,4 +1,4 @@
-"""Places on Earth: the four files as they are, and files that are damaged."""
+"""Locations on Earth: the four published files, and damaged files."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ HEADERS = {
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Writes a file of an event with two rows, and says that it should have two."""
+    """Write a file of an event with two rows, and expect two rows."""
 
     def write(event: str, text: str | None = None, rows: str = "10,20\n-90,180.0") -> Earth:
         kind = EVENTS[event]
@@ -35,7 +35,7 @@ def write(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("event", list(EVENTS))
-def test_each_header_is_skipped_and_no_row_with_it(write, event):
+def test_exactly_the_header_lines_are_skipped(write, event):
     points = write(event).read()
     expected = from_degrees(np.array([[10.0, 20.0], [-90.0, 180.0]]))
     torch.testing.assert_close(points, torch.from_numpy(expected).float())
@@ -43,7 +43,7 @@ def test_each_header_is_skipped_and_no_row_with_it(write, event):
 
 
 @pytest.mark.parametrize("event", list(EVENTS))
-def test_another_header_is_refused(write, event):
+def test_a_wrong_header_is_refused(write, event):
     for text in ("", "lat;lon\n", "# a\n# b\n"):
         with pytest.raises(DataError, match="header lines"):
             write(event, text).read()
@@ -62,12 +62,12 @@ def test_another_header_is_refused(write, event):
         ("1,2", "should hold 2 events, got 1"),
     ],
 )
-def test_a_bad_line_is_named(write, rows, message):
+def test_an_invalid_line_is_refused_with_its_number(write, rows, message):
     with pytest.raises(DataError, match=message):
         write("fire", rows=rows).read()
 
 
-def test_radians_are_refused_where_degrees_belong(tmp_path, monkeypatch):
+def test_locations_in_radians_are_refused(tmp_path, monkeypatch):
     kind = EVENTS["fire"]
     monkeypatch.setitem(EVENTS, "fire", replace(kind, rows=20))
     places = np.random.default_rng(0).uniform([-90, -180], [90, 180], (20, 2))
@@ -82,7 +82,7 @@ def test_radians_are_refused_where_degrees_belong(tmp_path, monkeypatch):
             data.setup()
 
 
-def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
+def test_the_error_for_a_missing_file_lists_the_searched_folders(tmp_path):
     with pytest.raises(DataError, match=r"flood\.csv is at none of .*prepare_data"):
         Earth("flood", root=str(tmp_path)).setup()
     with pytest.raises(DataError, match="volcano, earthquake, flood, fire, got 'storm'"):
@@ -90,7 +90,7 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
 
 
 @given(st.floats(-90, 90), st.floats(-180, 180))
-def test_points_lie_on_the_sphere_and_keep_their_place(latitude, longitude):
+def test_points_lie_on_the_sphere_at_their_latitude_and_longitude(latitude, longitude):
     x, y, z = from_degrees(np.array([[latitude, longitude]]))[0]
     assert x * x + y * y + z * z == pytest.approx(1)
     assert np.rad2deg(np.arcsin(z)) == pytest.approx(latitude, abs=1e-5)
@@ -107,11 +107,11 @@ def test_points_lie_on_the_sphere_and_keep_their_place(latitude, longitude):
         ("fire", (10247, 1280, 1282), 12809 - 7),
     ],
 )
-def test_the_papers_files(shared_data, event, sizes, distinct):
+def test_the_published_files_have_their_known_sizes(shared_data, event, sizes, distinct):
     data = Earth(event, root=str(shared_data))
     data.setup()
     assert data.test_dataset.points.norm(dim=1) == pytest.approx(1, abs=1e-6)
     parts = (data.train_dataset, data.val_dataset, data.test_dataset)
     assert tuple(map(len, parts)) == sizes
-    # Equal rows are kept: that many of them differ, in float32 too.
+    # Duplicates are kept: so many rows are distinct, also in float32.
     assert len(torch.cat([part.points for part in parts]).unique(dim=0)) == distinct

@@ -1,4 +1,4 @@
-"""Embeddings in the layout of their publication."""
+"""Embeddings in the published file layout."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from data import DataError, Embeddings
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes sets of unit vectors in eight dimensions."""
+    """Write sets of unit vectors in eight dimensions."""
 
     def write(name: str, array: np.ndarray | None = None) -> Embeddings:
         path = tmp_path / "cider_outputs_8" / "CIFAR-10" / f"{name}.npy"
@@ -23,7 +23,7 @@ def write(tmp_path):
     return write
 
 
-def test_the_sets_are_the_files(write, tmp_path):
+def test_each_set_is_read_from_its_file(write, tmp_path):
     for name in ("train", "valid", "SVHN"):
         data = write(name)
     data.setup()
@@ -41,7 +41,7 @@ def test_the_sets_are_the_files(write, tmp_path):
         torch.testing.assert_close(points.norm(dim=1), torch.ones(12))
 
 
-def test_half_precision_is_made_unit_again(write):
+def test_half_precision_vectors_are_normalised(write):
     x = np.full((3, 8), 8**-0.5, np.float16)
     assert write("train", x).train_dataset.points.norm(dim=1) == pytest.approx(1, abs=1e-6)
 
@@ -56,12 +56,12 @@ def test_half_precision_is_made_unit_again(write):
         (np.array([{}]), "not a sound npy file"),
     ],
 )
-def test_what_is_no_unit_vector_is_refused(write, array, message):
+def test_vectors_that_are_not_unit_vectors_are_refused(write, array, message):
     with pytest.raises(DataError, match=message):
         write("train", array).load("train")
 
 
-def test_missing_files_and_unknown_sets_are_named(tmp_path):
+def test_missing_files_and_unknown_sets_are_refused_by_name(tmp_path):
     data = Embeddings(root=str(tmp_path))
     with pytest.raises(DataError, match=r"dtd\.npy is at none of .*cider_outputs_128/CIFAR-10"):
         data.ood_dataset("dtd")

@@ -1,4 +1,4 @@
-"""Eigenfunctions of meshes and points where they are positive."""
+"""Eigenfunctions of meshes, and points where they are positive."""
 
 import math
 
@@ -13,7 +13,7 @@ from data.points.mesh_density import _eigenfunction
 
 @pytest.fixture
 def sphere():
-    """A unit sphere of triangles, refined from an octahedron."""
+    """A triangulated unit sphere, refined from an octahedron."""
     vertices = np.concatenate([np.eye(3), -np.eye(3)])
     faces = np.array(
         [
@@ -34,7 +34,7 @@ def sphere():
 
 
 @pytest.mark.parametrize(("number", "degree"), [(0, 0), (2, 1), (6, 2), (12, 3)])
-def test_eigenfunctions_of_the_sphere_are_harmonics(sphere, number, degree):
+def test_eigenfunctions_of_the_sphere_are_spherical_harmonics(sphere, number, degree):
     vertices, faces = sphere
     f = _eigenfunction(vertices, faces, number)
     mass = igl.massmatrix(vertices, faces, igl.MASSMATRIX_TYPE_VORONOI)
@@ -49,36 +49,36 @@ def bunny(shared_data):
     return MeshDensity(eigenfunction=10, points=20_000, upsample=0, root=str(shared_data))
 
 
-def test_points_lie_on_the_mesh_where_the_function_is_positive(bunny):
+def test_points_lie_on_the_mesh_where_the_eigenfunction_is_positive(bunny):
     bunny.setup()
     assert tuple(map(len, (bunny.train_dataset, bunny.test_dataset))) == (16_000, 2000)
     vertices, faces = bunny._fine
     points = bunny.test_dataset.points.double().numpy()
     square, face, _ = igl.point_mesh_squared_distance(points, vertices, faces)
     assert square.max() < 1e-12
-    assert (bunny._values[faces[face]].mean(1) > 0).mean() > 0.999  # but for points on an edge
+    assert (bunny._values[faces[face]].mean(1) > 0).mean() > 0.999  # except for points on edges
 
 
-def test_faces_are_drawn_by_their_values_and_filled_evenly(bunny):
+def test_faces_have_their_probabilities_and_points_are_uniform_within_faces(bunny):
     corners, probability = bunny._faces
     mean = np.einsum("f,fd->d", probability, corners.mean(1))
     spread = bunny.read().std(0).numpy() / math.sqrt(20_000)
     assert (np.abs(bunny.read().mean(0).numpy() - mean) < 5 * spread).all()
-    # Within a face, the variance of uniform points is a twelfth of that of the three corners.
+    # The covariance of uniform points in a face is a quarter of that of its three corners.
     centred = corners - corners.mean(1, keepdims=True)
     within = np.einsum("f,fcd->", probability, centred**2) / 12
     between = np.einsum("f,fd->", probability, (corners.mean(1) - mean) ** 2)
     assert bunny.read().var(0).sum().item() == pytest.approx(within + between, rel=0.03)
 
 
-def test_the_entropy_is_below_that_of_the_whole_surface_and_refining_keeps_it(bunny, shared_data):
+def test_the_entropy_is_below_the_log_area_and_independent_of_refinement(bunny, shared_data):
     vertices, faces = bunny._fine
     assert bunny.entropy < math.log(igl.doublearea(vertices, faces).sum() / 2) - math.log(2) / 2
     finer = MeshDensity(eigenfunction=10, upsample=1, root=str(shared_data))
     assert finer.entropy == pytest.approx(bunny.entropy, abs=0.05)
 
 
-def test_the_same_points_from_the_cache(bunny, shared_data, cache):
+def test_the_cache_gives_the_same_points(bunny, shared_data, cache):
     points = bunny.read()
     assert len(list(cache.glob("eigenfunctions/*.npy"))) == 1
     again = MeshDensity(eigenfunction=10, points=20_000, upsample=0, root=str(shared_data))
@@ -108,12 +108,12 @@ def tetrahedron(tmp_path, text: str) -> MeshDensity:
         ),
     ],
 )
-def test_what_is_no_closed_mesh_seen_from_outside_is_refused(tmp_path, text, message):
+def test_open_flipped_and_inside_out_meshes_are_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=rf"spot\.obj .*{message}.*: fetch the original file"):
         tetrahedron(tmp_path, text).setup()
 
 
-def test_a_closed_mesh_is_taken(tmp_path):
+def test_a_closed_mesh_is_accepted(tmp_path):
     data = tetrahedron(tmp_path, CORNERS + TETRAHEDRON)
     data.setup()
     x = data.train_dataset.points

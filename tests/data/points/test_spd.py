@@ -1,4 +1,4 @@
-"""Wrapped normals of positive definite matrices: the space's own, and a closed form."""
+"""Wrapped normals on positive definite matrices, against the space and a closed form."""
 
 import math
 
@@ -12,21 +12,21 @@ from ldm.spaces import SPD, WrappedNormal
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
-def test_the_law_is_that_of_the_space(rows):
+def test_density_and_points_agree_with_the_wrapped_normal_of_the_space(rows):
     law, space = WrappedSPD(rows), SPD(rows)
     centre = space.triangle(2 * torch.eye(rows, dtype=torch.float64))
     x = law.test_dataset.points[:500].double()
     space.check(x)
     expected = WrappedNormal(space, centre, 0.4)
     assert_close(law.log_density(x), expected.log_density(x), rtol=1e-6, atol=1e-6)
-    # Its points, too: their coordinates at the centre are independent and of deviation 0.4.
+    # Points: their coordinates at the centre are independent with standard deviation 0.4.
     x = law.test_dataset.points.double()
     c = expected._coordinates(space.log(centre.expand_as(x), x)) / 0.4
     assert_close(c.mT @ c / len(c), torch.eye(law.numbers).double(), atol=0.05, rtol=0)
 
 
-def test_what_the_law_scores_is_its_entropy():
-    # Half the difference of the eigenvalues of two rows is Rayleigh's law over sqrt(2).
+def test_the_mean_nll_of_points_is_the_entropy():
+    # For two rows, half the eigenvalue difference over sqrt(2) has a Rayleigh distribution.
     law = WrappedSPD()
 
     def integrand(r):
@@ -34,7 +34,7 @@ def test_what_the_law_scores_is_its_entropy():
         return r / 0.16 * math.exp(-(r**2) / 0.32) * math.log(math.sinh(half) / half)
 
     entropy = 1.5 * (1 + math.log(2 * math.pi * 0.16)) + quad(integrand, 1e-9, 6)[0]
-    # The deviation of -log p is sqrt(3 / 2) nearly.
+    # The standard deviation of -log p is nearly sqrt(3 / 2).
     assert law.optimum() == pytest.approx(entropy, abs=4 * 1.3 / math.sqrt(20_000))
 
 
@@ -44,11 +44,11 @@ def test_the_centre_is_the_mode_where_all_eigenvalues_are_equal():
     assert at.item() == pytest.approx(-3 * math.log(0.4 * math.sqrt(2 * math.pi)))
 
 
-def test_it_is_drawn_beside_samples():
+def test_points_can_be_drawn_beside_samples():
     law = WrappedSPD(size=50)
     assert law.show({"x": SPD(2).random(20)}).shape[0] == 3
 
 
-def test_bad_parameters_are_refused():
+def test_invalid_parameters_are_refused():
     with pytest.raises(DataError, match="must be positive, got 2"):
         WrappedSPD(scale=-1.0)

@@ -1,4 +1,4 @@
-"""Lattices of SU(3): the group, the gradient, and identities that the simulated law satisfies."""
+"""Lattices of SU(3): the group, the gradient, and identities of the simulated distribution."""
 
 import math
 
@@ -20,7 +20,7 @@ def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def test_the_nearest_matrix_is_special_unitary_and_keeps_those_that_are():
+def test_the_nearest_matrix_is_special_unitary_and_leaves_the_group_unchanged():
     u = haar(50)
     one = torch.eye(3, dtype=u.dtype).expand_as(u)
     torch.testing.assert_close(u @ u.mH, one)
@@ -28,7 +28,7 @@ def test_the_nearest_matrix_is_special_unitary_and_keeps_those_that_are():
     torch.testing.assert_close(su3.nearest(u), u)
 
 
-def test_uniform_matrices_have_haars_moments():
+def test_uniform_matrices_have_the_moments_of_haar_measure():
     trace = haar(20_000).diagonal(dim1=-2, dim2=-1).sum(-1)
     # E|tr|^2 = 1, E|tr|^4 = 2, E tr^3 = 1 (Diaconis and Shahshahani); five standard errors.
     assert trace.abs().square().mean().item() == pytest.approx(1, abs=0.04)
@@ -37,14 +37,14 @@ def test_uniform_matrices_have_haars_moments():
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
-def test_the_gradient_is_autograds(size):
+def test_the_gradient_agrees_with_autograd(size):
     u = haar(3, size, size).requires_grad_()
     (ambient,) = torch.autograd.grad(su3.plaquettes(u).sum(), u)
     expected = su3.to_algebra(u.detach().mH @ ambient)
     torch.testing.assert_close(su3._gradient(u.detach()), expected)
 
 
-def test_plaquettes_are_traces_of_products_and_of_one_value_for_all_gauges():
+def test_plaquettes_are_traces_of_products_and_gauge_invariant():
     u = haar(2, 3, 3)
     east, north, west, south = u[:, 1, 2], u[:, 0, 1], u[:, 1, 0], u[:, 2, 1]
     product = east @ north @ west.mH @ south.mH
@@ -59,27 +59,27 @@ def test_noise_has_unit_variance_in_each_of_eight_directions(rng):
     torch.testing.assert_close(noise, -noise.mH)
     assert noise.diagonal(dim1=-2, dim2=-1).sum(-1).abs().max() < 1e-5
     square = noise.abs().square().sum((1, 2))
-    # A chi-square of eight degrees of freedom.
+    # Squared norms are chi-square with eight degrees of freedom.
     assert square.mean().item() == pytest.approx(8, abs=5 * 4 / math.sqrt(20_000))
     assert square.var().item() == pytest.approx(16, rel=0.1)
 
 
-def test_the_series_is_the_exponential_for_steps_of_a_chain(rng):
+def test_the_series_agrees_with_the_exponential_for_small_steps(rng):
     a = 0.03 * su3.to_algebra(su3._normal((100, 3, 3), rng))
     torch.testing.assert_close(su3._exp(a), torch.linalg.matrix_exp(a), atol=1e-6, rtol=0)
 
 
-def test_integration_by_parts_holds_under_the_simulated_law(rng):
+def test_integration_by_parts_holds_under_the_simulated_distribution(rng):
     # E[Laplacian f + <grad log p, grad f>] = 0 for f = sum Re tr P. On a lattice of size 3 a matrix
     # is in four plaquettes, once each, so Laplacian f = -4 (8/3) f by SU(3)'s Casimir number.
-    # Noise of half the variance would make the two sides differ by a factor of two.
+    # With half the noise variance the two sides would differ by a factor of two.
     u = su3.simulate(9.0, 3, chains=200, steps=300, step=4e-3, generator=rng)
     square = su3._gradient(u).abs().square().sum((1, 2, 3, 4)).mean().item()
     f = su3.plaquettes(u).sum((1, 2)).mean().item()
     assert 9 / 3 * square == pytest.approx(4 * 8 / 3 * f, rel=0.08)
 
 
-def test_strong_coupling(rng):
+def test_the_mean_plaquette_agrees_with_the_strong_coupling_expansion(rng):
     # <Re tr P> / 3 = beta / 18 + beta^2 / 216 + ... for nearly independent plaquettes.
     u = su3.simulate(0.6, 3, chains=1000, steps=60, step=4e-2, generator=rng)
     mean = su3.plaquettes(u).mean((1, 2)) / 3
@@ -88,7 +88,7 @@ def test_strong_coupling(rng):
     assert error < 0.004
 
 
-def test_points_are_simulated_once_and_known_by_what_made_them(cache, monkeypatch):
+def test_points_are_simulated_once_for_each_set_of_parameters(cache, monkeypatch):
     options = {"chains": 20, "steps": 3, "size": 3}
     data = SU3Lattice(**options)
     data.setup()
@@ -101,7 +101,7 @@ def test_points_are_simulated_once_and_known_by_what_made_them(cache, monkeypatc
     assert SU3Lattice(**options).fingerprint == data.fingerprint
 
 
-def test_the_action_is_that_of_the_plaquettes():
+def test_the_action_agrees_with_the_plaquettes():
     data, u = SU3Lattice(beta=6.0, size=3), haar(5, 3, 3)
     x = su3.to_coordinates(u)
     assert x.shape == (5, *data.shape)
@@ -111,6 +111,6 @@ def test_the_action_is_that_of_the_plaquettes():
     assert data.mean_plaquette(one).item() == pytest.approx(1)
 
 
-def test_numbers_must_be_positive():
+def test_parameters_that_are_not_positive_are_refused():
     with pytest.raises(DataError, match=r"positive.*'chains': 0"):
         SU3Lattice(chains=0)

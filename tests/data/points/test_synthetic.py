@@ -1,4 +1,4 @@
-"""Known laws: their densities integrate to one, and their points follow them."""
+"""Synthetic distributions: densities integrate to one, and points follow them."""
 
 import math
 from itertools import islice
@@ -38,7 +38,7 @@ def law(request):
 
 
 def kept(points, law):
-    """How far points are from the manifold they should be on."""
+    """Compute the distance of points from their manifold."""
     x = points.double()
     if isinstance(law, RotationMixture):
         return torch.linalg.matrix_norm(x @ x.mT - torch.eye(3)) + (torch.linalg.det(x) - 1).abs()
@@ -55,14 +55,14 @@ def kept(points, law):
     return (x.norm(dim=1) - 1).abs()
 
 
-def test_points_are_of_their_manifold_and_single_precision(law):
+def test_points_lie_on_their_manifold_in_single_precision(law):
     law.setup()
     points = law.test_dataset.points
     assert points.shape == (20_000, *law.shape)
     assert kept(points, law).max() < 1e-5
 
 
-def test_training_draws_anew_and_by_the_seed_of_the_draw_alone(law):
+def test_training_points_are_new_and_depend_on_the_seed_of_the_draw_only(law):
     first, second = islice(law.train_batches(0, 40_000, 0, 1, 2000), 2)
     again = next(iter(law.train_batches(20_000, 40_000, 0, 1, 2000)))  # the second epoch
     seen = torch.cat([first["x"], second["x"], again["x"], law.train_dataset.points])
@@ -73,17 +73,17 @@ def test_training_draws_anew_and_by_the_seed_of_the_draw_alone(law):
     assert torch.equal(ordered, law.train_dataset.points[:8])
 
 
-def test_fresh_points_follow_the_law_of_held_out_ones(law):
+def test_training_points_have_the_distribution_of_held_out_points(law):
     fresh = next(iter(law.train_batches(0, 5000, 0, 1, 5000)))["x"]
     drawn = -law.log_density(fresh)
-    # Five standard errors of the difference of two means.
+    # The tolerance is five standard errors of the difference of two means.
     error = 5 * drawn.std().item() * math.sqrt(1 / 5000 + 1 / 20_000)
     assert law.optimum() == pytest.approx(drawn.mean().item(), abs=error)
     if law.entropy is not None:
         assert law.optimum() == pytest.approx(law.entropy, abs=error)
 
 
-def test_splits_and_seeds_are_different_points():
+def test_splits_and_seeds_have_different_points():
     def points(split, **options):
         return getattr(VonMisesFisher(**options), f"{split}_dataset").points
 
@@ -93,7 +93,7 @@ def test_splits_and_seeds_are_different_points():
     assert RotationMixture(data_seed=1).means[0] != pytest.approx(RotationMixture().means[0])
 
 
-def test_the_von_mises_fisher_law_is_scipys():
+def test_the_von_mises_fisher_distribution_agrees_with_scipy():
     law = VonMisesFisher(((2, 0, -1),), kappa=7.0)
     other = vonmises_fisher(law.means[0].numpy(), 7.0)
     points = law.test_dataset.points
@@ -101,12 +101,12 @@ def test_the_von_mises_fisher_law_is_scipys():
     expected = torch.from_numpy(other.logpdf(x.numpy()))
     torch.testing.assert_close(law.log_density(points), expected, atol=1e-5, rtol=1e-5)
     assert law.entropy == pytest.approx(other.entropy())
-    below = math.exp(-14)  # the distribution function of the height is a cut exponential
+    below = math.exp(-14)  # the height has a truncated exponential distribution
     height = 1 + (x @ law.means[0] - 1).numpy()
     assert kstest(height, lambda z: (np.exp(7 * (z - 1)) - below) / (1 - below)).pvalue > 1e-3
 
 
-def test_a_concentrated_law_keeps_its_digits():
+def test_a_concentrated_distribution_has_full_precision():
     law = VonMisesFisher(kappa=1e6)
     assert law.entropy == pytest.approx(math.log(2 * math.pi) - math.log(1e6) + 1)
     assert law.optimum() == pytest.approx(law.entropy, abs=0.05)
@@ -123,17 +123,17 @@ def test_the_mixture_on_the_sphere_integrates_to_one():
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.2, 1.0, 5.0])
-def test_the_wrapped_normal_is_a_theta_function(scale):
-    # Its Fourier series (Jacobi) converges where the sum over turns is slow, and agrees.
+def test_the_wrapped_normal_equals_a_theta_function(scale):
+    # The Fourier series (Jacobi) converges fast where the sum over turns is slow.
     law = WrappedTorus(1, scale=scale)
     for offset in (0.0, 0.1, 1.0, 3.0):
         series = mpmath.jtheta(3, offset / 2, mpmath.exp(-(scale**2) / 2)) / (2 * mpmath.pi)
         x = torch.remainder(law.mean + offset, 2 * math.pi)[None]
-        if series > 1e-12:  # the series has no digits further out
+        if series > 1e-12:  # the series is inaccurate for smaller densities
             assert law.log_density(x).item() == pytest.approx(float(mpmath.log(series)), abs=1e-6)
 
 
-def test_the_torus_has_rsgms_ceiling():
+def test_the_entropy_on_the_torus_is_that_of_rsgm():
     expected = -0.5 * math.log(2 * math.pi * math.e * 0.04)
     for dim in (1, 2, 200):
         assert -WrappedTorus(dim).entropy / dim == pytest.approx(expected, abs=1e-9)
@@ -141,7 +141,7 @@ def test_the_torus_has_rsgms_ceiling():
 
 
 @pytest.mark.parametrize(("components", "ceiling"), [(16, 0.911), (32, 0.218), (64, -0.476)])
-def test_rotations_have_the_ceiling_that_their_separation_gives(components, ceiling):
+def test_the_optimal_likelihood_of_separated_modes_on_rotations(components, ceiling):
     found = torch.tensor(
         [-RotationMixture(components, data_seed=s, size=2000).optimum() for s in range(12)]
     )
@@ -151,7 +151,7 @@ def test_rotations_have_the_ceiling_that_their_separation_gives(components, ceil
 
 
 def test_the_density_on_rotations_integrates_to_one():
-    # Broad components, so that uniform points see them: means of the density over Haar measure.
+    # Broad components, so that a mean of the density over uniform points converges.
     law, uniform = RotationMixture(2), RotationMixture(40_000)
     law.scales = torch.tensor([0.5, 0.7], dtype=torch.float64)
     density = law.log_density(uniform.means).exp() * 8 * math.pi**2
@@ -171,14 +171,14 @@ def test_the_density_on_the_plane_integrates_to_one(config):
     assert density.sum() * radius[0] * (2 * math.pi / 200) == pytest.approx(1, abs=1e-4)
 
 
-def test_the_ball_and_the_hyperboloid_hold_one_law():
+def test_ball_and_hyperboloid_coordinates_give_the_same_distribution():
     sheet, ball = HyperbolicMixture(), HyperbolicMixture(model="ball")
     x, y = sheet.test_dataset.points, ball.test_dataset.points
     torch.testing.assert_close(x[:, 1:] / (1 + x[:, :1]), y)
     torch.testing.assert_close(sheet.log_density(x), ball.log_density(y), atol=1e-4, rtol=1e-4)
 
 
-def test_pairs_and_angles_are_one_law():
+def test_pairs_and_angles_give_the_same_distribution():
     angles, pairs = WrappedTorus(3), WrappedTorus(3, embedding="pairs")
     x, y = angles.test_dataset.points, pairs.test_dataset.points
     torch.testing.assert_close(x.cos(), y[:, ::2])
@@ -200,6 +200,6 @@ def test_pairs_and_angles_are_one_law():
         (lambda: HyperbolicMixture(((0, 0), (0.1,)), ((1, 1), (1, 1))), "rows of one length"),
     ],
 )
-def test_bad_parameters_are_refused(make, message):
+def test_invalid_parameters_are_refused(make, message):
     with pytest.raises(DataError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Torsion angles: files of degrees become tori of radians or of pairs."""
+"""Torsion angles: files in degrees to radians or pairs on tori."""
 
 import math
 
@@ -22,7 +22,7 @@ ROW = "402d\tG\t" + "\t".join(str(float(i)) for i in range(-3, 4))
 
 @pytest.fixture
 def protein(tmp_path, monkeypatch):
-    """Writes a file of proteins with one residue a kind, and opens it."""
+    """Write a file of proteins with one residue of each kind, and open it."""
     monkeypatch.setattr(
         data.points.torsions, "PROTEIN_ROWS", dict.fromkeys(data.points.torsions.PROTEIN_ROWS, 1)
     )
@@ -54,7 +54,7 @@ def test_proteins_are_read_by_kind(protein):
     torch.testing.assert_close(pairs.read(), torch.tensor([[0.0, 1.0, 0.0, -1.0]]))
 
 
-def test_rna_has_seven_angles_in_the_files_order(rna):
+def test_rna_has_seven_angles_in_the_order_of_the_file(rna):
     data = rna()
     expected = torch.tensor([-3.0, -2, -1, 0, 1, 2, 3]).deg2rad() % (2 * math.pi)
     torch.testing.assert_close(data.read(), expected[None])
@@ -72,7 +72,7 @@ def test_rna_has_seven_angles_in_the_files_order(rna):
         ("a\t1\t2\tGeneral", "'General': 1.*'General': 2"),
     ],
 )
-def test_a_bad_residue_is_named(protein, line, message):
+def test_an_invalid_residue_is_refused_with_its_line(protein, line, message):
     with pytest.raises(DataError, match=message):
         protein([*LINES, line]).read()
 
@@ -86,12 +86,12 @@ def test_a_bad_residue_is_named(protein, line, message):
         (f"{ROW}\n{ROW}", "should hold 1 rows, got 2"),
     ],
 )
-def test_a_bad_nucleotide_is_named(rna, text, message):
+def test_an_invalid_nucleotide_is_refused_with_its_line(rna, text, message):
     with pytest.raises(DataError, match=message):
         rna(text).read()
 
 
-def test_radians_are_refused_where_degrees_belong(tmp_path, monkeypatch):
+def test_angles_in_radians_are_refused(tmp_path, monkeypatch):
     angles = torch.rand(20, 7, generator=torch.Generator().manual_seed(0)) * 6.28 - 3.14
     lines = ["402d\tG\t" + "\t".join(str(a) for a in row) for row in angles.tolist()]
     (tmp_path / "rna.tsv").write_text("\n".join(lines))
@@ -106,7 +106,7 @@ def test_radians_are_refused_where_degrees_belong(tmp_path, monkeypatch):
         Protein(root=str(tmp_path)).read()
 
 
-def test_the_sample_never_stands_in_silently(shared_data, tmp_path):
+def test_the_sample_file_never_replaces_the_full_file_silently(shared_data, tmp_path):
     with pytest.raises(
         DataError, match=r"tsv is at none of .*vislearn/FFF.*sample=true and kind=General"
     ):
@@ -117,12 +117,12 @@ def test_the_sample_never_stands_in_silently(shared_data, tmp_path):
     kinds = ("General", "Glycine", "Proline", "Pre-Pro")
     parts = [Protein(kind, sample=True, root=str(shared_data)).read() for kind in kinds]
     assert sum(map(len, parts)) == 58
-    for kind in kinds[1:]:  # so the advice is to try General
+    for kind in kinds[1:]:  # which is why the advice is kind=General
         with pytest.raises(DataError, match="too few for split=rfm"):
             Protein(kind, sample=True, root=str(shared_data)).setup()
 
 
-def test_the_papers_rna(shared_data):
+def test_the_published_rna_file_has_its_known_values(shared_data):
     data = RNA(root=str(shared_data), split="huang")
     data.setup()
     parts = (data.train_dataset, data.val_dataset, data.test_dataset)
@@ -137,7 +137,7 @@ def test_the_papers_rna(shared_data):
 
 
 @given(st.lists(st.floats(-400, 400), min_size=1), st.sampled_from([torch.float32, torch.float64]))
-def test_wrapped_angles_are_in_range_in_single_precision_too(angles, dtype):
+def test_wrapped_angles_are_in_range_also_in_single_precision(angles, dtype):
     x = torch.tensor(angles, dtype=dtype)
     wrapped = wrap(x)
     assert ((wrapped >= 0) & (wrapped.float() < 2 * math.pi)).all()
@@ -145,7 +145,7 @@ def test_wrapped_angles_are_in_range_in_single_precision_too(angles, dtype):
 
 
 @given(st.lists(st.floats(0, 6.28), min_size=1))
-def test_pairs_are_unit_vectors_that_give_their_angle_back(angles):
+def test_pairs_are_unit_vectors_from_which_angles_are_recovered(angles):
     x = torch.tensor([angles], dtype=torch.float64)
     pairs = embed(x, "pairs")
     torch.testing.assert_close(pairs[:, ::2] ** 2 + pairs[:, 1::2] ** 2, torch.ones_like(x))
