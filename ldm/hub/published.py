@@ -1,4 +1,4 @@
-"""The register of published weights: where they are, how they are checked and what reads them."""
+"""The register of published weights: address, checksum, conversion, and the model that fits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
