@@ -107,7 +107,7 @@ def load_parts(parts: Parts, run: Run) -> Parts:
         elif name in missing:
             path = run.model(name)
             raise ConfigError(f"{run.folder} is not trained to its end: {path} is missing")
-        elif any(p.requires_grad for p in parts.models[name].parameters()):
+        elif parts.models[name].training:
             _load(parts, run, name)
     for name, model in parts.models.items():
         if isinstance(model, Prior):
@@ -122,7 +122,7 @@ def _load(parts: Parts, run: Run, name: str) -> None:
         BadCheckpoint: unreadable, or its latents live in another space.
     """
     model = parts.models[name]
-    if isinstance(model, Tokenizer) and not model.learned:
+    if isinstance(model, Tokenizer) and not model.learned and not run.model(name).is_file():
         model.eval()
         return
     given = parts.config[name].get("checkpoint")

@@ -49,7 +49,8 @@ def build_training(parts: Parts, name: str) -> Training | None:
     """
     config, model = parts.config, parts.models[name]
     if config[name].get("training") is None:
-        if not hasattr(model, "fit"):
+        measured = isinstance(model, Tokenizer) and not model.learned
+        if not (hasattr(model, "fit") or measured):
             raise ConfigError(f"nothing says how {name} is trained: set {name}.training")
         return None
     given: dict[str, Any] = {"model": model, "seed": config.seed}
@@ -80,7 +81,7 @@ def train_stage(parts: Parts, run: Run, name: str, training: Training | None) ->
     model.eval().requires_grad_(False)
 
 
-def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTraining) -> None:
+def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTraining | None) -> None:
     """Train a tokenizer, then measure the mean and standard deviation of its latents."""
     config, data, tokenizer = parts.config, parts.data, parts.models[name]
     below = foundation(config, name)
@@ -99,7 +100,8 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
     device = distributed.device()
     if training is None:
         with torch.no_grad():
-            tokenizer.fit(read(batch) for batch in data.ordered_batches("train", 128))
+            if hasattr(tokenizer, "fit"):  # else it has its latents measured, and nothing more
+                tokenizer.fit(read(batch) for batch in data.ordered_batches("train", 128))
         seen = len(data.train_dataset)
     else:
         training.batches = lambda t: data.train_batches(*_left(t))
@@ -117,7 +119,7 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
         weights.save(run.model(name), tokenizer, facts)
 
 
-def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining) -> None:
+def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining | None) -> None:
     """Train a prior on the latents of the tokenizer that it stands on."""
     config, data, prior = parts.config, parts.data, parts.models[name]
     latents = latents_of(parts, name)
