@@ -16,7 +16,7 @@ def evaluate(parts: Parts) -> dict[str, float]:
     """Score a run, write `metrics.json` and pictures, print and log them; every rank returns all.
 
     Raises:
-        FileNotFoundError, ValueError: what `Evaluation.check` would have found.
+        ValueError: what `Evaluation.check` would have found.
     """
     distributed.join()
     evaluation, device = build_part(parts.config, "eval"), distributed.device()

@@ -1,1 +1,1 @@
-"""Files that sets are read from: found, downloaded, checked, unpacked, written whole."""
+"""Files of data sets: found, downloaded, checked, unpacked and written whole."""

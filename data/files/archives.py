@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
 
 BROKEN = (tarfile.ReadError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
-"""What the standard library raises on damaged archives."""
+"""Exceptions that the standard library raises on damaged archives."""
 
 
 def unpacked(archive: Path) -> Path:
-    """The folder of an archive's files, in the cache; unpacked the first time it is asked for.
+    """Return the folder of an archive's files in the cache, unpacking them the first time.
 
     Raises:
         DataError: the archive is damaged, or a member would land outside the folder.
@@ -61,7 +61,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def check_end(archive: Path) -> None:
-    """Refuse an uncompressed tar cut between two members, which `tarfile` takes for whole."""
+    """Refuse an uncompressed tar that was cut between two members; `tarfile` does not notice."""
     if archive.suffix == ".tar":
         with archive.open("rb") as file:
             file.seek(max(0, archive.stat().st_size - 1024))

@@ -11,14 +11,14 @@ __all__ = ["read_array"]
 
 
 def read_array(path: Path, remedy: str) -> Shaped[np.ndarray, "..."]:
-    """The array of an npy file; nothing in it is run.
+    """Read an npy file; pickled objects in it are refused.
 
     Args:
         path: of the file.
-        remedy: what to do where it is damaged, in words.
+        remedy: what the user should do about a damaged file, for the message.
 
     Raises:
-        DataError: it is no sound npy file, and the remedy.
+        DataError: the file is damaged, or not an npy file.
     """
     try:
         array = np.load(path, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Downloads that are either whole and the right file, or not there."""
+"""Downloads, checked by SHA-256 before they appear under their names."""
 
 import hashlib
 import logging
@@ -18,13 +18,18 @@ CHUNK = 1 << 20
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Compute the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def download(path: Path, sha256: str, *urls: str) -> None:
-    """Fetch a file from the first of `urls` that has it, check it, and move it to `path`.
+    """Download a file from the first of `urls` that has it, check it, and move it to `path`.
+
+    Args:
+        path: where the file shall be; if something is there, nothing is downloaded.
+        sha256: expected checksum, in hexadecimal.
+        urls: addresses of the same file.
 
     Raises:
         DataError: no address answered with the file of this SHA-256, or `path` is not writable.

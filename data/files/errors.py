@@ -1,10 +1,10 @@
-"""What goes wrong with data, said in one message before training starts."""
+"""The error that data raise, with one message and before training starts."""
 
 __all__ = ["DataError"]
 
 
 class DataError(ValueError):
-    """Data that is missing, damaged or not of the form asked for.
+    """Data are missing, damaged or not in the expected form.
 
     The message says what was expected, what was found, and what to do.
     """

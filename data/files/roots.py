@@ -1,4 +1,4 @@
-"""Where data is looked for, downloaded to and cached."""
+"""Folders where data are looked for, downloaded to and cached."""
 
 import json
 import os
@@ -10,10 +10,10 @@ DATASETS = Path("datasets")
 
 
 def find(root: str | None, *candidates: str) -> Path | None:
-    """The first of `candidates` that exists.
+    """Find the first of `candidates` that exists, or None.
 
-    Looked for under `root` alone where one is given, else under the folder that the environment
-    variable LDM_DATA names, then under `datasets/` of the working folder. None if nowhere.
+    If `root` is given, only that folder is searched; otherwise the folder that the environment
+    variable LDM_DATA names, then `datasets/` in the working folder.
     """
     for folder in _roots(root):
         for candidate in candidates:
@@ -23,7 +23,7 @@ def find(root: str | None, *candidates: str) -> Path | None:
 
 
 def looked_for(root: str | None, *candidates: str) -> str:
-    """The places `find` looks at, for its caller's error message."""
+    """List the paths that `find` tries, for error messages."""
     return ", ".join(str(folder / name) for folder in _roots(root) for name in candidates)
 
 
@@ -35,16 +35,16 @@ def _roots(root: str | None) -> list[Path]:
 
 
 def download_folder(root: str | None) -> Path:
-    """Where downloads go: `root`, else `datasets/`; never LDM_DATA, which may be read-only."""
+    """Return the folder for downloads: `root`, else `datasets/`; LDM_DATA may be read-only."""
     return Path(root).expanduser() if root is not None else DATASETS
 
 
 def cache_folder() -> Path:
-    """For what can be made again: the environment variable LDM_CACHE, else `~/.cache/ldm`."""
+    """Return the folder for files that can be made again: LDM_CACHE, else `~/.cache/ldm`."""
     return Path(os.environ.get("LDM_CACHE", "~/.cache/ldm")).expanduser()
 
 
 def stamp(path: Path) -> str:
-    """What tells a file from another version of it without reading it: path, size, time."""
+    """Identify a version of a file without reading it: its path, size and modification time."""
     status = path.stat()
     return json.dumps([str(path.resolve()), status.st_size, status.st_mtime_ns])

@@ -1,4 +1,4 @@
-"""Single files that sets are read from: where they lie, and where they come from."""
+"""Single files that data sets are read from: where they are found and downloaded from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ __all__ = ["Source"]
 
 @dataclass(frozen=True)
 class Source:
-    """A file, found below the roots or downloaded.
+    """A file that is found below the roots or downloaded.
 
     Attributes:
-        path: below a root; its last part alone is found too.
-        sha256: of the file at `url`.
-        url: public address; None where whoever wants the file must fetch it.
-        advice: what to do where it is missing and there is no `url`.
+        path: relative to a root; the file name alone is also tried.
+        sha256: checksum of the file at `url`.
+        url: public address; None if users must fetch the file themselves.
+        advice: what the user should do if the file is missing and has no `url`.
     """
 
     path: str
@@ -27,19 +27,19 @@ class Source:
     advice: str = ""
 
     def fetch(self, root: str | None) -> None:
-        """Download the file where it is not there, if it has an address.
+        """Download the file if it is missing and has an address.
 
         Raises:
-            DataError: it could not be downloaded whole.
+            DataError: the download failed.
         """
         if self.url is not None and self._find(root) is None:
             download(download_folder(root) / self.path, self.sha256, self.url)
 
     def locate(self, root: str | None) -> Path:
-        """Where the file lies.
+        """Find the file.
 
         Raises:
-            DataError: nowhere.
+            DataError: it is in none of the folders.
         """
         path = self._find(root)
         if path is None:

@@ -32,10 +32,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def staging(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` for a file or folder, moved to `path` when it is whole.
+    """Yield a temporary path for a file or folder, and move it to `path` when the block ends.
 
-    The last part of both is the same. A file replaces an older one. If two processes make the same
-    folder, the second keeps the first one's. After an error nothing is left of the new version.
+    Both paths have the same name and file system. A file is flushed to disk and replaces an older
+    one. If two processes make the same folder, the second keeps the first one's. After an error
+    nothing is left of the new version.
 
     Raises:
         StorageFull: the device is full; `path` is as it was.

@@ -49,21 +49,21 @@ class ImageScorer(BatchedScorer):
             if self.extractor == "inception":
                 _find_inception(self.resize, cache_folder())
             self.check_weights(data)
-        except (FileNotFoundError, ValueError) as error:
+        except ValueError as error:
             raise ConfigError(f"eval cannot be done: {error}") from error
 
     def check_weights(self, data: DataModule) -> None:
         """Look for what a scorer needs beside the extractor.
 
         Raises:
-            FileNotFoundError, ValueError: it is not to be had, damaged, or not for such data.
+            ValueError: it is not to be had, damaged, or not for such data.
         """
 
     def build_extractor(self, data: DataModule, record: Record) -> Extractor:
         """The network on this process's device, one for all scorers of a run.
 
         Raises:
-            FileNotFoundError, ValueError: what `check` finds.
+            ValueError: what `check` finds.
         """
         key = ("extractor", self.extractor, self.resize)
         return record.once(key, lambda: self._first_rank_first(data).to(distributed.device()))

@@ -38,7 +38,7 @@ class Scorer(ABC):
         """Score trained parts on all ranks; write pictures to the run's folder.
 
         Raises:
-            FileNotFoundError, ValueError: what `check` would have found.
+            ValueError: what `check` would have found.
         """
 
 

@@ -14,7 +14,7 @@ __all__ = ["load_into", "resolve"]
 SCHEME = "hub:"
 
 
-def resolve(checkpoint: str | Path, stage: str = "tokenizer") -> tuple[str | None, Path]:
+def resolve(checkpoint: str | Path, stage: str) -> tuple[str | None, Path]:
     """Find the file of a checkpoint, downloading it where it is published and not here.
 
     Args:
@@ -43,13 +43,14 @@ def resolve(checkpoint: str | Path, stage: str = "tokenizer") -> tuple[str | Non
     return None, path / stage / "model.safetensors" if path.is_dir() else path
 
 
-def load_into(checkpoint: str | Path, model: nn.Module, stage: str = "tokenizer") -> None:
+def load_into(checkpoint: str | Path, model: nn.Module, stage: str, space: str) -> None:
     """Load the weights of a checkpoint in a model, all of them.
 
     Args:
         checkpoint: as for `resolve`.
-        model: with a `space`, which that of the checkpoint must equal.
+        model: as its configuration builds it.
         stage: as for `resolve`.
+        space: latent space of the model, as text; our own files say theirs, and it must be equal.
 
     Raises:
         BadCheckpoint: unknown, missing, unreadable, not finite, of another space or network.
@@ -57,10 +58,10 @@ def load_into(checkpoint: str | Path, model: nn.Module, stage: str = "tokenizer"
     name, path = resolve(checkpoint, stage)
     if name is not None:
         return load_published(name, model, path)
-    space = weights.read_facts(path).get("space")
-    if space != repr(model.space):
+    found = weights.read_facts(path).get("space")
+    if found != space:
         raise BadCheckpoint(
-            f"{path} is a {stage} of the latent space {space}, the configuration wants "
-            f"{model.space}: choose the {stage} group that it was trained with"
+            f"{path} is a model of the latent space {found}, the configuration wants {space}: "
+            f"choose the {stage} group that it was trained with"
         )
     weights.load(path, model)

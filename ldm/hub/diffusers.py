@@ -1,6 +1,6 @@
-"""State dicts to and from diffusers' `AutoencoderKL` and `DiTTransformer2DModel`.
+"""Convert state dicts to and from diffusers' `AutoencoderKL` and `DiTTransformer2DModel`.
 
-Names and shapes change, numbers never. Two defaults of diffusers differ from the published DiT and
+Names and shapes change, values never. Two defaults of diffusers differ from the published DiT and
 so from ours: the exponent of its timestep frequencies (`downscale_freq_shift` 1, published 0) and
 the epsilon of its second norm (`norm_eps` 1e-5, published 1e-6).
 """
@@ -20,8 +20,8 @@ __all__ = [
     "dit_to_diffusers",
 ]
 
-# Each rule renames a run of whole segments, ours then theirs; # is an index. They are applied in
-# this order on the way out and in the opposite order on the way in, so that one undoes the other.
+# Each rule renames consecutive segments of a name, ours to theirs; # stands for an index. Rules are
+# applied in this order to export and in reverse order to import, so that one inverts the other.
 Rules = Sequence[tuple[str, str]]
 
 AUTOENCODER: Rules = (
@@ -67,7 +67,7 @@ SHARED = re.compile(r"transformer_blocks\.(\d+)\.norm1\.emb\.")
 
 
 def rename(key: str, rules: Iterable[tuple[str, str]]) -> str:
-    """Apply rules (find, put) one after the other, to whole segments only."""
+    """Apply rules (find, put) one after the other, to whole segments of a name only."""
     for find, put in rules:
         pattern = r"(?<![^.])" + re.escape(find).replace(r"\#", r"(\d+)")
         key = re.sub(pattern, put.replace("#", r"\1"), key)
@@ -75,25 +75,26 @@ def rename(key: str, rules: Iterable[tuple[str, str]]) -> str:
 
 
 def inverse(*rules: tuple[str, str]) -> list[tuple[str, str]]:
-    """The rules that undo these."""
+    """Invert rules: swap names and reverse the order."""
     return [(theirs, ours) for ours, theirs in reversed(rules)]
 
 
 def flip_levels(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Number the decoder's levels from the other end: ours start at the finest, theirs coarsest."""
+    """Reverse the decoder's level numbers: 0 is the finest for us, the coarsest for diffusers."""
     level = re.compile(r"(?<=up_blocks\.)\d+")
     last = max(int(found[0]) for key in state if (found := level.search(key)))
     return {level.sub(lambda i: str(last - int(i[0])), key): x for key, x in state.items()}
 
 
 def autoencoder_kl_from_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a module with a `ldm.networks.images.compvis` `encoder` and `decoder`.
+    """Convert an `AutoencoderKL` to a module with a `compvis` `encoder` and `decoder`.
 
     Args:
-        state: of an `AutoencoderKL` with both 1x1 convolutions around its bottleneck.
+        state: of an `AutoencoderKL` with both 1x1 convolutions around its bottleneck; attention
+            names may be those from before diffusers 0.15.
     """
     rules = inverse(*AUTOENCODER, *OLD_ATTENTION)
-    # The only matrices are those of the attention, where we hold 1x1 convolutions.
+    # The only matrices are those of the attention; ours are 1x1 convolutions.
     return {
         rename(key, rules): x[..., None, None] if x.ndim == 2 else x
         for key, x in flip_levels(state).items()
@@ -101,7 +102,7 @@ def autoencoder_kl_from_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tens
 
 
 def autoencoder_kl_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of an `AutoencoderKL`, from that of a module with our `encoder` and `decoder`."""
+    """Convert a module with a `compvis` `encoder` and `decoder` to an `AutoencoderKL`."""
     renamed = flip_levels({rename(key, AUTOENCODER): x for key, x in state.items()})
     return {
         key: x[:, :, 0, 0] if ".attentions." in key and x.ndim == 4 else x
@@ -112,10 +113,14 @@ def autoencoder_kl_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor
 def dit_from_diffusers(
     state: Mapping[str, Tensor], size: int | Sequence[int] = 32
 ) -> dict[str, Tensor]:
-    """The state of a `ldm.networks.images.dit.DiT`, whose grid of latents is of this size.
+    """Convert a `DiTTransformer2DModel` to the state of a `ldm.networks.images.dit.DiT`.
+
+    Args:
+        state: of the diffusers model.
+        size: side of the grid of latents, or its height and width.
 
     Raises:
-        ValueError: the blocks embed time or class differently, as a DiT cannot.
+        ValueError: blocks have different embeddings of time or class; a DiT shares one.
     """
     theirs = dict(state)
     for key, x in state.items():
@@ -136,7 +141,7 @@ def dit_from_diffusers(
 
 
 def dit_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `DiTTransformer2DModel`: each block gets a copy of the embeddings."""
+    """Convert a DiT to a `DiTTransformer2DModel`; each block gets a copy of the embeddings."""
     renamed = {rename(key, DIT): x for key, x in state.items() if key != "pos_embed"}
     depth = sum(key.endswith("norm1.linear.bias") for key in renamed)
     theirs = {}

@@ -1,4 +1,4 @@
-"""The register of published weights: where they are, how they are checked and what reads them."""
+"""The register of published weights: address, checksum, conversion, and the model that fits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -155,11 +155,14 @@ def load_published(name: str, model: nn.Module, file: str | PathLike[str] | None
         BadCheckpoint: as for `fetch`, or the weights are not finite or do not fit the model.
     """
     published, path = PUBLISHED[name], fetch(name, file)
-    module = model.get_submodule(published.module)
+    state = read_state(path)
     try:
-        state = published.convert(read_state(path))
+        state = published.convert(state)
+        module = model.get_submodule(published.module)
     except (LookupError, ValueError) as error:
         raise BadCheckpoint(f"{path} does not hold the weights {name!r}: {error}") from error
+    except AttributeError as error:
+        raise BadCheckpoint(f"{path} is not for such a model but for {published.config}") from error
     if published.std is not None:
         for key, value in (("mean", published.mean), ("std", published.std)):
             state[key] = torch.as_tensor(value).expand_as(getattr(module, key))

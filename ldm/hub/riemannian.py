@@ -1,8 +1,8 @@
-"""State dicts of published score, drift and velocity networks on manifolds, to ours.
+"""Convert state dicts of published score, drift and velocity networks on manifolds to ours.
 
-Names and layouts change, numbers never. Facts: the names of parameters in the weights of De Bortoli
-et al. 2022 (Haiku), Lou et al. 2023 (events on the earth), Jo and Hwang 2024, and Chen and Lipman
-2024. They come without their heads, scales and processes, which the experiments configure.
+Names and layouts change, values never. Parameter names are those in the published weights of De
+Bortoli et al. 2022 (Haiku), Lou et al. 2023 (earth events), Jo and Hwang 2024, and Chen and Lipman
+2024. Output scaling and processes are not in those files: the experiments configure them.
 """
 
 import re
@@ -20,15 +20,17 @@ SHADOW = re.compile(r"(?:.*\.)?shadow_params\.(\d+)")
 
 
 def mlp_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `ldm.networks.points.mlp.MLP`, all of which read the point, then the time.
+    """Convert a perceptron to the state of a `ldm.networks.points.mlp.MLP`.
+
+    Both read the point, then the time.
 
     Args:
-        state: of a perceptron's linear layers; Haiku's, whose matrices are transposed, flattened
-            to one level of names. A forward and a backward network, for the `Pair` of a mixture,
-            are two states.
+        state: parameters of the linear layers. Haiku's, whose matrices are transposed, must be
+            flattened to one level of names. The forward and backward networks of a mixture (a
+            `Pair` here) are two states.
 
     Raises:
-        ValueError: a name is not that of a linear layer.
+        ValueError: a name does not belong to a linear layer.
     """
     layers: dict[int, dict[str, Tensor]] = {}
     for key, x in state.items():
@@ -44,11 +46,11 @@ def mlp_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def time_mlp_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `ldm.networks.points.time_mlp.TimeMLP`.
+    """Convert a time-conditioned perceptron to the state of a `ldm.networks.points.TimeMLP`.
 
     Args:
-        state: `...layers.{i}.module.*`, linear layers at even i and their swishes at odd ones; what
-            else there is, averages say, is left out.
+        state: `...layers.{i}.module.*`, linear layers at even i and their swish activations at odd
+            i; other entries, such as averages, are ignored.
 
     Raises:
         ValueError: there are no such layers.
@@ -66,14 +68,14 @@ def time_mlp_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def time_mlp_from_averages(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """The state of a `TimeMLP` from averages, which are stored by number, without names.
+    """Convert averaged weights, stored by number without names, to the state of a `TimeMLP`.
 
     Args:
-        state: with `...shadow_params.{j}`.
-        model: the `TimeMLP`, whose parameters come in the published order.
+        state: averages under `...shadow_params.{j}`.
+        model: a `TimeMLP`; its parameters are in the published order.
 
     Raises:
-        ValueError: there are more or fewer averages than parameters.
+        ValueError: the number of averages differs from the number of parameters.
     """
     found = {int(n[1]): x for key, x in state.items() if (n := SHADOW.fullmatch(key))}
     names = [name for name, _ in model.named_parameters()]
@@ -85,7 +87,7 @@ def time_mlp_from_averages(state: Mapping[str, Tensor], model: nn.Module) -> dic
 def _match(pattern: re.Pattern, key: str) -> tuple[str, ...]:
     found = pattern.fullmatch(key)
     if found is None:
-        raise ValueError(f"{key!r} is no linear layer of a perceptron: leave it out")
+        raise ValueError(f"{key!r} is not a parameter of a linear layer: leave it out")
     return found.groups()
 
 

@@ -1,4 +1,4 @@
-"""Weights in and out: safetensors with the facts that rebuild the model, never a pickle."""
+"""Read and write weights: safetensors with the facts that rebuild the model, never a pickle."""
 
 import hashlib
 import json
@@ -33,18 +33,22 @@ DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 
 
 class BadCheckpoint(ValueError):
-    """A checkpoint cannot be used; the message says which, why, and what to do."""
+    """A checkpoint cannot be used; the message says which one, why, and what to do."""
 
 
 def save(path: Path, model: nn.Module, facts: dict[str, Any]) -> None:
-    """Write a model's state and JSON facts about it, whole or not at all."""
+    """Write a model's state and JSON facts about it to a safetensors file, whole or not at all.
+
+    Raises:
+        StorageFull: the device is full; an older file is intact.
+    """
     state = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     metadata = {"facts": json.dumps(facts)}
     write_whole(path, lambda temporary: save_file(state, temporary, metadata))
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """The facts that `save` wrote.
+    """Read the facts that `save` wrote.
 
     Raises:
         BadCheckpoint: no such file, not safetensors, truncated, or not written by `save`.
@@ -83,9 +87,9 @@ def load(path: Path, model: nn.Module) -> None:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a torch file of nothing but tensors, on the CPU.
+    """Read the tensors of a safetensors file, or of a torch file of nothing but tensors.
 
-    Nothing that a file may hold beside tensors is run.
+    No code in the file is run; the tensors are on the CPU.
 
     Raises:
         BadCheckpoint: truncated, or not a file of tensors.
@@ -134,7 +138,7 @@ def put(
 
 
 def load_averaged(path: Path, model: nn.Module) -> None:
-    """Put the averaged weights of a training checkpoint in a model."""
+    """Load the averaged weights of a training checkpoint in a model."""
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     prefix = "ema.model."
     model.load_state_dict(
@@ -145,13 +149,13 @@ def load_averaged(path: Path, model: nn.Module) -> None:
 def check_resumable(path: Path) -> None:
     """Refuse a training checkpoint that is damaged or that only pickle could load.
 
-    Torch itself looks at no checksum, and would go on from whatever numbers it finds.
+    Torch itself checks no checksums and would resume from damaged numbers.
 
     Raises:
-        BadCheckpoint: with the way out.
+        BadCheckpoint: damaged, unsafe, or not a training checkpoint.
     """
     try:
-        _check_sums(path)  # first, or damage may read as a wish to run code
+        _check_sums(path)  # first, since damage can look like a pickle that runs code
         state = torch.load(path, map_location="meta", weights_only=True)
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, *DAMAGE) as error:
         if "weights_only" in str(error) or "Weights only" in str(error):
@@ -169,7 +173,7 @@ def check_resumable(path: Path) -> None:
 
 
 def _check_sums(path: Path) -> None:
-    if not zipfile.is_zipfile(path):  # cut short, or of an older format: torch will say
+    if not zipfile.is_zipfile(path):  # truncated or of an older format: torch reports it
         return
     with zipfile.ZipFile(path) as archive:
         part = archive.testzip()
@@ -178,7 +182,7 @@ def _check_sums(path: Path) -> None:
 
 
 def fingerprint(model: nn.Module) -> str:
-    """Sixteen hex digits of the SHA-256 of a model's names and values."""
+    """Hash the names and values of a model's state: 16 hexadecimal digits of SHA-256."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -196,7 +200,7 @@ def _start(path: Path) -> bytes:
 
 
 def _is_safetensors(path: Path) -> bool:
-    return _start(path)[8:] == b"{"  # after the header's length, which may begin like a pickle
+    return _start(path)[8:] == b"{"  # 8 bytes of length, which may look like a pickle, then JSON
 
 
 def _what_is(path: Path) -> str:

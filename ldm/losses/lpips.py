@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ldm.hub.published import fetch
-from ldm.hub.weights import put, read_state
+from ldm.hub.weights import BadCheckpoint, put, read_state
 
 __all__ = ["LPIPS"]
 
@@ -169,7 +169,7 @@ def _alex() -> tuple[nn.Sequential, tuple[int, ...]]:
 def _heads_file(network: str) -> Path:
     package = find_spec("torchmetrics")
     if package is None or package.origin is None:
-        raise FileNotFoundError(
+        raise BadCheckpoint(
             "LPIPS reads its taps' weights from torchmetrics: install it, or name a file with "
             "heads=... (lpips/weights/v0.1 of the authors' release)"
         )

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from data import DataModule
 from ldm.config.compose import ConfigError, overridden
 from ldm.config.lineage import lineage
-from ldm.hub import weights
+from ldm.hub import load_into, weights
 from ldm.priors import Prior
 from ldm.run.checks import check_sampler, check_training
 from ldm.run.folder import Run, read_config
@@ -116,7 +116,7 @@ def load_parts(parts: Parts, run: Run) -> Parts:
 
 
 def _load(parts: Parts, run: Run, name: str) -> None:
-    """Put a finished model's weights in place, from its own stage or the file that is named.
+    """Put a finished model's weights in place, from its own stage or the checkpoint that is named.
 
     Raises:
         BadCheckpoint: unreadable, or its latents live in another space.
@@ -126,14 +126,7 @@ def _load(parts: Parts, run: Run, name: str) -> None:
         model.eval()
         return
     given = parts.config[name].get("checkpoint")
-    path = run.model(name) if given is None else Path(given)
-    space = repr(model.bottleneck.space if isinstance(model, Tokenizer) else model.space)
-    found = weights.read_facts(path).get("space")
-    if found != space:
-        kind = "tokenizer" if isinstance(model, Tokenizer) else "prior"
-        raise weights.BadCheckpoint(
-            f"{path} is a {kind} of the latent space {found}, the configuration wants {space}: "
-            f"choose the {kind} group that it was trained with"
-        )
-    weights.load(path, model)
+    checkpoint = run.model(name) if given is None else given
+    space = model.bottleneck.space if isinstance(model, Tokenizer) else model.space
+    load_into(checkpoint, model, name, repr(space))
     model.eval().requires_grad_(False)

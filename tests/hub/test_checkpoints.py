@@ -1,6 +1,5 @@
 """What `tokenizer.checkpoint=` takes: published weights, files and run folders."""
 
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,10 @@ from ldm.hub import load_into, resolve
 from ldm.hub.diffusers import autoencoder_kl_to_diffusers
 from ldm.hub.published import PUBLISHED
 from ldm.hub.weights import BadCheckpoint, fingerprint, read_state
-from ldm.run.parts import build_prior, build_tokenizer, load_tokenizer
+from ldm.run.experiment import load_run
+from ldm.run.models import build_models
+from ldm.run.parts import build_data
+from ldm.tokenizers import Tokenizer
 
 NAME = "sd-vae-ft-mse"
 SMALL = [
@@ -23,16 +25,24 @@ SMALL = [
     "tokenizer=kl_f8",
     "prior=dit",
     "sampler=ddim",
-    "tokenizer.encoder.in_channels=1",
     "tokenizer.encoder.width=32",
     "tokenizer.encoder.multipliers=[1,2]",
-    "tokenizer.bottleneck.shape=[4,4,4]",
     "tokenizer.training.loss.perceptual=null",
     "prior.backbone.patch=1",
-    "prior.backbone.classes=10",
     f"tokenizer.checkpoint=hub:{NAME}",
     "run=unused",
 ]
+
+
+def build(*overrides, stage="tokenizer", device="cpu"):
+    config = compose([*overrides])
+    return build_models(config, build_data(config), [stage], device)[stage].eval()
+
+
+def load(checkpoint, *overrides) -> Tokenizer:
+    tokenizer = build(*overrides)
+    load_into(checkpoint, tokenizer, "tokenizer", repr(tokenizer.space))
+    return tokenizer
 
 
 @pytest.fixture(params=["new", "old"])
@@ -69,7 +79,7 @@ def official(request, tmp_path, monkeypatch):
 
 @torch.no_grad()
 def test_a_published_tokenizer_is_the_authors_own_with_its_scale(official):
-    tokenizer = load_tokenizer(compose(SMALL), f"hub:{NAME}")
+    tokenizer = load(f"hub:{NAME}", *SMALL)
     x = torch.randn(3, 1, 8, 8)
     encoded = tokenizer.encode({"x": x})
     posterior = official.encode(x).latent_dist
@@ -81,12 +91,10 @@ def test_a_published_tokenizer_is_the_authors_own_with_its_scale(official):
     scaled = tokenizer.normalize(encoded.raw, generator)
     drawn = tokenizer.bottleneck.latent(encoded.raw, torch.Generator().manual_seed(0))
     torch.testing.assert_close(scaled, drawn * 0.18215)
-    assert not tokenizer.training
-    assert not any(p.requires_grad for p in tokenizer.parameters())
 
 
 def test_converted_there_and_back_no_bit_changes(official):
-    tokenizer = load_tokenizer(compose(SMALL), f"hub:{NAME}")
+    tokenizer = load(f"hub:{NAME}", *SMALL)
     state = {k: x for k, x in tokenizer.state_dict().items() if k not in ("mean", "std")}
     back = autoencoder_kl_to_diffusers(state)
     theirs = official.state_dict()
@@ -106,6 +114,10 @@ def test_a_prior_trains_on_published_latents_from_the_command_line(
     assert (run / "prior" / "model.safetensors").is_file()
     assert not (run / "tokenizer" / "model.safetensors").exists()
     assert (tmp_path / "cache" / "sd-vae-ft-mse.safetensors").is_file()
+    parts = load_run(run, [])
+    assert parts.tokenizer.std.allclose(torch.tensor(1.1))
+    assert not any(p.requires_grad for p in parts.tokenizer.parameters())
+    assert parts.prior is not None
 
 
 @pytest.mark.parametrize("name", [n for n, p in PUBLISHED.items() if p.config is not None])
@@ -113,11 +125,11 @@ def test_the_named_configuration_builds_what_the_file_holds(name):
     published = PUBLISHED[name]
     groups = {"data": "imagenet256", "tokenizer": "kl_f8", "prior": "dit", "sampler": "ddim"}
     groups |= dict([published.config.split("=")])
-    config = compose([*(f"{key}={value}" for key, value in groups.items()), "run=x"])
-    model = build_tokenizer(config, "meta")
-    if "prior" in published.config:
-        model = build_prior(config, model, "meta").get_submodule(published.module)
-        # The authors' names, by the paper's sheet: all but the label table are in every block.
+    overrides = [*(f"{key}={value}" for key, value in groups.items()), "run=x"]
+    stage = published.config.split("=")[0]
+    model = build(*overrides, stage=stage, device="meta").get_submodule(published.module)
+    if stage == "prior":
+        # Parameters of the published file, its fixed places among them.
         assert sum(x.numel() for x in model.state_dict().values()) == 675_129_632
         assert model.state_dict()["pos_embed"].shape == (1, 256, 1152)
     else:
@@ -134,38 +146,51 @@ def test_the_named_configuration_builds_what_the_file_holds(name):
         assert got | {"mean": (4,), "std": (4,)} == ours
 
 
-def test_a_run_folder_stands_for_its_tokenizer(trained):
+@pytest.mark.parametrize("layout", ["plain", "nested"])
+def test_the_authors_dit_goes_into_the_backbone_of_a_prior(tmp_path, monkeypatch, layout):
+    small = ["experiment=demo/digits", "prior.backbone.depth=2", "prior.backbone.width=32"]
+    prior = build(*small, "prior.backbone.heads=2", stage="prior")
+    torch.manual_seed(3)
+    theirs = {key: torch.randn_like(x) for key, x in prior.backbone.state_dict().items()}
+    path = tmp_path / "DiT-XL-2-256x256.pt"
+    torch.save(theirs if layout == "plain" else {"ema": theirs}, path)
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path))
+    entry = replace(PUBLISHED["DiT-XL-2-256"], sha256=digest(path))
+    monkeypatch.setitem(PUBLISHED, "DiT-XL-2-256", entry)
+    if layout == "nested":
+        with pytest.raises(BadCheckpoint, match="something else than named tensors"):
+            load_into("hub:DiT-XL-2-256", prior, "prior", repr(prior.space))
+        return
+    load_into("hub:DiT-XL-2-256", prior, "prior", repr(prior.space))
+    state = prior.backbone.state_dict()
+    assert all(torch.equal(state[key], x) for key, x in theirs.items())
+
+
+def test_a_run_folder_stands_for_the_stage_of_the_same_name(trained):
     file = trained / "tokenizer" / "model.safetensors"
-    assert resolve(trained) == resolve(file) == (None, file)
+    assert resolve(trained, "tokenizer") == resolve(str(file), "tokenizer") == (None, file)
     assert resolve(trained, "prior") == (None, trained / "prior" / "model.safetensors")
-    config = compose(["experiment=demo/digits", "tokenizer.encoder.blocks=1"])
-    one, other = (load_tokenizer(config, path) for path in (trained, str(file)))
-    assert fingerprint(one) == fingerprint(other)
+    small = ["experiment=demo/digits", "tokenizer.encoder.blocks=1"]
+    assert fingerprint(load(trained, *small)) == fingerprint(load(file, *small))
 
 
-def test_a_folder_or_file_without_weights_is_refused_with_what_to_give(tmp_path):
-    for path in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(BadCheckpoint, match=r"no checkpoint at .*a run folder, or hub:<name>"):
-            load_into(path, torch.nn.Linear(1, 1))
+@pytest.mark.parametrize("name", ["", "missing"])
+def test_a_folder_or_file_without_weights_is_refused_with_what_to_give(tmp_path, name):
+    with pytest.raises(BadCheckpoint, match=r"no checkpoint at .*a run folder, or hub:<name>"):
+        load_into(tmp_path / name, torch.nn.Linear(1, 1), "tokenizer", "Flat(1)")
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_right_one():
     with pytest.raises(BadCheckpoint, match=r"'sd-vae-mse': did you mean hub:sd-vae-ft-mse\?"):
-        resolve("hub:sd-vae-mse")
-    # Extractors have no configuration, so no stage can be built for them.
+        resolve("hub:sd-vae-mse", "tokenizer")
+
+
+def test_weights_of_a_network_that_no_configuration_builds_are_no_checkpoint():
     with pytest.raises(BadCheckpoint, match="no published weights 'inception'"):
-        resolve("hub:inception")
+        resolve("hub:inception", "tokenizer")
 
 
-def test_a_tokenizer_of_another_space_is_refused(trained, tmp_path):
-    copy = shutil.copytree(trained, tmp_path / "run")
-    config = compose(
-        [
-            "experiment=demo/digits",
-            "tokenizer.encoder.blocks=1",
-            "tokenizer.encoder.out_channels=8",
-            "tokenizer.bottleneck.shape=[8,4,4]",
-        ]
-    )
-    with pytest.raises(BadCheckpoint, match=r"is a tokenizer of the latent space Flat\(4, 4, 4\)"):
-        load_tokenizer(config, copy)
+def test_a_file_of_another_latent_space_is_refused(trained):
+    small = ["experiment=demo/digits", "tokenizer.encoder.blocks=1"]
+    with pytest.raises(BadCheckpoint, match=r"the latent space Flat\(4, 4, 4\), .* wants Flat\(8,"):
+        load_into(trained, build(*small), "tokenizer", "Flat(8, 4, 4)")

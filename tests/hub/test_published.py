@@ -135,5 +135,7 @@ def test_weights_go_to_their_module_with_the_statistics_of_the_latents(served, m
 def test_a_file_that_is_something_else_is_refused_by_name(served, monkeypatch):
     with pytest.raises(BadCheckpoint, match=r"net\.pth does not hold the weights 'sd-vae-ft-mse'"):
         load_published("sd-vae-ft-mse", nn.Linear(3, 3), served)
+    with pytest.raises(BadCheckpoint, match=r"net\.pth is not for such a model but for prior=dit"):
+        load_published("DiT-XL-2-256", nn.Linear(2, 2), served)
     with pytest.raises(BadCheckpoint, match=r"does not fit the configured model, .* prior=dit"):
         load_published("DiT-XL-2-256", nn.ModuleDict({"backbone": nn.Linear(2, 2)}), served)

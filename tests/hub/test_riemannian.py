@@ -89,7 +89,7 @@ def test_averages_go_by_number():
 
 
 def test_what_is_no_such_state_is_refused():
-    with pytest.raises(ValueError, match="is no linear layer"):
+    with pytest.raises(ValueError, match="is not a parameter of a linear layer"):
         mlp_from_published({"norm.weight": torch.ones(3)})
     with pytest.raises(ValueError, match="found nothing"):
         time_mlp_from_published({})

@@ -95,7 +95,7 @@ def test_options_of_a_sampler_and_guidance_are_taken(draw):
 
 
 def test_missing_weights_of_a_loss_are_found_before_training(tmp_path, offline):
-    with pytest.raises(ConfigError, match=r"tokenizer\.training\.loss.*LPIPS.*not here"):
+    with pytest.raises(ConfigError, match=r"tokenizer\.training\.loss.*vgg16.*not here"):
         check(tmp_path, LPIPS)
 
 
