@@ -51,7 +51,6 @@ def test_adm_ends_with_a_bicubic_step():
     assert np.array_equal(np.asarray(Crop(20)(image)), np.asarray(expected))
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("resize", ["adm", "bilinear"])
 @pytest.mark.parametrize(
     ("before", "side", "after"),
