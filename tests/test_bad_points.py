@@ -65,7 +65,7 @@ def test_degrees_are_refused_where_radians_belong(refused, monkeypatch):
     monkeypatch.setattr(
         WrappedTorus, "transform", lambda self, u: transform(self, u) * 180 / math.pi
     )
-    message = refused(*ON_TORUS, *FLOW, *SMALL, "prior.backbone.shape=[2]")
+    message = refused(*ON_TORUS, *FLOW, *SMALL)
     assert "must be radians within a turn of zero" in message
     assert "they look like degrees" in message
 
@@ -96,17 +96,17 @@ def test_the_line_with_nan_is_named(refused, monkeypatch, tmp_path):
     ("arguments", "message"),
     [
         (
-            [*ON_SPHERE, *FLOW, "tokenizer.space.dim=3", "prior.backbone.shape=[3]"],
+            [*ON_SPHERE, *FLOW, "tokenizer.space.dim=3"],
             "latent space Sphere(3): it makes latents (3,) and reconstructions (3,); change "
             "tokenizer.space",
         ),
         (
-            [*ON_SPHERE, *SCORE, "prior.backbone.shape=[4]"],
+            [*ON_SPHERE, *SCORE, "+prior.backbone.shape=[4]"],
             "latent space Sphere(2): built for points of shape (4,), found (3,); set the "
             "backbone's shape, or channels and size, to (3,)",
         ),
         (
-            [*ON_SPHERE, *FLOW, "prior.backbone.shape=[4]"],
+            [*ON_SPHERE, *FLOW, "+prior.backbone.shape=[4]"],
             "the prior does not fit the tokenizer's latent space Sphere(2)",
         ),
         (

@@ -64,7 +64,7 @@ def read_facts(path: Path) -> dict[str, Any]:
         raise BadCheckpoint(f"{path} is {_what_is(path)} ({error})") from error
     if "facts" not in metadata:
         raise BadCheckpoint(
-            f"{path} holds weights but not the configuration that builds their model: use the "
+            f"{path} holds weights but not the latent space of their model: use the "
             f"model.safetensors of a run folder"
         )
     return json.loads(metadata["facts"])

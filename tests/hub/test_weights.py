@@ -77,7 +77,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path, capsys, old_format):
 def test_a_file_without_facts_or_not_there_is_refused(tmp_path):
     path = tmp_path / "bare.safetensors"
     safetensors.torch.save_file({"x": torch.zeros(3)}, path)
-    with pytest.raises(BadCheckpoint, match="holds weights but not the configuration"):
+    with pytest.raises(BadCheckpoint, match="holds weights but not the latent space"):
         read_facts(path)
     with pytest.raises(BadCheckpoint, match=r"no checkpoint at .*missing"):
         read_facts(tmp_path / "missing")

@@ -12,7 +12,14 @@ from ldm.objectives import FlowMatching, Regression
 from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow
 from ldm.randomness import sample_generators
-from ldm.samplers import DiffusersScheduler, EulerODE, Guidance, HeunODE, Unsolved
+from ldm.samplers import (
+    DiffusersScheduler,
+    EulerODE,
+    Guidance,
+    HeunODE,
+    Likelihood,
+    Unsolved,
+)
 from ldm.spaces import Flat
 from ldm.tensors import like
 

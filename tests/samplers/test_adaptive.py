@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from drawing import draw
+from torch import nn
 from torch.testing import assert_close
 
 from ldm.objectives import FlowMatching

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from drawing import draw
+from torch import nn
 
 from ldm.objectives import FlowMatching, Regression
 from ldm.priors import Denoiser

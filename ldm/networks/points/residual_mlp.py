@@ -42,8 +42,9 @@ class ResidualMLP(SkipNet):
     Raises:
         ValueError: points have another shape.
 
-        Example: the published network for embeddings on S^127, which takes the noise level as time.
-            >>> ResidualMLP([128])(torch.zeros(2, 128), torch.tensor([0.001, 0.6])).shape
+    Example: the published network for embeddings on S^127, which takes the noise level as time.
+        >>> import torch
+        >>> ResidualMLP([128])(torch.zeros(2, 128), torch.tensor([0.001, 0.6])).shape
         torch.Size([2, 128])
     """
 
