@@ -1,8 +1,11 @@
 """Every command that the README prints is understood as it is printed."""
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,7 +72,25 @@ def test_commands_on_a_run_do_what_they_say(command, tmp_path, monkeypatch, trai
     main = {"sample.py": sample, "eval": eval.__main__, "ldm.analysis": ldm.analysis.__main__}[name]
     arguments = [re.sub(r"^eval.samples=\d+", "eval.samples=50", one) for one in arguments]
     main.main(arguments)
-    assert "samples" in capsys.readouterr().out + " ".join(arguments)
+    printed = capsys.readouterr().out
+    if name == "ldm.analysis":
+        assert (tmp_path / printed.split()[-1]).suffix == ".png"
+        assert (tmp_path / printed.split()[-1]).is_file()
+    else:
+        assert (tmp_path / "samples" / "samples.npz").is_file() or "psnr" in printed
+
+
+def test_a_package_of_the_users_is_trained(tmp_path):
+    (command,) = re.findall(r"^    (LDM_CONFIGS=.*)$", README, flags=re.M)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        f"{command} run={tmp_path}/run",
+        shell=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+    )
+    assert (tmp_path / "run" / "metrics.json").is_file()
 
 
 @pytest.mark.parametrize("command", commands("eval.reproduce"))
