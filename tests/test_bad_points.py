@@ -102,8 +102,8 @@ def test_the_line_with_nan_is_named(refused, monkeypatch, tmp_path):
         ),
         (
             [*ON_SPHERE, *SCORE, "+prior.backbone.shape=[4]"],
-            "latent space Sphere(2): built for points of shape (4,), found (3,); leave out what the "
-            "network is told of it, or set its shape to (3,)",
+            "latent space Sphere(2): built for points of shape (4,), found (3,); leave out what "
+            "the network is told of it, or set its shape to (3,)",
         ),
         (
             [*ON_SPHERE, *FLOW, "+prior.backbone.shape=[4]"],
