@@ -1,1 +1,1 @@
-"""Files that sets are read from: found, downloaded, checked, unpacked, written whole."""
+"""Dataset files: finding, downloading, checking, unpacking and atomic writing."""

@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
 
 BROKEN = (tarfile.ReadError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
-"""What the standard library raises on damaged archives."""
+"""Exceptions that the standard library raises on damaged archives."""
 
 
 def unpacked(archive: Path) -> Path:
-    """The folder of an archive's files, in the cache; unpacked the first time it is asked for.
+    """Folder in the cache with an archive's files, unpacked at first use.
 
     Raises:
-        DataError: the archive is damaged, or a member would land outside the folder.
+        DataError: the archive is damaged, or a member would be written outside the folder.
     """
     key = hashlib.sha256(stamp(archive).encode()).hexdigest()[:16]
     folder = cache_folder() / "unpacked" / f"{archive.name.split('.')[0]}-{key}"
@@ -36,7 +36,7 @@ def unpacked(archive: Path) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar or zip archive to a folder that appears when it is whole.
+    """Unpack a tar or zip archive to a folder that appears only once it is complete.
 
     Raises:
         DataError: as for `unpacked`.
@@ -60,7 +60,11 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def check_end(archive: Path) -> None:
-    """Refuse an uncompressed tar cut between two members, which `tarfile` takes for whole."""
+    """Refuse an uncompressed tar cut between two members, which `tarfile` accepts as complete.
+
+    Raises:
+        tarfile.ReadError: the end-of-archive marker is missing.
+    """
     if archive.suffix == ".tar":
         with archive.open("rb") as file:
             file.seek(max(0, archive.stat().st_size - 1024))
@@ -71,7 +75,7 @@ def check_end(archive: Path) -> None:
 def _unzip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         for name in file.namelist():
-            # `extractall` would quietly rename these; an archive that tries is not to be trusted.
+            # `extractall` would silently rename such members; the archive is not trustworthy.
             if not (folder / name).resolve().is_relative_to(folder.resolve()):
                 raise DataError(f"{archive} is refused as unsafe: {name!r} is outside its folder")
         file.extractall(folder)

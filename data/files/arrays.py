@@ -1,4 +1,4 @@
-"""Arrays in npy files, which may be empty, cut short or something else altogether."""
+"""Reading npy files, with clear errors for empty, truncated or foreign ones."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ __all__ = ["read_array"]
 
 
 def read_array(path: Path, remedy: str) -> Shaped[np.ndarray, "..."]:
-    """The array of an npy file; nothing in it is run.
+    """Read the array of an npy file, without unpickling.
 
     Args:
         path: of the file.
-        remedy: what to do where it is damaged, in words.
+        remedy: advice for the error message if the file is damaged.
 
     Raises:
-        DataError: it is no sound npy file, and the remedy.
+        DataError: the file is not a valid npy file; the message ends in the remedy.
     """
     try:
         array = np.load(path, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Downloads that are either whole and the right file, or not there."""
+"""Downloads, checked by SHA-256 and moved into place only when complete."""
 
 import hashlib
 import logging
@@ -18,10 +18,10 @@ CHUNK = 1 << 20
 
 
 def download(path: Path, sha256: str, *urls: str) -> None:
-    """Fetch a file from the first of `urls` that has it, check it, and move it to `path`.
+    """Fetch a file from the first of `urls` that serves it, check it, and move it to `path`.
 
     Raises:
-        DataError: no address answered with the file of this SHA-256, or `path` is not writable.
+        DataError: no URL served a file with this SHA-256, or `path` is not writable.
     """
     if path.exists():
         return

@@ -1,10 +1,10 @@
-"""What goes wrong with data, said in one message before training starts."""
+"""The error for missing or damaged data, raised before training starts."""
 
 __all__ = ["DataError"]
 
 
 class DataError(ValueError):
-    """Data that is missing, damaged or not of the form asked for.
+    """Data that is missing, damaged or of the wrong form.
 
-    The message says what was expected, what was found, and what to do.
+    The message states what was expected, what was found, and what to do.
     """

@@ -1,4 +1,4 @@
-"""Where data is looked for, downloaded to and cached."""
+"""Folders that data is searched in, downloaded to and cached in."""
 
 import json
 import os
@@ -15,10 +15,10 @@ DATASETS = Path("datasets")
 
 
 def find(root: str | None, *candidates: str) -> Path | None:
-    """The first of `candidates` that exists.
+    """Path of the first of `candidates` that exists, or None.
 
-    Looked for under `root` alone where one is given, else under the folder that the environment
-    variable LDM_DATA names, then under `datasets/` of the working folder. None if nowhere.
+    Searches `root` alone if it is given, else the folder in the environment variable LDM_DATA, then
+    `datasets/` in the working folder.
     """
     for folder in _roots(root):
         for candidate in candidates:
@@ -28,7 +28,7 @@ def find(root: str | None, *candidates: str) -> Path | None:
 
 
 def looked_for(root: str | None, *candidates: str) -> str:
-    """The places `find` looks at, for its caller's error message."""
+    """The paths that `find` tries, for an error message."""
     return ", ".join(str(folder / name) for folder in _roots(root) for name in candidates)
 
 
@@ -40,20 +40,20 @@ def _roots(root: str | None) -> list[Path]:
 
 
 def download_folder(root: str | None) -> Path:
-    """Where downloads go: `root`, else `datasets/`; never LDM_DATA, which may be read-only."""
+    """Folder of downloads: `root`, else `datasets/`; never LDM_DATA, which may be read-only."""
     return Path(root).expanduser() if root is not None else DATASETS
 
 
 def cache_folder() -> Path:
-    """For what can be made again: the environment variable LDM_CACHE, else `~/.cache/ldm`."""
+    """Folder of files that can be recreated: LDM_CACHE in the environment, else `~/.cache/ldm`."""
     return Path(os.environ.get("LDM_CACHE", "~/.cache/ldm")).expanduser()
 
 
 @contextmanager
 def staging(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write a file or a folder at; moved into place when whole.
+    """Give a temporary path beside `target`, and move what is written there into place at the end.
 
-    Whoever comes second, of two processes that make the same thing, keeps the first one's.
+    If two processes create the same folder, the first one's is kept.
 
     Raises:
         DataError: the folder cannot be written to.
@@ -72,11 +72,11 @@ def staging(target: Path) -> Iterator[Path]:
         try:
             part.replace(target)
         except OSError:
-            if not target.exists():  # a folder never replaces a full one: somebody was faster
+            if not target.exists():  # else another process created the same folder first
                 raise
 
 
 def stamp(path: Path) -> str:
-    """What tells a file from another version of it without reading it: path, size, time."""
+    """Identity of a file's version without reading it: path, size and modification time."""
     status = path.stat()
     return json.dumps([str(path.resolve()), status.st_size, status.st_mtime_ns])

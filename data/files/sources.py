@@ -1,4 +1,4 @@
-"""Single files that sets are read from: where they lie, and where they come from."""
+"""Single dataset files: their paths and their public sources."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ __all__ = ["Source"]
 
 @dataclass(frozen=True)
 class Source:
-    """A file, found below the roots or downloaded.
+    """A file that is found below the data roots or downloaded.
 
     Attributes:
-        path: below a root; its last part alone is found too.
+        path: relative to a root; the file name alone is tried too.
         sha256: of the file at `url`.
-        url: public address; None where whoever wants the file must fetch it.
-        advice: what to do where it is missing and there is no `url`.
+        url: public URL; None if users must obtain the file themselves.
+        advice: what to do if it is missing and there is no `url`.
     """
 
     path: str
@@ -27,19 +27,19 @@ class Source:
     advice: str = ""
 
     def fetch(self, root: str | None) -> None:
-        """Download the file where it is not there, if it has an address.
+        """Download the file if it is missing and has a URL.
 
         Raises:
-            DataError: it could not be downloaded whole.
+            DataError: the download failed or has the wrong SHA-256.
         """
         if self.url is not None and self._find(root) is None:
             download(download_folder(root) / self.path, self.sha256, self.url)
 
     def locate(self, root: str | None) -> Path:
-        """Where the file lies.
+        """Path of the file.
 
         Raises:
-            DataError: nowhere.
+            DataError: the file is not found.
         """
         path = self._find(root)
         if path is None:

@@ -1,4 +1,4 @@
-"""Tables of numbers as text: every line that is not what it should be is named."""
+"""Reading tables of numbers from text files; errors name the faulty line."""
 
 import math
 from collections.abc import Sequence
@@ -8,20 +8,20 @@ from data.files.errors import DataError
 
 __all__ = ["check_degrees", "number_cells", "read_lines"]
 
-MANY = 20  # rows, of which degrees leave some number beyond a turn in radians
+MANY = 20  # with this many rows, angles in degrees surely include one beyond 2 pi
 
 
 def read_lines(path: Path, header: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """The lines of a text file after its header, each with its place: `path:number`.
+    """Lines of a text file after its header, each as `(path:number, line)`.
 
-    Lines may end as on Unix or on Windows.
+    Unix and Windows line ends are accepted.
 
     Args:
         path: of the file.
-        header: the lines it begins with; "#" stands for any line that begins so.
+        header: the expected first lines; "#" stands for any line that begins with it.
 
     Raises:
-        DataError: the file is no text, or begins with something else.
+        DataError: the file is not text, or has another header.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -38,10 +38,10 @@ def read_lines(path: Path, header: Sequence[str] = ()) -> list[tuple[str, str]]:
 
 
 def number_cells(place: str, cells: Sequence[str], expected: str, largest: float) -> list[float]:
-    """Cells as finite numbers of at most this size.
+    """Parse cells as finite numbers of magnitude at most `largest`.
 
     Raises:
-        DataError: a cell is something else; names the place.
+        DataError: a cell is something else; the message names the place.
     """
     try:
         values = [float(cell) for cell in cells]
@@ -56,10 +56,10 @@ def number_cells(place: str, cells: Sequence[str], expected: str, largest: float
 
 
 def check_degrees(path: Path, rows: Sequence[Sequence[float]]) -> None:
-    """Refuse numbers that are radians, where there are enough to tell.
+    """Refuse angles that seem to be in radians, if there are enough rows to tell.
 
     Raises:
-        DataError: none of many is larger than a full turn in radians.
+        DataError: no magnitude in at least 20 rows exceeds 2 pi.
     """
     largest = max((abs(value) for row in rows for value in row), default=0.0)
     if len(rows) >= MANY and largest <= 2 * math.pi:

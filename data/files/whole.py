@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and errors that say what to do about the others."""
+"""Atomic writing of files."""
 
 import errno
 import os
@@ -8,19 +8,19 @@ from pathlib import Path
 __all__ = ["StorageFull", "write_whole"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# torch and safetensors put the system's error in one of their own, with one of these texts.
+# torch and safetensors wrap the system's error in their own, with one of these texts.
 FULL_TEXTS = ("No space left", "os error 28", "os error 122", "iostream error")
 
 
 class StorageFull(OSError):
-    """No space is left for a file; what was there before still is."""
+    """No space is left to write a file; its older version is intact."""
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write` on a temporary file beside `path`, then move it into place.
 
     Raises:
-        StorageFull: the device is full; `path` is as it was.
+        StorageFull: the device is full; `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
