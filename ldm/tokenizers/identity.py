@@ -1,4 +1,4 @@
-"""The tokenizer of data that need none."""
+"""The identity tokenizer, for data that already are points of a prior's space."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,10 +11,10 @@ __all__ = ["Identity"]
 
 
 class Identity(Tokenizer):
-    """Takes points of a space for their own latents: nothing to train, nothing to load.
+    """Uses points of a space as their own latents: nothing to train, nothing to load.
 
     Args:
-        space: where the data live.
+        space: that contains the data.
 
     Example:
         >>> import torch
@@ -27,5 +27,5 @@ class Identity(Tokenizer):
         super().__init__(nn.Identity(), Passthrough(space), nn.Identity())
 
     def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """None."""
+        """Zero."""
         return x.new_zeros(x.shape[:1])
