@@ -1,9 +1,9 @@
-"""Sample from a trained run: a picture of the samples, and files for the programs of the field.
+"""Sample from a trained run: a picture of the samples, and files in the field's usual formats.
 
 python sample.py run=runs/demo/digits n=64 seed=0 label=3 sampler=ddim sampler.steps=50 \
     guidance.scale=2 batch_size=32 output=samples
 
-What samples are to be is asked by condition.<key>=...; label=3 is short for condition.label=3.
+Conditions of the samples are condition.<key>=...; label=3 is short for condition.label=3.
 """
 
 import sys
@@ -20,21 +20,21 @@ from ldm.run.sampling import draw_share, gather
 
 
 def sample(parts: Parts, n: int, seed: int = 0, batch_size: int = 32, **asked: Any) -> Batch:
-    """Samples 0 to n - 1 of a seed, compact, and what they were asked to be.
+    """Draw samples 0 to n - 1 of a seed; returns them, compact, with their conditions.
 
-    Ranks share the work; all return the whole.
+    Ranks share the work; every rank returns all samples.
 
     Args:
         parts: with a prior.
-        n: how many.
-        seed: of the set.
+        n: number of samples.
+        seed: of the whole set.
         batch_size: samples drawn at once, on each rank.
-        **asked: what all samples are to be: their `label`, where there are classes, which otherwise
-            take turns.
+        **asked: conditions of all samples, such as `label`; by default labels cycle through the
+            classes.
 
     Raises:
-        ConfigError: there is no prior, or a number is of no use.
-        DataError: the data cannot be asked for that.
+        ConfigError: there is no prior, or a number is out of range.
+        DataError: the data module does not know such a condition.
     """
     if parts.prior is None:
         raise ConfigError(f"{parts.config.run} has no trained prior to sample from")
@@ -46,10 +46,10 @@ def sample(parts: Parts, n: int, seed: int = 0, batch_size: int = 32, **asked: A
 
 
 def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object) -> None:
-    """Refuse numbers of no use, among a command's arguments.
+    """Refuse numbers out of range among a command's arguments.
 
     Raises:
-        ConfigError: says which.
+        ConfigError: with the numbers.
     """
     if n < 1 or batch_size < 1:
         raise ConfigError(f"n and batch_size must be 1 or more, got {n} and {batch_size}")
@@ -59,7 +59,7 @@ def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object)
 
 @command
 def main(arguments: list[str]) -> None:
-    """Draw, and write to `output`."""
+    """Draw samples and write them to `output`."""
     own, overrides = take(
         arguments, run=str, n=int, seed=int, label=int, batch_size=int, output=str
     )
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
         asked["label"] = own.pop("label")
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
-    check_numbers(**own)  # before anything is loaded
+    check_numbers(**own)  # fail before anything is loaded
     distributed.join()
     parts = load_run(own.pop("run"), overrides)
     output = Path(own.pop("output", Path(parts.config.run) / "samples"))

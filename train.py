@@ -20,10 +20,10 @@ from ldm.run.parts import build_data, build_part
 
 
 def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
-    """Train what is not trained yet, then evaluate; returns the metrics and what was built."""
+    """Train the unfinished stages, then evaluate; returns the metrics and the parts."""
     data = build_data(config)
-    data.prepare_data()  # of which the tokenizer's space may be a part
-    # Its checks come before any training: fail now, not after days.
+    data.prepare_data()  # before models are built: the tokenizer's space may read a data file
+    # The evaluation's checks run before any training: fail now, not after days.
     parts = train_stages(config, data, build_part(config, "eval").check)
     metrics = evaluate(parts)
     distributed.barrier()
@@ -32,13 +32,13 @@ def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
 
 @command
 def main(arguments: list[str]) -> None:
-    """One experiment, or with `--multirun` a sweep."""
+    """Run one experiment, or a sweep with `--multirun`."""
     options = {argument for argument in arguments if argument.startswith("-")}
     if unknown := options - {"--multirun", "-m"}:
         raise ConfigError(f"no option {', '.join(unknown)}: there is --multirun, and key=value")
     if not options:
         configs = [compose(arguments)]
-    else:  # all jobs, before the first is sent
+    else:  # check all jobs before the first starts
         configs = [
             compose(job, sweep=True) for job in jobs(a for a in arguments if a not in options)
         ]
@@ -50,18 +50,18 @@ def main(arguments: list[str]) -> None:
     if not options:
         train(configs[0])
         return
-    sys.argv[1:] = [*arguments, *search_path()]  # what Hydra reads
+    sys.argv[1:] = [*arguments, *search_path()]  # Hydra reads sys.argv
     sweep()
 
 
 @hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")
 def sweep(config: DictConfig) -> None:
-    """One job of a sweep, in a run folder named after what it overrides."""
+    """Run one job of a sweep, in a run folder named after its overrides."""
     from hydra.core.hydra_config import HydraConfig
 
     hydra_config = HydraConfig.get()
     name_run(config, hydra_config.runtime.choices.experiment, hydra_config.overrides.task)
-    # A job may be far from the command line that sent it: it says for itself what is wrong.
+    # A job may run on another machine than the command line, so it reports its own errors.
     command(lambda _: train(resolved(config)))([])
 
 

@@ -1,4 +1,4 @@
-"""What a batch is, and whether one is sound."""
+"""The type of a batch, and a check of its values."""
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ Batch = dict[str, Tensor]
 
 
 def check_batch(batch: Batch, shape: tuple[int, ...] | None = None) -> None:
-    """Refuse a batch that would poison training.
+    """Refuse a batch with missing keys, wrong shapes or numbers that are not finite.
 
     Args:
         batch: with at least `x` and `index`.
-        shape: what one `x` should be, where all are alike: `(channels, height, width)`.
+        shape: of one `x`, where all have the same: `(channels, height, width)`; None for no check.
 
     Raises:
         DataError: a key is missing, `x` has another shape, or a real number is not finite; the

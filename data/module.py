@@ -1,4 +1,4 @@
-"""What training, caching and evaluation ask of data, whatever the set."""
+"""The interface of a dataset to training, caching, sampling and evaluation."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -22,38 +22,37 @@ __all__ = ["DataModule"]
 
 
 class DataModule(pl.LightningDataModule, ABC):
-    """A named set with a train and a test split, some with a val split, and loaders of them.
+    """A named dataset with train and test splits, some with a val split, and their loaders.
 
-    A subclass says how a split is loaded, which augmented views of a sample training sees, what
-    generated samples are asked to be, and what samples look like to a person and to other programs:
-    training, sampling and evaluation do not know what they are samples of. Its datasets are
-    map-style, accept an index or a `Draw`, and answer lists of them with a batch (`__getitems__`);
-    they have `digest()`. The splits are loaded when they are first used, so a module works without
-    a Trainer.
+    A subclass defines how a split is loaded, which augmented views of a sample training uses, the
+    conditions of generated samples, and how samples are drawn and saved: training, sampling and
+    evaluation do not depend on the modality. Its datasets are map-style, accept an index or a
+    `Draw`, return a whole batch for a list of them (`__getitems__`), and have `digest()`. Splits
+    are loaded at first use, so a module works without a Trainer.
 
     Args:
         seed: of the sample order and the augmentation.
-        workers: processes that load; 0 loads in this one, best for sets held in memory.
+        workers: loader processes; 0 loads in this process, best for data held in memory.
 
     Raises:
-        DataError: there are fewer than 0.
+        DataError: `workers` is negative.
     """
 
     name: str
-    """What figures and tables call the set."""
+    """Name of the dataset in figures and tables."""
 
     class_names: tuple[str, ...] = ()
-    """In the order of the labels; empty where there are none."""
+    """Names of the classes in the order of the labels; empty without labels."""
 
     held: ClassVar[tuple[str, ...]] = ("train", "test")
-    """The splits that the set has: "train", "test", and "val" in some."""
+    """The splits that the dataset has: "train", "test", and "val" in some."""
 
     views: tuple[str, ...] = ("plain",)
     """Names of the augmented views of a sample that training draws from; all of them can be cached.
-    Empty where there are too many to list, or samples are new at every draw."""
+    Empty if there are too many to list, or if samples are new at every draw."""
 
     shown: ClassVar[int] = 64
-    """How many samples make a picture of them, while a model is trained."""
+    """Number of samples in a picture drawn during training."""
 
     def __init__(self, seed: int = 0, workers: int = 0) -> None:
         super().__init__()
@@ -64,11 +63,11 @@ class DataModule(pl.LightningDataModule, ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Of one `x`."""
+        """Shape of one `x`."""
 
     @abstractmethod
     def load(self, split: str) -> Dataset:
-        """The dataset of one of the splits `held`; augmented only where it is the train one.
+        """Load the dataset of one of the splits `held`; only the train split is augmented.
 
         Raises:
             DataError: files are missing or damaged.
@@ -76,54 +75,54 @@ class DataModule(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "*frames 3 h w"]:
-        """Draw what samples look like: one colour picture, or a clip of them, in [0, 1].
+        """Draw samples as one colour picture, or as a clip of pictures, in [0, 1].
 
         Args:
             batch: the samples, with at least `x`.
-            columns: where samples are shown one by one, how many side by side.
+            columns: samples per row, for data drawn as a grid.
         """
 
     @abstractmethod
     def save(self, folder: Path, batch: Batch) -> None:
-        """Write samples to a folder: `samples.png`, and files for the programs of the field.
+        """Write samples to a folder: `samples.png`, and files in the field's usual formats.
 
         Args:
-            folder: made where it is missing.
-            batch: the samples, or what `compact` made of them, with all they were asked to be.
+            folder: created if it is missing.
+            batch: the samples, as drawn or from `compact`, with their conditions.
         """
 
     def compact(self, batch: Batch) -> Batch:
-        """The samples in the least memory that holds all that `save` writes of them."""
+        """Reduce samples to the smallest types that keep everything `save` writes."""
         return batch
 
     def example(self, n: int) -> Batch:
-        """A batch of `n` samples as training sees them, of zeros, to try networks with."""
+        """A training batch of `n` samples filled with zeros, for checking shapes."""
         x = torch.zeros(n, *self.shape)
         return {"x": x, **({"label": torch.zeros(n, dtype=torch.int64)} if self.classes else {})}
 
     def view(self, batch: Batch, name: str) -> Batch:
-        """One of the `views` of samples that come as they are."""
+        """Apply one of the `views` to unaugmented samples."""
         return batch
 
     def drawn_views(self, draws: Sequence[Draw]) -> Int64[np.ndarray, " n"]:
-        """Positions in `views` of what training sees of each draw."""
+        """Positions in `views` of the view that training uses for each draw."""
         return np.zeros(len(draws), np.int64)
 
     def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
-        """What generated samples are asked to be, each a function of its own number and the seed.
+        """Conditions of generated samples, each a function of the sample's index and the seed.
 
-        Here labels in turn, where there are classes, or the one `label` that is asked for.
+        By default, labels cycle through the classes, or all equal `label` if it is given.
 
         Args:
-            indices: numbers of the samples in their whole set.
-            seed: of the whole set.
-            **asked: `label`, the class that all samples are to have.
+            indices: indices of the samples in the whole generated set.
+            seed: of the whole generated set.
+            **asked: `label`, the class of all samples.
 
         Returns:
-            A batch without `x`: `index`, and all that a prior may be told.
+            A batch without `x`: `index`, and everything that a prior may be conditioned on.
 
         Raises:
-            DataError: the set has no such class, or knows nothing of what is asked.
+            DataError: the dataset has no such class or condition.
         """
         index = torch.tensor(list(indices), dtype=torch.int64)
         label = asked.pop("label", None)
@@ -143,15 +142,15 @@ class DataModule(pl.LightningDataModule, ABC):
 
     @cached_property
     def train_dataset(self) -> Dataset:
-        """Samples to learn from."""
+        """The training samples."""
         return self.load("train")
 
     @cached_property
     def val_dataset(self) -> Dataset:
-        """Held-out samples to select a model by, in sets that have a third split.
+        """Held-out samples for model selection, in datasets that have a val split.
 
         Raises:
-            DataError: the set has two.
+            DataError: the dataset has no val split.
         """
         if "val" not in self.held:
             raise DataError(
@@ -162,24 +161,24 @@ class DataModule(pl.LightningDataModule, ABC):
 
     @cached_property
     def test_dataset(self) -> Dataset:
-        """Held-out samples."""
+        """Held-out samples for evaluation."""
         return self.load("test")
 
     @property
     def classes(self) -> int:
-        """How many; 0 where samples have no labels."""
+        """Number of classes; 0 without labels."""
         return len(self.class_names)
 
     def setup(self, stage: str | None = None) -> None:
-        """Load all splits and look at one sample of each, so that bad data fails here."""
+        """Load all splits and check one sample of each, so that bad data fails before training."""
         for split in self.held:
             check_batch(self.dataset_of(split).__getitems__([0]), self.shape)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that change with the name, a sample, a label or augmentation.
+        """A hash, 16 hexadecimal digits, of the name, all samples and labels, and the augmentation.
 
-        Caches of latents and of reference statistics use it as their key.
+        It is the key of cached latents and reference statistics.
         """
         parts = [self.name, *(self.dataset_of(split).digest() for split in self.held)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -187,16 +186,16 @@ class DataModule(pl.LightningDataModule, ABC):
     def train_batches(
         self, start: int, stop: int, rank: int, world: int, batch_size: int
     ) -> DataLoader:
-        """Augmented training batches from one count of samples seen to another.
+        """Augmented training batches from position `start` to position `stop`.
 
-        A function of its arguments and the seed: to resume is to ask again with a later `start`.
+        They depend only on the arguments and the seed: training resumes with a later `start`.
 
         Args:
-            start: samples seen before, on all ranks together.
-            stop: samples seen when training ends; the last batch is whole.
+            start: samples seen before, over all ranks.
+            stop: samples seen at the end of training; the last batch is complete.
             rank: of this process.
             world: number of processes.
-            batch_size: samples a step, on all ranks together.
+            batch_size: samples per step, over all ranks.
         """
         order = SampleOrder(
             len(self.train_dataset),
@@ -212,14 +211,14 @@ class DataModule(pl.LightningDataModule, ABC):
     def ordered_batches(
         self, split: str, batch_size: int, rank: int = 0, world: int = 1
     ) -> DataLoader:
-        """Each sample of a split once, unaugmented: for evaluation and latent caches.
+        """Batches with each sample of a split once, unaugmented: for evaluation and latent caches.
 
-        Rank `r` of `w` gets the samples `r`, `r + w`, `r + 2w`, ... and none is repeated to even
-        them out: ranks may differ by one sample, and so by one batch. Reduce over ranks at the end.
+        Rank `r` of `w` gets the samples `r`, `r + w`, `r + 2w`, ...; none is repeated as padding,
+        so ranks may differ by one sample, and so by one batch. Reduce over ranks at the end.
 
         Args:
-            split: "train", "test", or "val" where the set has it.
-            batch_size: samples a step, on all ranks together; the last may be smaller.
+            split: "train", "test", or "val" if the dataset has it.
+            batch_size: samples per step, over all ranks; the last batch may be smaller.
             rank: of this process.
             world: number of processes.
         """
@@ -230,7 +229,7 @@ class DataModule(pl.LightningDataModule, ABC):
         return self._loader(dataset, order)
 
     def dataset_of(self, split: str) -> Dataset:
-        """The samples of one split.
+        """The dataset of one split, loaded at first use.
 
         Raises:
             DataError: there is no such split.
@@ -246,8 +245,8 @@ class DataModule(pl.LightningDataModule, ABC):
             num_workers=self.workers,
             collate_fn=_as_it_is,
             pin_memory=torch.cuda.is_available(),
-            # Its own, though nothing is drawn: a loader takes a number of torch's global generator
-            # each time it starts, and resumed runs would then differ from uninterrupted ones.
+            # Without a generator of its own, a loader draws from torch's global one each time it
+            # starts, and resumed runs would differ from uninterrupted ones.
             generator=torch.Generator(),
         )
 

@@ -1,4 +1,4 @@
-"""What the commands have in common: how they read `key=value` and how they fail."""
+"""Shared parts of the commands: `key=value` arguments and exit codes."""
 
 import functools
 import logging
@@ -22,13 +22,13 @@ from ldm.training import Diverged
 __all__ = ["command", "take", "take_conditions"]
 
 WRONG_INPUT = 2
-# Of the system: a full disk, a missing file, a folder that may not be written to.
+# OSError: a full disk, a missing file, a folder without write permission.
 WRONG_INPUTS = (ConfigError, DataError, BadCheckpoint, MisconfigurationException, OSError)
-STOPPED = 143  # what a shell reports of a process that SIGTERM ended
+STOPPED = 143  # a shell's exit code for a process ended by SIGTERM
 
 
 def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
-    """Turn errors a user can mend into one message on stderr; 2 when the input was wrong."""
+    """Turn errors that users can fix into a message on stderr and an exit code, 2 for bad input."""
 
     @functools.wraps(main)
     def run(arguments: list[str]) -> None:
@@ -50,16 +50,16 @@ def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
 
 
 def _permitted(arguments: list[str]) -> list[str]:
-    """The arguments but for `allow=...`, which names packages of the user's own."""
+    """Apply `allow=...`, which names the user's own packages, and return the other arguments."""
     for argument in (one for one in arguments if one.startswith("allow=")):
         allow(argument.removeprefix("allow="))
         if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())  # where the package may lie
+            sys.path.append(os.getcwd())  # the package may be in the working folder
     return [one for one in arguments if not one.startswith("allow=")]
 
 
 def take_conditions(arguments: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """What samples are asked to be, `condition.<key>=<value>`, and the other arguments.
+    """Separate conditions of samples, `condition.<key>=<value>`, from the other arguments.
 
     Raises:
         ConfigError: a value cannot be read.
@@ -78,10 +78,14 @@ def take_conditions(arguments: list[str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str, Any], list[str]]:
-    """A command's own `key=value` arguments by kind, and the rest, which are for the config.
+    """Separate a command's own `key=value` arguments, parsed, from overrides of the configuration.
+
+    Args:
+        arguments: of the command line.
+        **kinds: parsers of the command's own arguments by key.
 
     Raises:
-        ConfigError: a value is not of its kind.
+        ConfigError: a value cannot be parsed.
     """
     own, rest = {}, []
     for argument in arguments:
@@ -97,7 +101,7 @@ def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str,
 
 
 def _quiet_lightning() -> None:
-    # Its advice is on hardware, loggers and modes that are as they are meant to be.
+    # Its warnings concern hardware, loggers and modes that are intended here.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for package in ("pytorch_lightning", "lightning_fabric"):
         warnings.filterwarnings("ignore", module=package)

@@ -1,4 +1,4 @@
-"""Bottlenecks: what stands between encoder and decoder."""
+"""Bottlenecks between encoder and decoder: posteriors and quantisers."""
 
 from ldm.bottlenecks.bottleneck import Bottleneck, DiscreteBottleneck, Encoded, Variational
 from ldm.bottlenecks.ema_vector import EMAVectorQuantizer

@@ -1,4 +1,4 @@
-"""What stands between an encoder and a decoder, and what it hands on."""
+"""Base classes of bottlenecks, and the encoding that they return."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ __all__ = ["Bottleneck", "DiscreteBottleneck", "Encoded", "Variational"]
 
 
 class Encoded(NamedTuple):
-    """A batch after the bottleneck.
+    """The encoding of a batch.
 
     Attributes:
-        latent: what the decoder reads, `(batch, channels, *grid)`; gradients reach the encoder.
-        raw: what a latent cache stores, enough to draw the latent again: posterior parameters,
+        latent: input of the decoder, `(batch, channels, *grid)`; gradients reach the encoder.
+        raw: values for a latent cache, from which latents can be drawn again: posterior parameters
             or codes.
         codes: indices in the codebook `(batch, *grid, codes per token)`, None when continuous.
-        losses: scalars to be added to the training loss, unweighted.
-        stats: detached scalars to be logged.
-        context: what the decoder, and the space of the latents, need to know of these samples: a
-            mask, sizes. It goes wherever the latents go.
+        losses: scalars to add to the training loss, unweighted.
+        stats: detached scalars to log.
+        context: structure of these samples that the decoder and the latents' space need, such as a
+            mask or sizes. It accompanies the latents everywhere.
     """
 
     latent: Float[Tensor, "batch channels *grid"]
@@ -36,75 +36,75 @@ class Encoded(NamedTuple):
 
 
 class Bottleneck(nn.Module, ABC):
-    """Turns encoder features into latents of one space.
+    """Maps encoder features to latents of one space.
 
-    A regulariser or a quantiser is a file with one subclass of this.
+    Each posterior or quantiser is a subclass in its own file.
     """
 
     space: Space
-    """Where the latents live."""
+    """Space of the latents."""
 
     manifold: Space | None = None
-    """The curved space that latents are made on, also where `space` declares a flat one."""
+    """Manifold that encoded latents lie on, even if `space` is declared flat."""
 
     in_channels: int
-    """Feature channels asked of the encoder: twice the latent's for a Gaussian posterior."""
+    """Feature channels that the encoder must output: twice the latent's for a Gaussian."""
 
     def on_grid(self, grid: Sequence[int]) -> None:
-        """Declare latents on a grid of this size, where only their channels were given.
+        """Set the grid of the latents, if only their channels were given.
 
-        Whoever builds a tokenizer calls it with the grid of the encoder's features, so that no
-        configuration repeats what the encoder and the data decide.
+        Called with the grid of the encoder's features when a tokenizer is built, so that no
+        configuration repeats a size that follows from encoder and data.
         """
 
     @abstractmethod
     def forward(
         self, h: Float[Tensor, "batch features *grid"], generator: Generators = None
     ) -> Encoded:
-        """Encoder features to latents; noise, where there is any, comes from `generator`."""
+        """Encode features; noise, if any, comes from `generator`."""
 
     @abstractmethod
     def latent(
         self, raw: Tensor, generator: Generators = None
     ) -> Float[Tensor, "batch channels *grid"]:
-        """The latent of stored `raw` values: a fresh draw where the posterior has width."""
+        """Latent of stored `raw` values: a new draw if the bottleneck is stochastic."""
 
     def mode(self, raw: Tensor) -> Float[Tensor, "batch channels *grid"]:
-        """The latent of stored `raw` values without noise, for scoring reconstructions."""
+        """Latent of stored `raw` values without noise, for evaluating reconstructions."""
         return self.latent(raw)
 
     def decodable(
         self, latent: Float[Tensor, "batch channels *grid"]
     ) -> Float[Tensor, "batch channels *grid"]:
-        """What the decoder reads of a generated latent; a quantiser may snap it to its codebook."""
+        """Map a generated latent to the decoder's input; quantisers return the nearest codes."""
         return latent
 
 
 class Variational(Bottleneck):
-    """A bottleneck whose latents are drawn from a posterior q(z | x), beside a prior p(z)."""
+    """A bottleneck with a posterior q(z | x) and a fixed prior p(z) of its latents."""
 
     @abstractmethod
     def divergence(self, raw: Tensor) -> Float[Tensor, " batch"]:
-        """KL(q || p) of each sample, nats: the loss `kl` before it is averaged."""
+        """KL(q || p) of each sample, in nats; its mean over the batch is the loss `kl`."""
 
     @abstractmethod
     def log_ratio(
         self, raw: Tensor, latent: Float[Tensor, "batch channels *grid"]
     ) -> Float[Tensor, " batch"]:
-        """`log q(z | x) - log p(z)` at latents, nats, in float64; its mean under q is the KL."""
+        """Log ratio `log q(z | x) - log p(z)` in nats, float64; its mean under q is the KL."""
 
 
 class DiscreteBottleneck(Bottleneck):
     """A bottleneck whose latents are rows of a codebook; `raw` is codes."""
 
     vocabulary: int
-    """How many codes a codebook has."""
+    """Number of codes in the codebook."""
 
     groups: int
-    """How many codes stand for one token."""
+    """Number of codes per token."""
 
     @abstractmethod
     def codes_to_latent(
         self, codes: Int[Tensor, "batch *grid group"]
     ) -> Float[Tensor, "batch channels *grid"]:
-        """Codebook rows of the codes, as the decoder reads them."""
+        """Codebook rows of the codes, as inputs of the decoder."""

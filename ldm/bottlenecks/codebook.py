@@ -1,4 +1,4 @@
-"""What all learned codebooks share: how they start, their loss, and how much of them is used."""
+"""Shared functions of learned codebooks: initialisation, loss and usage statistics."""
 
 import torch
 from einops import rearrange
@@ -10,15 +10,15 @@ __all__ = ["fill_codebook", "join", "quantization_loss", "snap", "split", "usage
 
 @torch.no_grad()
 def fill_codebook(codebook: Float[Tensor, "v d"], init: str) -> None:
-    """Start a codebook, in place.
+    """Initialise a codebook in place.
 
     Args:
-        codebook: to be filled.
-        init: "uniform" within 1/v of zero (van den Oord et al. 2017), "symmetric": uniform within
-            one of zero, or "sphere": uniform on the unit sphere.
+        codebook: filled with random rows.
+        init: "uniform" in [-1/v, 1/v] (van den Oord et al. 2017), "symmetric": uniform in [-1, 1],
+            or "sphere": uniform on the unit sphere.
 
     Raises:
-        ValueError: another `init`.
+        ValueError: an unknown `init`.
     """
     if init == "uniform":
         codebook.uniform_(-1 / len(codebook), 1 / len(codebook))
@@ -31,19 +31,19 @@ def fill_codebook(codebook: Float[Tensor, "v d"], init: str) -> None:
 
 
 def split(h: Float[Tensor, "batch channels *grid"], groups: int) -> Float[Tensor, "..."]:
-    """Channels last and cut into groups, `(batch, *grid, groups, d)`: channel g d + k is (g, k)."""
+    """Split channels into groups, `(batch, *grid, groups, d)`: channel g d + k becomes (g, k)."""
     return rearrange(h, "b (g d) ... -> b ... g d", g=groups)
 
 
 def join(rows: Float[Tensor, "..."]) -> Float[Tensor, "batch channels *grid"]:
-    """The inverse of `split`."""
+    """Invert `split`."""
     return rearrange(rows, "b ... g d -> b (g d) ...")
 
 
 def snap(u: Float[Tensor, "..."], q: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Straight through: the values of `q`, bit for bit, and the gradient to `u`.
+    """Straight-through estimator: exactly the values of `q`, with the gradient passed to `u`.
 
-    The usual u + sg[q - u] has the same gradient, but rounds away from `q`.
+    The usual u + sg[q - u] has the same gradient but differs from `q` by rounding.
     """
     return q.detach() + (u - u.detach())
 
@@ -51,18 +51,18 @@ def snap(u: Float[Tensor, "..."], q: Float[Tensor, "..."]) -> Float[Tensor, "...
 def quantization_loss(
     u: Float[Tensor, "*shape"], q: Float[Tensor, "*shape"], codebook: float, commitment: float
 ) -> Float[Tensor, ""]:
-    """codebook <(q - sg u)^2> + commitment <(sg q - u)^2>, means over all elements."""
+    """Loss `codebook <(q - sg u)^2> + commitment <(sg q - u)^2>`, means over all elements."""
     return (
         codebook * (q - u.detach()).square().mean() + commitment * (q.detach() - u).square().mean()
     )
 
 
 def usage(codes: Int[Tensor, "..."], vocabulary: int) -> dict[str, Tensor]:
-    """How a batch spreads over the codebook, all groups pooled.
+    """Codebook usage of a batch, with all groups pooled.
 
     Returns:
-        `usage`, the share of codes that occur, in [0, 1], and `perplexity`, the exponential of
-        the entropy of their frequencies, in [1, vocabulary].
+        `usage`, the fraction of codes that occur, in [0, 1], and `perplexity`, the exponential of
+        the entropy of code frequencies, in [1, vocabulary].
     """
     codes = codes.flatten()
     counts = torch.zeros(vocabulary, device=codes.device)

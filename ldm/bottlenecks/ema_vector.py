@@ -1,7 +1,7 @@
-"""A vector quantiser whose codes are running means of the tokens they stand for.
+"""A vector quantiser whose codes are moving averages of the tokens assigned to them.
 
 Source: van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
-appendix A.1, with the counts smoothed as Laplace did.
+appendix A.1, with Laplace smoothing of the counts.
 """
 
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ __all__ = ["EMAVectorQuantizer"]
 
 
 class EMAVectorQuantizer(VectorQuantizer):
-    """Moves each code to the running mean of its tokens; no gradient reaches the codebook.
+    """Sets each code to the moving average of its tokens; no gradient reaches the codebook.
 
-    A training step with gradients enabled updates, from all ranks' tokens together, with g the
-    decay and e the epsilon:
+    Each training step with gradients enabled updates, from the tokens of all ranks, with decay g
+    and epsilon e:
 
         n_j <- g n_j + (1 - g) #tokens of j        m_j <- g m_j + (1 - g) sum of tokens of j
         c_j  = m_j / ((n_j + e) / (N + V e) N)     N = sum of n_j
 
-    It starts at n_j = 1 and m_j = c_j, so that a code not yet used stays where it is. The loss
-    `codebook` is the commitment alone, beta <(sg q - z)^2>.
+    Initially n_j = 1 and m_j = c_j, so that a code not yet used does not move. The loss `codebook`
+    is the commitment loss alone, beta <(sg q - z)^2>.
 
     Args:
         shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
         codes: rows of the codebook.
-        decay: of the running sums, a step.
+        decay: of the running sums, per step.
         epsilon: added to each count, in tokens.
-        beta: weight of the commitment.
-        unquantized: as for `VectorQuantizer`.
+        beta: weight of the commitment loss.
+        unquantized: see `VectorQuantizer`.
 
     Raises:
         ValueError: the features do not have the latent's channels.
@@ -61,7 +61,7 @@ class EMAVectorQuantizer(VectorQuantizer):
         self.decay, self.epsilon = decay, epsilon
         self.weights = (0.0, beta)
         codebook = self.codebook.detach()
-        del self.codebook  # the parent's parameter: here no optimiser may move it
+        del self.codebook  # replaces the parent's parameter by a buffer, which no optimizer updates
         self.register_buffer("codebook", codebook)
         self.register_buffer("counts", torch.ones(codes))
         self.register_buffer("sums", codebook.clone())
@@ -74,9 +74,9 @@ class EMAVectorQuantizer(VectorQuantizer):
 
     @torch.no_grad()
     def learn(self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"]) -> None:
-        """Move the codebook by the tokens of this step; every rank must call it together."""
+        """Update the codebook with the tokens of this step; a collective call of all ranks."""
         ones = tokens.new_ones(len(tokens), 1)
-        # One tensor, so one reduction: counts in the last column.
+        # Sums, and counts in the last column: one tensor, so one reduction over ranks.
         batch = tokens.new_zeros(self.vocabulary, tokens.shape[1] + 1)
         batch.index_add_(0, codes, torch.cat([tokens, ones], dim=1))
         if distributed.is_available() and distributed.is_initialized():

@@ -1,4 +1,4 @@
-"""Encoder features as bottlenecks read them: of the right width, in full precision."""
+"""Check of encoder features, and their conversion to full precision."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,10 +9,10 @@ __all__ = ["full_precision"]
 def full_precision(
     h: Float[Tensor, "batch channels *grid"], channels: int
 ) -> Float[Tensor, "batch channels *grid"]:
-    """Features in float32 or better, so that a bottleneck computes the same under autocast.
+    """Convert features to at least float32, so that bottlenecks give the same under autocast.
 
     Raises:
-        ValueError: the encoder gives another number of channels than the bottleneck reads.
+        ValueError: the features do not have this number of channels.
     """
     if h.shape[1] != channels:
         raise ValueError(

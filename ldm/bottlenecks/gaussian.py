@@ -1,4 +1,4 @@
-"""A Gaussian posterior for every latent: the variational autoencoder.
+"""The diagonal Gaussian posterior of variational autoencoders.
 
 Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2014; sums and clamps as in Rombach
 et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022.
@@ -19,14 +19,14 @@ __all__ = ["Gaussian"]
 
 
 class Gaussian(Variational):
-    """Reads features as mean and log variance, and draws latents by reparametrisation.
+    """Interprets features as mean and log variance, and draws latents by reparametrisation.
 
-    The loss `kl` is the divergence from the standard normal, in nats a sample: summed over the
-    latent, averaged over the batch. `raw` is the features, mean above log variance.
+    The loss `kl` is the divergence from the standard normal, in nats per sample: summed over the
+    latent, averaged over the batch. `raw` is the features: channels of the mean, then of the log
+    variance.
 
     Args:
-        shape: of one latent, `(channels, *grid)`. Any other grid is accepted, too: `shape` is what
-            the space declares.
+        shape: of one latent in the declared space, `(channels, *grid)`; other grids are accepted.
 
     Raises:
         ValueError: the features do not have twice the latent's channels.
@@ -68,7 +68,7 @@ class Gaussian(Variational):
 
     def divergence(self, raw: Float[Tensor, "batch features *grid"]) -> Float[Tensor, " batch"]:
         mean, log_variance = self.moments(raw)
-        # expm1: exp(x) - 1 has no digits left near the prior, where x is zero.
+        # expm1: exp(x) - 1 would lose all digits near x = 0, where the posterior equals the prior.
         nats = mean.square() + torch.expm1(log_variance) - log_variance
         return 0.5 * nats.flatten(1).sum(1)
 

@@ -1,4 +1,4 @@
-"""A posterior on a manifold: Brownian motion for a little time from where the encoder points.
+"""A posterior on a manifold: the law of Brownian motion after a short time.
 
 Source: Perez Rey, Menkovski and Portegies, "Diffusion variational autoencoders", 2020.
 """
@@ -20,30 +20,30 @@ __all__ = ["ManifoldPosterior"]
 
 
 class ManifoldPosterior(Variational):
-    """Reads features as a point y and a time t, and draws latents from the heat kernel K_t(. | y).
+    """Interprets features as a point y and a time t; latents follow the heat kernel K_t(. | y).
 
-    y is the first numbers projected on the space, log t is the last one squashed by a tanh. Draws
-    are a geodesic random walk, through which gradients reach y and t; the paper projects Gaussian
-    steps of the ambient space, which is the same for short ones but asks for its metric. The prior
-    is uniform, and the loss `kl`, in nats a sample, is the paper's expansion for short times
+    y is all features but the last, projected to the space; log t is the last one, bounded by a
+    tanh. Latents are drawn by a geodesic random walk, differentiable in y and t; the paper projects
+    Gaussian steps in the ambient space, which agrees for short steps but needs the ambient metric.
+    The prior is uniform, and the loss `kl`, in nats per sample, is the paper's short-time expansion
 
         KL = -d/2 log(2 pi t) - d/2 + log volume + t/4 Sc(y) + o(t)
 
-    with d the dimension and Sc the scalar curvature. The paper's code has other constants in
-    places: its KL on the flat torus is log 2 pi = 1.84 nats too high, that on SO(3) log 8 = 2.08
-    too low for the metric it walks in.
+    with d the dimension and Sc the scalar curvature. The paper's code has other constants: its KL
+    on the flat torus is log 2 pi = 1.84 nats too high, and on SO(3) log 8 = 2.08 nats too low for
+    the metric of its random walk.
 
     `raw` is y, flattened, and log t. Times t are variances per unit tangent direction.
 
     Args:
         space: compact, of known scalar curvature.
-        log_time: bounds of log t.
+        log_time: lower and upper bound of log t.
         steps: of the random walk.
-        flat: declare flat space and project what is decoded, for priors that know no other.
+        flat: declare a flat space and project latents before decoding, for flat priors.
 
     Raises:
-        ValueError: the space is not compact or its curvature unknown, the bounds are not in order,
-            there are no steps, or the features are not one more than the numbers of a point.
+        ValueError: the space is not compact or its curvature is unknown, the bounds are not in
+            order, there are no steps, or the features are not one more than a point's coordinates.
 
     Example:
         >>> from ldm.spaces import Sphere
@@ -62,7 +62,7 @@ class ManifoldPosterior(Variational):
         super().__init__()
         if not math.isfinite(space.log_volume):
             raise ValueError(f"a uniform prior needs a compact space, got {space}")
-        space.scalar_curvature(space.random(1))  # says now, not in training, that it is unknown
+        space.scalar_curvature(space.random(1))  # fail now if it is unknown, not in training
         if not log_time[0] < log_time[1]:
             raise ValueError(f"log_time must be a lower and an upper bound, got {list(log_time)}")
         if steps < 1:
@@ -110,7 +110,7 @@ class ManifoldPosterior(Variational):
     def log_ratio(
         self, raw: Float[Tensor, "batch features"], latent: Float[Tensor, "batch channels *grid"]
     ) -> Float[Tensor, " batch"]:
-        """By the exact heat kernel, in float64."""
+        """Log ratio from the exact heat kernel, in float64."""
         location, t = self.moments(raw.double())
         log_density = self.manifold.heat_kernel.log_density(latent.double(), location, t)
         return log_density + self.manifold.log_volume

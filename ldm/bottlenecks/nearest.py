@@ -1,13 +1,13 @@
-"""The nearest code of each query, exactly, without the tokens-by-codes matrix.
+"""Exact nearest-neighbour search in a codebook, without the full distance matrix.
 
-The full matrix is what limits codebooks: 8,192 queries against 262,144 codes are 8 GiB of float32.
-Three searches avoid it; each is exact in float64, and ties go to the lowest index:
+The full matrix would limit codebooks: 8,192 queries and 262,144 codes need 8 GiB of float32. Three
+searches avoid it; each is exact in float64, and ties go to the lowest index:
 
 - `sorted_search`, one dimension: a binary search among sorted codes.
 - `tree_search`, few dimensions on a CPU: a k-d tree (Friedman, Bentley and Finkel, "An algorithm
   for finding best matches in logarithmic expected time", 1977).
-- `block_search`, everything else: float32 products rule out whole blocks of codes by a bound on
-  their rounding error, and float64 distances decide within the few blocks left.
+- `block_search`, everything else: float32 products exclude whole blocks of codes by a bound on
+  their rounding error, and float64 distances decide within the few remaining blocks.
 """
 
 from collections import deque
@@ -20,16 +20,16 @@ from torch import Tensor
 
 __all__ = ["block_search", "nearest", "sorted_search", "tree_search"]
 
-TREE_DIMENSIONS = 4  # beyond these a k-d tree visits so many leaves that products are faster
-BLOCK = 128  # codes that are kept or ruled out together
-# Queries and codes multiplied at once. On a CPU 16 MiB of products: fewer fit nearer caches, but
-# then threads wait for each other so often that a busy machine loses far more.
+TREE_DIMENSIONS = 4  # in more, a k-d tree visits so many leaves that products are faster
+BLOCK = 128  # codes that are kept or excluded together
+# Queries and codes multiplied at once. On a CPU, 16 MiB of products: smaller tiles fit the caches
+# better, but then threads synchronise so often that a busy machine is much slower.
 TILE = {"cpu": 2048}
 DEVICE_TILE = 8192  # 256 MiB: enough to fill an accelerator
-# What inputs of a product may lose to rounding under each torch.set_float32_matmul_precision.
+# Relative rounding of a product's inputs under each torch.set_float32_matmul_precision.
 INPUT_ROUNDING = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
 
-trees: deque[cKDTree] = deque(maxlen=4)  # of the last codebooks: an evaluation builds each once
+trees: deque[cKDTree] = deque(maxlen=4)  # of recent codebooks: an evaluation builds each once
 
 
 @torch.compiler.disable
@@ -37,13 +37,13 @@ trees: deque[cKDTree] = deque(maxlen=4)  # of the last codebooks: an evaluation 
 def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
     """Index of the code at the smallest Euclidean distance from each query.
 
-    Distances are those of float64 whatever the precision of the inputs and of autocast, and equal
-    distances go to the lowest index: so the result is the same for every method, and for float32
-    inputs on every device. Numbers that are not finite count as zero: a network that diverged
-    shows as a loss that is NaN, not as a failure here.
+    Distances are computed in float64 whatever the precision of the inputs and of autocast, and ties
+    go to the lowest index: the result is the same for every method, and for float32 inputs on every
+    device. Values that are not finite count as zero: a diverged network shows as a NaN loss, not as
+    a failure here.
 
     Args:
-        queries: points to be looked up.
+        queries: points to look up.
         codes: at least one.
 
     Raises:
@@ -66,11 +66,11 @@ def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[T
 
 
 def sorted_search(queries: Float[Tensor, "n 1"], codes: Float[Tensor, "v 1"]) -> Int[Tensor, " n"]:
-    """`nearest` of float64 numbers by binary search."""
+    """Find the nearest code in one dimension, float64, by binary search."""
     values, order = codes[:, 0].sort(stable=True)
     query = queries[:, 0].contiguous()
     above = torch.searchsorted(values, query).clamp(max=len(values) - 1)
-    # The first of equal values has the lowest index, the sort being stable.
+    # The sort is stable, so the first of equal values has the lowest index.
     below = torch.searchsorted(values, values[(above - 1).clamp(min=0)])
     left, right = (query - values[below]).abs(), (query - values[above]).abs()
     first, second = order[below], order[above]
@@ -79,12 +79,12 @@ def sorted_search(queries: Float[Tensor, "n 1"], codes: Float[Tensor, "v 1"]) ->
 
 
 def tree_search(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
-    """`nearest` of float64 vectors on a CPU by a k-d tree."""
+    """Find the nearest code of float64 vectors on a CPU by a k-d tree."""
     distance, index = _tree(codes.numpy()).query(
         queries.numpy(), k=2, workers=torch.get_num_threads()
     )
     result = torch.from_numpy(index[:, 0])
-    # The tree settles a tie by the order of its leaves; the second neighbour tells where one is.
+    # The tree resolves ties by the order of its leaves; the second neighbour reveals them.
     tied = torch.from_numpy(distance[:, 1] <= distance[:, 0] * (1 + 1e-12))
     if tied.any():
         result[tied] = block_search(queries[tied], codes)
@@ -95,17 +95,17 @@ def _tree(codes: np.ndarray) -> cKDTree:
     for tree in trees:
         if np.array_equal(tree.data, codes):
             return tree
-    # Bounding boxes made compact cost a search from inside a sphere of codes, which is how a
-    # spherical codebook starts, more than tenfold; balance only makes building slower.
+    # Compact bounding boxes make searches from inside a sphere of codes, the initial state of a
+    # spherical codebook, over ten times slower; balancing only makes building slower.
     trees.append(cKDTree(codes, leafsize=64, compact_nodes=False, balanced_tree=False))
     return trees[-1]
 
 
 def block_search(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
-    """`nearest` of float64 vectors of any dimension on any device, by tiles of products."""
+    """Find the nearest code of float64 vectors of any dimension, on any device, tile by tile."""
     tile = TILE.get(codes.device.type, DEVICE_TILE)
     if missing := -len(codes) % BLOCK:
-        # Copies of the last code fill its block: they lose every tie to the lower index.
+        # Copies of the last code fill its block: they lose every tie to its lower index.
         codes = torch.cat([codes, codes[-1:].expand(missing, -1)])
     lengths = codes.norm(dim=1, keepdim=True)
     # |q - c|^2 = |q|^2 - 2 (q.c - |c|^2 / 2): the nearest code has the largest bracket.
@@ -118,14 +118,14 @@ def block_search(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> 
 
 def _search_tile(queries, codes, weights, longest, tile):
     score = _block_scores(queries, weights, tile)
-    # Error of a product of d + 1 float32 terms, their sum of magnitudes being at most |q||c| +
+    # Rounding error of a sum of d + 1 float32 products whose magnitudes sum to at most |q||c| +
     # |c|^2 / 2 (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1).
     unit = INPUT_ROUNDING[torch.get_float32_matmul_precision()]
     unit += (codes.shape[1] + 8) * torch.finfo(torch.float32).eps
     reach = longest[:, None] * queries.norm(dim=1).float() + longest[:, None].square() / 2
     error = 2 * unit * reach
     best = (score - error).amax(0)
-    # "not less" rather than "at least": a score that overflowed to NaN rules nothing out.
+    # "not less" rather than "at least": a score that overflowed to NaN excludes nothing.
     block, query = (~(score + error < best)).nonzero(as_tuple=True)
     return _decide(queries, codes.view(-1, BLOCK, codes.shape[1]), query, block, tile)
 
@@ -135,8 +135,8 @@ def _block_scores(queries, weights, tile):
     ones = queries.new_ones(len(queries), 1)
     columns = torch.cat([queries, ones], dim=1).float().T.contiguous()
     scores = weights.new_empty(len(weights) // BLOCK, len(queries))
-    # One place for all products: fresh memory would cost as much time as they do. Autocast leaves
-    # products with a place of their own alone, so they stay in float32.
+    # One buffer for all products: allocation would take as long as they do. Autocast does not
+    # change products with an output buffer, so they stay in float32.
     products = weights.new_empty(min(tile, len(weights)), len(queries))
     for part, out in zip(weights.split(tile), scores.split(tile // BLOCK), strict=True):
         torch.mm(part, columns, out=products[: len(part)])
@@ -145,7 +145,7 @@ def _block_scores(queries, weights, tile):
 
 
 def _decide(queries, blocks, query, block, tile):
-    """The nearest code of each query among the blocks paired with it."""
+    """Index of the nearest code of each query among the blocks paired with it."""
     pairs = max(1, tile * tile // (BLOCK * queries.shape[1]))
     distance, index = [], []
     for q, b in zip(query.split(pairs), block.split(pairs), strict=True):

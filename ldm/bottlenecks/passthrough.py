@@ -1,4 +1,4 @@
-"""No bottleneck: the data are the latents."""
+"""The identity bottleneck: data are their own latents."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,10 +11,10 @@ __all__ = ["Passthrough"]
 
 
 class Passthrough(Bottleneck):
-    """Hands on what it is given: points of a space.
+    """Returns its input, points of a space, as latents.
 
     Args:
-        space: where the data live.
+        space: that contains the data.
     """
 
     def __init__(self, space: Space) -> None:

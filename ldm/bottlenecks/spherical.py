@@ -22,25 +22,25 @@ __all__ = ["GroupedSphericalQuantizer"]
 
 
 class GroupedSphericalQuantizer(DiscreteBottleneck):
-    """Cuts each token into groups and replaces each by the nearest of one set of codes.
+    """Splits each token into groups and replaces each by the nearest code of a shared codebook.
 
     With u the normalised group, the code is the j of least |u - l2(c_j)|^2, and the decoder reads
-    the raw row c_j: only the loss `codebook`, <(c_j - sg u)^2> + beta <(sg c_j - u)^2>, holds rows
-    to the sphere. The straight-through gradient goes through the normalisation.
+    the unnormalised row c_j: only the loss `codebook`, <(c_j - sg u)^2> + beta <(sg c_j - u)^2>,
+    keeps rows near the sphere. The straight-through gradient passes through the normalisation.
 
-    Codes are `raw`. Normalised groups live on a product of spheres, and `latent` puts the rows of
-    codes there for priors to learn; `decodable` quantises what they generate, to raw rows.
+    `raw` is the codes. Priors learn points of a product of spheres: `latent` normalises the rows of
+    codes, and `decodable` quantises generated points to unnormalised rows.
 
     Args:
         shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
-        groups: how many; channels g d to (g + 1) d - 1 are group g, with d = channels / groups.
+        groups: number of groups; channels g d to (g + 1) d - 1 are group g, d = channels / groups.
         codes: rows of the codebook; a token has `codes ** groups` values.
-        normalize: "l2" puts groups on the unit sphere, and rows for the search; "none" leaves
-            them; "clip" clamps groups to [-1, 1] and starts the codebook uniform there, the
-            paper's starred rows. None is the paper's rule: "l2" if d > 2, else "none".
-        beta: weight of the commitment.
-        flat: declare flat space though groups are normalised, for priors that know no other, and
-            give them raw rows.
+        normalize: "l2" normalises groups, and rows for the search; "none" changes nothing; "clip"
+            clamps groups to [-1, 1] and initialises the codebook uniformly there, as in the paper's
+            starred rows. None is the paper's rule: "l2" if d > 2, else "none".
+        beta: weight of the commitment loss.
+        flat: declare a flat space although groups are normalised, and return unnormalised rows, for
+            flat priors.
 
     Raises:
         ValueError: groups do not divide the channels, `normalize` is unknown, or the features do
@@ -79,14 +79,14 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         self.reset_parameters()
 
     def on_grid(self, grid: Sequence[int]) -> None:
-        # On S^0, two points, nothing moves: signs count as real numbers.
+        # S^0 is two points, without tangent directions: signs are treated as real numbers.
         if self.normalize == "l2" and self.width > 1:
             self.manifold = Power(Sphere(self.width - 1), self.groups, grid)
         self.on_spheres = self.manifold is not None and not self.flat
         self.space = self.manifold if self.on_spheres else Flat([self.in_channels, *grid])
 
     def reset_parameters(self) -> None:
-        """Draw the codebook anew."""
+        """Initialise the codebook again."""
         fill_codebook(self.codebook, "symmetric" if self.normalize == "clip" else "sphere")
 
     def forward(
@@ -119,7 +119,7 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         return join(embedding(codes, self.codebook))
 
     def _normalized(self, h: Tensor) -> Tensor:
-        """Groups as the codebook sees them, `(batch, *grid, groups, d)`."""
+        """Groups as compared with the codebook, `(batch, *grid, groups, d)`."""
         groups = split(h, self.groups)
         if self.normalize == "l2":
             return normalize(groups, dim=-1)

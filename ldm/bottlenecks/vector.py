@@ -1,8 +1,8 @@
-"""One code for every token: the vector quantiser.
+"""The vector quantiser: one code per token.
 
 Source: van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
-equation 3; both sides on the unit sphere as in Yu et al., "Vector-quantized Image Modeling with
-Improved VQGAN", 2022, section 3.2.
+equation 3; with tokens and codes on the unit sphere as in Yu et al., "Vector-quantized Image
+Modeling with Improved VQGAN", 2022, section 3.2.
 """
 
 from collections.abc import Sequence
@@ -32,17 +32,17 @@ __all__ = ["VectorQuantizer"]
 class VectorQuantizer(DiscreteBottleneck):
     """Replaces each token by the nearest row of a learned codebook.
 
-    The loss `codebook` is <(q - sg z)^2> + beta <(sg q - z)^2>. Codes are `raw`, and priors learn
-    them or their rows; `decodable` quantises what they generate.
+    The loss `codebook` is <(q - sg z)^2> + beta <(sg q - z)^2>. `raw` is the codes, and priors
+    learn codes or rows; `decodable` quantises generated latents.
 
     Args:
         shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
         codes: rows of the codebook.
         l2: normalise tokens and rows to unit length, for the search and for the decoder.
-        beta: weight of the commitment.
-        legacy: weigh the codebook's term with `beta` instead, as the published VQ-GAN and latent
+        beta: weight of the commitment loss.
+        legacy: weight the codebook term by `beta` instead, as the published VQ-GAN and latent
             diffusion models do.
-        init: "uniform" within 1/codes of zero, "symmetric" within one, or "sphere".
+        init: "uniform" in [-1/codes, 1/codes], "symmetric" in [-1, 1], or "sphere".
         unquantized: let priors learn the latent before quantisation, which is then `raw`, as the
             published latent diffusion models on VQ tokenizers do (Rombach et al. 2022).
 
@@ -77,7 +77,7 @@ class VectorQuantizer(DiscreteBottleneck):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the codebook anew."""
+        """Initialise the codebook again."""
         fill_codebook(self.codebook, self.init)
 
     def on_grid(self, grid: Sequence[int]) -> None:
@@ -97,7 +97,7 @@ class VectorQuantizer(DiscreteBottleneck):
         return encoded
 
     def learn(self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"]) -> None:
-        """Move the codebook by the tokens of a training step, where no gradient does."""
+        """Update a codebook that gradients do not train, with the tokens of a training step."""
 
     def latent(self, raw: Tensor, generator: Generators = None) -> Tensor:
         return raw if self.unquantized else self.codes_to_latent(raw)

@@ -1,4 +1,4 @@
-"""What a prior is told about a sample: labels, images, embedded text; their dropout and null."""
+"""Conditions of priors (labels, images, embedded text), their dropout and null values."""
 
 from ldm.conditioning.arrays import Array
 from ldm.conditioning.condition import Condition

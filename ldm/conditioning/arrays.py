@@ -1,4 +1,4 @@
-"""Arrays of real numbers: a coarse image, an embedded text, a property."""
+"""Conditions that are real arrays: a coarse image, an embedded text, a property."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ __all__ = ["Array"]
 
 
 class Array(Condition):
-    """An array that a prior is told with each sample; zeros stand for not being told.
+    """An array that conditions each sample; zeros are the null condition.
 
     Args:
         shape: of the array of one sample.
-        rate: share of arrays dropped in training; 0 for conditions that are always there.
+        rate: probability of dropping it in training; 0 for conditions that are always given.
 
     Example:
         >>> Array([1, 2, 2], rate=0.0).example(3).shape

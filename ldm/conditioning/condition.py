@@ -1,4 +1,4 @@
-"""One thing that a prior may be told about a sample, and what stands for not being told."""
+"""The base class of conditions."""
 
 from abc import ABC, abstractmethod
 
@@ -8,13 +8,13 @@ __all__ = ["Condition"]
 
 
 class Condition(ABC):
-    """A condition that training drops now and then: guidance needs the empty one, too.
+    """A condition that training randomly replaces by a null value, for classifier-free guidance.
 
     Args:
-        rate: share of samples whose condition is dropped in training.
+        rate: probability of dropping a sample's condition in training.
 
     Raises:
-        ValueError: it is no share.
+        ValueError: `rate` is not in [0, 1].
     """
 
     def __init__(self, rate: float = 0.1) -> None:
@@ -24,8 +24,8 @@ class Condition(ABC):
 
     @abstractmethod
     def null(self, value: Tensor) -> Tensor:
-        """The empty condition, in place of each of these values: same shape and dtype."""
+        """Null condition for each of these values, of the same shape and dtype."""
 
     @abstractmethod
     def example(self, n: int) -> Tensor:
-        """`n` values as a batch holds them, to try a network with."""
+        """Example values for `n` samples, for checking a network's shapes."""

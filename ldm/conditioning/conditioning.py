@@ -1,4 +1,4 @@
-"""What a prior is told of a batch: what always passes, and what is dropped now and then."""
+"""The conditions that a prior reads from a batch, and their dropout in training."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ __all__ = ["Conditioning"]
 
 
 class Conditioning:
-    """Reads conditions from batches by their keys, each with its own dropout and null.
+    """Reads conditions from batches by their keys, each with its own dropout and null value.
 
     Args:
-        always: keys that pass as they are wherever a batch has them: they say what the samples
-            are, as a mask of atoms does, and are never dropped.
-        **dropped: conditions by the keys of the batch that hold them.
+        always: keys that are passed unchanged if a batch has them, and never dropped: the structure
+            of samples, such as a mask of atoms.
+        **dropped: conditions by their keys in the batch.
 
     Example: labels are dropped, a mask never is.
         >>> from ldm.conditioning import Labels
@@ -32,11 +32,11 @@ class Conditioning:
 
     @property
     def active(self) -> bool:
-        """Whether something is dropped in training, and so can be guided by."""
+        """True if a condition is dropped in training, so that guidance is possible."""
         return any(told.rate > 0 for told in self.dropped.values())
 
     def read(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The part of a batch that the backbone reads.
+        """Select the entries of a batch that the backbone reads.
 
         Raises:
             ValueError: a condition is absent from the batch.
@@ -51,7 +51,7 @@ class Conditioning:
         return {key: batch[key] for key in keys}
 
     def drop(self, condition: dict[str, Tensor], generator: Generators = None) -> dict[str, Tensor]:
-        """Replace a random share of each condition by its null, independently."""
+        """Replace each condition of each sample by its null, independently, at its rate."""
         found = dict(condition)
         for key, told in self.dropped.items():
             value = condition[key]
@@ -61,12 +61,12 @@ class Conditioning:
         return found
 
     def null(self, condition: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Replace conditions by their nulls, but for those that training always gives."""
+        """Replace all conditions that training may drop by their nulls."""
         empty = {
             key: told.null(condition[key]) for key, told in self.dropped.items() if told.rate > 0
         }
         return {**condition, **empty}
 
     def example(self, n: int) -> dict[str, Tensor]:
-        """Conditions of `n` samples, to try a network with."""
+        """Example conditions for `n` samples, for checking a network's shapes."""
         return {key: told.example(n) for key, told in self.dropped.items()}

@@ -10,14 +10,14 @@ __all__ = ["Labels"]
 
 
 class Labels(Condition):
-    """Class labels, some of which are replaced by a null label in training (Ho and Salimans 2022).
+    """Class labels, randomly replaced by a null label in training (Ho and Salimans 2022).
 
     Args:
-        classes: how many labels there are; the null label is the next number.
-        rate: share of labels dropped in training.
+        classes: number of classes; the null label is this number.
+        rate: probability of dropping a label in training.
 
     Raises:
-        ValueError: there are no classes, or the rate is no share.
+        ValueError: there are no classes, or `rate` is not in [0, 1].
 
     Example:
         >>> Labels(10).null(torch.tensor([3, 4]))

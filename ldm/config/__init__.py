@@ -1,1 +1,1 @@
-"""Configurations: composed, checked, and explained where they are wrong."""
+"""Composition and validation of configurations, with hints in error messages."""

@@ -1,4 +1,4 @@
-"""Configurations: composed by Hydra, checked before anything is built."""
+"""Composition of configurations with Hydra, and their validation before anything is built."""
 
 import inspect
 import logging
@@ -26,17 +26,17 @@ __all__ = [
     "resolved",
 ]
 
-logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors say it all
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors contain the same message
 
 
 def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
-    """The configuration that `experiment=...` and further overrides name, checked.
+    """Compose and validate the configuration for `experiment=...` and further overrides.
 
-    Without an experiment, `run` names the folder and each group is named apart.
+    Without an experiment, `run=...` and every group must be given.
 
     Args:
         overrides: as on the command line.
-        sweep: whether it is that of one job of a sweep, whose folder is named after its overrides.
+        sweep: True for a job of a sweep, whose run folder is named after its overrides.
 
     Raises:
         ConfigError: an unknown key, group member, target or argument; the nearest one is suggested.
@@ -59,10 +59,10 @@ def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
 
 
 def jobs(overrides: Iterable[str]) -> list[list[str]]:
-    """The overrides of each job of a sweep: all combinations of the values that they name.
+    """List the overrides of each job of a sweep: all combinations of the given values.
 
     Raises:
-        ConfigError: an override cannot be read.
+        ConfigError: an override cannot be parsed.
     """
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
@@ -78,15 +78,15 @@ def jobs(overrides: Iterable[str]) -> list[list[str]]:
 
 
 def name_run(config: DictConfig, experiment: str | None, job: Iterable[str] = ()) -> None:
-    """Set the run folder: the one that is given, else that of the experiment.
+    """Set the run folder: the given one, else `runs/<experiment>`.
 
     Args:
-        config: whose `run` is set.
-        experiment: its name, if it has one.
-        job: overrides of one job of a sweep; its folder is named after them, too.
+        config: its `run` is set in place.
+        experiment: name of the experiment, if any.
+        job: overrides of one job of a sweep, which are appended to the folder's name.
 
     Raises:
-        ConfigError: there is neither.
+        ConfigError: there is neither a run folder nor an experiment.
     """
     if config.run is None and experiment is None:
         raise ConfigError(f"name an experiment: experiment={' | '.join(members('experiment'))}")
@@ -97,10 +97,10 @@ def name_run(config: DictConfig, experiment: str | None, job: Iterable[str] = ()
 
 
 def resolved(config: DictConfig) -> DictConfig:
-    """A copy without interpolations, checked."""
+    """Resolve the interpolations in a copy of the configuration, and validate it."""
     config = config.copy()
     for node in (config.get(key) for key in list(config)):
-        if isinstance(node, DictConfig) and True in node:  # how YAML reads a bare `on:`
+        if isinstance(node, DictConfig) and True in node:  # YAML parses an unquoted `on:` as True
             node["on"] = node.pop(True)
     try:
         OmegaConf.resolve(config)
@@ -113,10 +113,10 @@ def resolved(config: DictConfig) -> DictConfig:
 
 
 def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
-    """A run's configuration with `group=member` and `key=value` overrides, checked.
+    """Apply `group=member` and `key=value` overrides to a run's configuration, and validate it.
 
     Raises:
-        ConfigError: an override is no `key=value`, or its key or member is unknown.
+        ConfigError: an override is not `key=value`, or its key or member is unknown.
     """
     config = config.copy()
     for override in overrides:

@@ -1,4 +1,4 @@
-"""The configuration files there are: groups, their members, and the keys within."""
+"""Lookup of configuration files: groups, their members and keys."""
 
 import os
 from pathlib import Path
@@ -14,10 +14,10 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 def folders() -> list[Path]:
-    """Where configurations lie: the shipped ones, and the user's own in the folder LDM_CONFIGS.
+    """Folders of configurations: the shipped one, and the user's own in LDM_CONFIGS.
 
     Raises:
-        ConfigError: LDM_CONFIGS names no folder.
+        ConfigError: LDM_CONFIGS is not a folder.
     """
     own = os.environ.get("LDM_CONFIGS")
     if not own:
@@ -29,18 +29,18 @@ def folders() -> list[Path]:
 
 
 def search_path() -> list[str]:
-    """The override that makes Hydra look in all of `folders`."""
+    """Overrides by which Hydra searches all of `folders`."""
     own = [f"file://{folder}" for folder in folders()[1:]]
     return [f"hydra.searchpath=[{','.join(own)}]"] if own else []
 
 
 def is_group(key: str) -> bool:
-    """Whether a key is that of a configuration group: `sampler`, `prior/backbone`."""
+    """Return True if a key names a configuration group, such as `sampler` or `prior/backbone`."""
     return any((folder / key).is_dir() for folder in folders())
 
 
 def members(group: str) -> list[str]:
-    """Names of a configuration group's files, but not of the groups that its files choose from."""
+    """Names of a configuration group's files, without those of nested groups."""
     found = set()
     for folder in (root / group for root in folders()):
         files = [OmegaConf.load(path) for path in folder.glob("*.yaml")]

@@ -1,4 +1,4 @@
-"""Why a configuration cannot be composed, in words that say what to write instead."""
+"""Hints in error messages for configurations that cannot be composed."""
 
 import inspect
 
@@ -15,7 +15,7 @@ __all__ = ["exchanged", "explain"]
 
 
 def explain(error: Exception, overrides: list[str]) -> str:
-    """Name the override that Hydra complains of, with the nearest right name."""
+    """Identify the override that Hydra rejected, and suggest the nearest valid name."""
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         if key.startswith("hydra"):
@@ -35,7 +35,7 @@ def explain(error: Exception, overrides: list[str]) -> str:
 
 
 def exchanged(experiment: str | None, overrides: list[str]) -> str:
-    """Say, if the command line swaps a group that the experiment sets, whom its settings are for.
+    """Hint for a command line that swaps a group that the experiment sets; empty if it does not.
 
     An experiment's overrides were written for its own choice of groups.
     """

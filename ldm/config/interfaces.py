@@ -1,4 +1,4 @@
-"""Numbers that two parts must agree on, written once and handed over by whoever builds them."""
+"""Values that two parts must agree on, passed to constructors instead of repeated in configs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,13 @@ __all__ = ["hand_over"]
 
 
 def hand_over(node: Any, given: Mapping[str, Any]) -> Any:
-    """A part's configuration with what it leaves out and what its classes take by these names.
+    """Add values to a part's configuration, for the constructors that have parameters of this name.
 
-    Nested parts are looked at, too: with `shape` given, every class below `node` whose constructor
-    has a parameter `shape` is told it, unless the configuration says otherwise.
+    Nested parts are included: with `shape` given, every class below `node` whose constructor has a
+    parameter `shape` receives it, unless the configuration sets it.
 
     Args:
-        node: plain, with a `_target_` and perhaps nested ones.
+        node: plain containers, with a `_target_` and perhaps nested ones.
         given: values by the names of constructor parameters.
 
     Example:

@@ -1,4 +1,4 @@
-"""The models that a stage stands on: whose latents it learns, and whose it is told."""
+"""Dependencies between stages: which models' latents a stage learns or is conditioned on."""
 
 from omegaconf import DictConfig
 
@@ -10,7 +10,7 @@ __all__ = ["foundation", "lineage", "told"]
 
 
 def foundation(config: DictConfig, name: str) -> str | None:
-    """The model whose latents a stage learns; None for a tokenizer that reads data.
+    """Name of the model whose latents a stage learns; None for a tokenizer of data.
 
     Raises:
         ConfigError: the configuration has no such stage.
@@ -25,15 +25,15 @@ def foundation(config: DictConfig, name: str) -> str | None:
 
 
 def told(config: DictConfig, name: str) -> dict[str, str]:
-    """Other stages whose latents a prior is conditioned on, by the key of the condition."""
+    """Names of other stages whose latents condition a prior, by the condition's key."""
     return dict(config[name].get("given") or {})
 
 
 def lineage(config: DictConfig, *names: str) -> list[str]:
-    """These stages and all models they stand on, each after those it stands on.
+    """Names of these stages and of all their dependencies, in topological order.
 
     Raises:
-        ConfigError: a stage is missing, or stands on itself.
+        ConfigError: a stage is missing, or depends on itself.
     """
     found: list[str] = []
 

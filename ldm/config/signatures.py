@@ -1,4 +1,4 @@
-"""The arguments a configuration gives, against the signature of what it calls."""
+"""Checks of a configuration's arguments against the signatures of its targets."""
 
 import difflib
 import inspect
@@ -20,14 +20,14 @@ ANY = inspect.Parameter.empty
 
 
 class ConfigError(ValueError):
-    """A configuration is wrong; the message says where, and what is right."""
+    """A configuration is wrong; the message states where, and what is valid."""
 
 
 def check_arguments(place: str, target: Callable, given: Mapping[str, Any]) -> None:
     """Check names and plain types of keyword arguments.
 
     Raises:
-        ConfigError: with the place, and the nearest right name or the type that is expected.
+        ConfigError: with the place, and the nearest valid name or the expected type.
     """
     kinds, rest = parameters(target)
     names = given.keys() - HYDRA_KEYS
@@ -38,20 +38,20 @@ def check_arguments(place: str, target: Callable, given: Mapping[str, Any]) -> N
 
 
 def check_type(place: str, value: Any, kind: Any) -> None:
-    """Check a value that came from YAML: numbers, strings, lists, or what has a `_target_`.
+    """Check the type of a value from YAML: a number, string, list, or node with a `_target_`.
 
     Raises:
-        ConfigError: it is of another type.
+        ConfigError: the value has another type.
     """
     if not _fits(value, kind):
         raise ConfigError(f"{place} must be {_words(kind)}, got {value!r}")
 
 
 def refuse_unknown(place: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Check names.
+    """Refuse names that are not among the known ones.
 
     Raises:
-        ConfigError: one is not among the known ones; the nearest is suggested.
+        ConfigError: with the nearest known name.
     """
     known = [name for name in known if not name.startswith("_")]
     for key in given:
@@ -61,7 +61,7 @@ def refuse_unknown(place: str, given: Iterable[str], known: Iterable[str]) -> No
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:
-    """The nearest right name, in words, or all of them."""
+    """Phrase for an error message: the nearest known name, or all of them if none is near."""
     known = [str(name) for name in known]
     near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     if near:
@@ -70,7 +70,7 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
 
 
 def parameters(target: Callable) -> tuple[dict[str, Any], Any]:
-    """Types of the named parameters, and that of all others, None where there are no others."""
+    """Types of a callable's named parameters, and of any other keywords; None if it takes none."""
     kinds: dict[str, Any] = {}
     for one in target.__mro__ if inspect.isclass(target) else [target]:
         own = inspect.signature(one).parameters.values()
@@ -79,7 +79,7 @@ def parameters(target: Callable) -> tuple[dict[str, Any], Any]:
         rest = [p.annotation for p in own if p.kind == p.VAR_KEYWORD]
         if not rest:
             return kinds, None
-        # `**options: float` takes any name; `**more`, with no type, hands it to the next class.
+        # `**options: float` takes any name; an untyped `**more` passes names to the next class.
         if rest[0] is not ANY:
             return kinds, rest[0]
     return kinds, ANY
@@ -104,7 +104,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, Sequence) and not isinstance(value, str) and _all(value, elements)
     if origin in (dict, Mapping):
         return isinstance(value, Mapping) and _all(value.values(), inner[1:])
-    # Everything else is an object: built from what has a `_target_`, or found by a path.
+    # Everything else is an object: built from a node with a `_target_`, or found by a path.
     return not isinstance(value, str | int | float | None) or "PathLike" in str(kind)
 
 

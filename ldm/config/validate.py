@@ -1,4 +1,4 @@
-"""What a configuration may name and set: checked before anything is built."""
+"""Validation of configurations before anything is built: allowed targets, keys and types."""
 
 import inspect
 import os
@@ -21,23 +21,23 @@ ALLOWED = (
     "torch.optim",
     "diffusers.schedulers",
 )
-"""Packages whose classes a configuration may name: one that came with a run can call nothing else.
-Functions are another matter, some of them write files."""
+"""Packages whose classes a configuration may name; a downloaded run folder can call nothing else.
+Functions are excluded, since some of them write files."""
 
 FUNCTIONS = ("ldm.training.records",)
-"""Modules of which functions may be named, too: makers of loggers."""
+"""Modules whose functions may be named, too: they build loggers."""
 
 STAGE_KEYS = {"checkpoint", "training", "on", "given", "sampler", "guidance"}
-"""What the node of a stage has beside the arguments of its model."""
+"""Keys of a stage's node that are not arguments of its model."""
 
 KINDS = {"run": str, "seed": int, "stages": list[str], "stage": str | None, "describe": bool}
-"""Types of what belongs to no group."""
+"""Types of the top-level keys outside groups."""
 
 
 def allow(packages: str) -> None:
-    """Let configurations of this process, and of those it starts, name a user's own packages.
+    """Allow configurations in this process and its children to name a user's own packages.
 
-    Only a command line or the environment variable LDM_ALLOW can do so, never a run folder.
+    Only the command line and the environment variable LDM_ALLOW can do so, never a run folder.
 
     Args:
         packages: `my_package`, or `[my_package,another]`.
@@ -47,7 +47,7 @@ def allow(packages: str) -> None:
 
 
 def allowed() -> tuple[str, ...]:
-    """Packages whose classes configurations may name now, the user's own among them."""
+    """Packages whose classes configurations may name, including the user's own."""
     return (*ALLOWED, *_own())
 
 
@@ -56,10 +56,10 @@ def _own() -> list[str]:
 
 
 def validate(config: DictConfig) -> None:
-    """Check that every target may be called and has the arguments it is given.
+    """Check that every target is allowed and accepts its arguments.
 
     Raises:
-        ConfigError: with the place, and the nearest right name or the type that is expected.
+        ConfigError: with the place, and the nearest valid name or the expected type.
     """
     root = OmegaConf.load(CONFIGS / "train.yaml")
     known = [key for key in root if key != "defaults"]
@@ -80,13 +80,13 @@ def validate(config: DictConfig) -> None:
         extra = set() if "." in place else STAGE_KEYS
         given = OmegaConf.to_container(node)
         check_arguments(place, target, {k: v for k, v in given.items() if k not in extra})
-    for place, node in _targets(config):  # all of them may be looked up by now
+    for place, node in _targets(config):  # only now: all targets are known to be allowed
         if check_node := getattr(locate(node["_target_"], place), "check_node", None):
             check_node(place, OmegaConf.to_container(node))
 
 
 def _own_stages(config: DictConfig) -> list[str]:
-    """Names of stages, and of models that stages stand on, which an experiment adds by itself."""
+    """Names of stages, and of models they depend on, which an experiment adds to the groups."""
     names = [name for name in config.get("stages") or () if name in config]
     for node in (config.get(key) for key in list(config)):
         if isinstance(node, DictConfig) and "_target_" in node:
@@ -95,10 +95,10 @@ def _own_stages(config: DictConfig) -> list[str]:
 
 
 def locate(name: str, place: str = "") -> Callable[..., Any]:
-    """The class of a dotted name, or the maker of a logger, if it is of an allowed package.
+    """Find the class, or the function that builds a logger, with this dotted name.
 
     Raises:
-        ConfigError: not there, or not allowed.
+        ConfigError: it does not exist, or its package is not allowed.
     """
     refused = (
         f"{place or 'config'}._target_={name} is refused: targets must be classes of "
@@ -112,7 +112,7 @@ def locate(name: str, place: str = "") -> Callable[..., Any]:
     except Exception as error:  # whatever importing a module may raise
         reason = " ".join(str(error).split())
         raise ConfigError(f"{place}._target_={name} cannot be found: {reason}") from error
-    # A name may lead out of its package, as data.images.folder.os.system does: its home decides.
+    # A name can lead out of its package, as data.images.folder.os.system does: check its module.
     home = getattr(target, "__module__", None) or ""
     packages = allowed() if inspect.isclass(target) else (*FUNCTIONS, *_own())
     if not callable(target) or not _within(home, packages):

@@ -19,18 +19,18 @@ __all__ = ["Denoiser"]
 
 
 class Denoiser(Prior):
-    """Learns to undo a process with whatever network is given.
+    """A prior that reverses a noising process with a learned network.
 
     Args:
-        backbone: `backbone(noisy, t, **condition)`, its output shaped like the latent; further
-            channels are allowed where the objective knows what they are.
-        process: how latents are noised.
-        objective: what the backbone predicts, and its loss.
-        conditioning: which conditions are read and dropped; None for a prior that is told nothing
-            but what always passes, a mask.
+        backbone: `backbone(noisy, t, **condition)`, with output shaped like the latent; more
+            channels are allowed if the objective uses them.
+        process: noising process of the latents.
+        objective: defines the backbone's prediction target and loss.
+        conditioning: conditions to read and drop; None for an unconditional prior, which reads at
+            most a mask.
 
     Raises:
-        ValueError: the objective cannot teach the process.
+        ValueError: the objective does not support the process.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Denoiser(Prior):
 
     @property
     def space(self) -> Space:
-        """The space of the latents, which is the process's."""
+        """Space of the latents and of the process."""
         return self.process.space
 
     def loss(
@@ -73,7 +73,7 @@ class Denoiser(Prior):
     def rehearse(
         self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
     ) -> None:
-        """Draw latents with a network that predicts nothing but zero."""
+        """Draw latents with a network that always outputs zero."""
         network, n = self.backbone, len(next(iter(condition.values()), "."))
         self.backbone = Silent(network)
         try:
@@ -87,7 +87,7 @@ class Denoiser(Prior):
         """The backbone's prediction from noisy latents at times `t`."""
         self.network_calls += 1
         output = self.backbone(noisy, t, **condition)
-        # Guidance asks of a doubled batch, so the view is that of the condition given here.
+        # Guidance calls this with a doubled batch, so the process is bound to the given condition.
         return self.objective.read(output, self.process.on(condition), noisy, t)
 
     def sample(
@@ -98,11 +98,11 @@ class Denoiser(Prior):
         generator: Generators = None,
         guidance: Guidance | None = None,
     ) -> Float[Tensor, "n ..."]:
-        """Draw `n` normalised latents, from starts that the base distribution draws.
+        """Draw `n` normalised latents, starting from the base distribution.
 
         Raises:
-            ValueError: guidance is asked of a prior without conditions.
-            Unsolved: latents are NaN, or an adaptive solver gave up.
+            ValueError: guidance is active, but the prior has no conditions.
+            Unsolved: latents are NaN, or an adaptive solver failed.
         """
         process = self.process.on(self.conditioning.read(condition))
         start = process.random(n, generator, next(self.parameters()).device)
@@ -118,23 +118,23 @@ class Denoiser(Prior):
         guidance: Guidance | None = None,
         span: Span | None = None,
     ) -> Float[Tensor, "n ..."]:
-        """Run the sampler from given points over a span.
+        """Run the sampler from given points over a time span.
 
-        The reversed span inverts latents; one that begins in the middle, from `process.noise` of
-        latents, edits them (SDEdit, Meng et al. 2022); scaled starts of the whole truncate.
+        A reversed span inverts latents; a span that begins in the middle, from `process.noise` of
+        latents, edits them (SDEdit, Meng et al. 2022); the full span with scaled starts truncates.
 
         Args:
             x: points of the space, at the first time of the span.
-            condition: what the points are to be; the backbone reads it.
-            sampler: the walk.
+            condition: read by the backbone.
+            sampler: numerical solver of the reverse process.
             generator: source of the noise that a stochastic sampler adds.
             guidance: None for the conditional model.
             span: first and last time; None for the process's, from noise to data.
 
         Raises:
-            ValueError: guidance is asked of a prior without conditions, or the sampler cannot walk
-                the span.
-            Unsolved: latents are NaN, or an adaptive solver gave up.
+            ValueError: guidance is active, but the prior has no conditions, or the sampler does not
+                support the span.
+            Unsolved: latents are NaN, or an adaptive solver failed.
         """
         if sampler is None:
             raise ValueError(f"a {type(self).__name__} needs a sampler: name one, sampler=...")
@@ -157,16 +157,16 @@ class Denoiser(Prior):
         likelihood: Likelihood,
         generator: Generators = None,
     ) -> Float[Tensor, " n"]:
-        """Log density of normalised latents, nats against the volume of their space."""
+        """Log density of normalised latents, in nats, with respect to their space's volume."""
         self.network_calls = 0
         condition = self.conditioning.read(condition)
         process, latent = self._bind(latent, condition)
         return likelihood(self.denoise, process, latent, condition, generator).log_density
 
     def _bind(self, x: Tensor, condition: dict[str, Tensor]) -> tuple[Process, Tensor]:
-        """The process's view for these samples, and the points in its space.
+        """Bind the process to these samples' context (mask, sizes), and project the points.
 
-        Points are projected in a view alone: their padding may hold anything.
+        Points are projected only if there is a context: their padding may hold any values.
         """
         process = self.process.on(condition)
         return process, x if process is self.process else process.space.project(x)

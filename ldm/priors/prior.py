@@ -1,4 +1,4 @@
-"""A distribution over latents."""
+"""The base class of priors, distributions over latents."""
 
 from abc import ABC, abstractmethod
 
@@ -16,7 +16,7 @@ class Prior(nn.Module, ABC):
     """A distribution over a tokenizer's normalised latents, to train and to sample from."""
 
     space: Space
-    """Where the latents live; it must equal the tokenizer's."""
+    """Space of the latents; it must equal the tokenizer's."""
 
     network_calls: int = 0
     """Network calls of the last `sample` or `log_prob`; a guided call is one call."""
@@ -28,7 +28,7 @@ class Prior(nn.Module, ABC):
         condition: dict[str, Tensor],
         generator: Generators = None,
     ) -> dict[str, Float[Tensor, " n"]]:
-        """Named losses, one number a sample; their sum is minimised."""
+        """Named losses, one value per sample; their sum is minimised."""
 
     @abstractmethod
     def sample(
@@ -42,29 +42,29 @@ class Prior(nn.Module, ABC):
         """Draw `n` normalised latents, or codes.
 
         Args:
-            n: how many.
-            condition: what they are to be, each value with `n` rows.
-            sampler: the walk from noise to data; None where the prior needs none.
-            generator: of all randomness; one for each sample where samples must not depend on
-                which others are drawn beside them.
-            guidance: how conditions are exaggerated; None for not at all.
+            n: number of latents.
+            condition: conditions of the latents, each value with `n` rows.
+            sampler: solver from noise to data; None if the prior needs none.
+            generator: of all randomness; a list with one per sample makes each sample independent
+                of its batch.
+            guidance: classifier-free guidance; None for the conditional model.
         """
 
     def brief(self) -> "Prior":
-        """The same prior, its process simulated in few steps: to try it out, not to train it."""
+        """Copy of the prior whose process is simulated in few steps, for checks only."""
         return self
 
     def example(self, n: int) -> dict[str, Tensor]:
-        """Conditions of `n` samples, to try the prior with; none where it reads none of its own."""
+        """Example conditions of `n` samples, for checks; empty if the prior reads none."""
         return {}
 
     def rehearse(
         self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
     ) -> None:
-        """Find out in no time whether the prior can be sampled like this.
+        """Check cheaply that the prior supports this sampler and guidance.
 
         Raises:
-            ValueError: sampler or guidance do not fit the prior.
+            ValueError: it does not.
         """
 
     def log_prob(
@@ -74,9 +74,9 @@ class Prior(nn.Module, ABC):
         likelihood: Likelihood,
         generator: Generators = None,
     ) -> Float[Tensor, " n"]:
-        """Log density of normalised latents, nats.
+        """Log density of normalised latents, in nats.
 
         Raises:
-            ValueError: the prior has none.
+            ValueError: the prior has no log density.
         """
         raise ValueError(f"a {type(self).__name__} has no log density")

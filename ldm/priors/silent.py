@@ -1,4 +1,4 @@
-"""A network that predicts nothing but zero, to try samplers with."""
+"""A network that outputs zero, for checking samplers."""
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,10 @@ __all__ = ["Silent"]
 
 
 class Silent(nn.Module):
-    """Zeros of the shape of a network's output, which is asked of the network but once.
+    """Outputs zeros in the shape of a network's output, which is inferred once on the meta device.
 
     Args:
-        network: a backbone, on any device; nothing is computed with it.
+        network: a backbone, on any device; it is never evaluated with numbers.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -1,1 +1,1 @@
-"""Experiments: their parts, stages, checks, samples and folders."""
+"""Experiments: parts, stages, checks, sampling and run folders."""

@@ -1,4 +1,4 @@
-"""All that can be found wrong with an experiment before it trains: in seconds, at any size."""
+"""Checks of an experiment before training, in seconds at any model size."""
 
 import torch
 from omegaconf import DictConfig
@@ -16,10 +16,10 @@ __all__ = ["check_prior", "check_sampler", "check_training"]
 
 
 def check_training(parts: Parts, name: str, training: Training) -> None:
-    """Look at a stage that is to be trained: whether its losses and data fit.
+    """Check that the losses and data of a stage fit together, before it is trained.
 
     Raises:
-        ConfigError: they do not; says what to change.
+        ConfigError: they do not; the message states what to change.
     """
     if isinstance(training, TokenizerTraining):
         _check_tokenizer_loss(parts, name, training)
@@ -28,10 +28,10 @@ def check_training(parts: Parts, name: str, training: Training) -> None:
 
 
 def check_prior(name: str, prior: Prior, latents: Latents, data: DataModule) -> None:
-    """Take the loss of one batch without numbers, or of zero weights where numbers are looked at.
+    """Compute the prior's loss once, on meta tensors or with zero weights.
 
     Raises:
-        ConfigError: network, process and latents do not fit one another.
+        ConfigError: network, process and latents do not fit together.
     """
     try:
         rehearsed_loss(prior, latents, data)
@@ -44,13 +44,13 @@ def check_prior(name: str, prior: Prior, latents: Latents, data: DataModule) -> 
 
 
 def rehearsed_loss(prior: Prior, latents: Latents, data: DataModule) -> torch.Tensor:
-    """The summed loss of one sample: of meta tensors, or of weights that are zero."""
+    """Sum of the losses of one sample, on meta tensors; with zero weights if values are needed."""
     told = _example_told(latents, data, "meta")
     shape, codes = latents.tokenizer.space.shape, latents.tokenizer.latents == "codes"
     latent = torch.zeros(1, *shape, device="meta", dtype=torch.long if codes else torch.float32)
     try:
         return on_meta(prior, lambda model: sum(model.loss(latent, told).values()).sum())
-    except Exception:  # kernels and meshes look at numbers, which meta tensors do not have
+    except Exception:  # heat kernels and meshes need values, which meta tensors do not have
         told = {key: torch.zeros_like(x, device="cpu") for key, x in told.items()}
         point = prior.space.on(told).random(1, torch.Generator())
         loss = without_weights(prior).brief().loss(point, told, torch.Generator())
@@ -65,17 +65,17 @@ def _example_told(latents: Latents, data: DataModule, device: str) -> dict[str, 
 
 
 def check_sampler(config: DictConfig, name: str, prior: Prior, data: DataModule) -> None:
-    """Draw one latent with a network that predicts nothing but zero.
+    """Draw one latent with a network that always outputs zero.
 
     Raises:
-        ConfigError: sampler or guidance do not fit the prior's process or conditions.
+        ConfigError: the prior's process or conditions do not support the sampler or guidance.
     """
     sampler, guidance = build_sampler(config, name), build_guidance(config, name)
     try:
         requests = data.requests([0], config.seed)
         given = {key: x for key, x in requests.items() if key != "index"}
         prior.rehearse({**prior.example(1), **given}, sampler, guidance)
-    except Exception as error:  # diffusers divides by zero, and more
+    except Exception as error:  # diffusers raises ZeroDivisionError and others
         raise ConfigError(f"the sampler does not fit the prior: {error}") from error
 
 
@@ -112,7 +112,7 @@ def _check_prior_training(parts: Parts, name: str, training: PriorTraining) -> N
 
 
 def _check_points(tokenizer: Tokenizer, data: DataModule) -> None:
-    """Data that are their own latents, or other coordinates of them, must lie in the space."""
+    """Refuse data outside the space of latents that are the data or a change of coordinates."""
     batches = (batch for split in data.held for batch in data.ordered_batches(split, 4096))
     for batch in batches:
         encoded = tokenizer.encode(batch)

@@ -1,4 +1,4 @@
-"""What an experiment would train: built on the meta device, in seconds, at full size."""
+"""Summary of an experiment without training: sizes and costs, from models on the meta device."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,14 +25,14 @@ BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def parameters(module: nn.Module) -> int:
-    """Numbers in a module's parameters, trained or not."""
+    """Number of scalars in a module's parameters, trained or not."""
     return sum(p.numel() for p in module.parameters())
 
 
 def training_costs(loss: Callable[[], Tensor]) -> tuple[int, int]:
-    """Floating-point operations of a forward and a backward pass, and bytes kept between them.
+    """Floating-point operations of a forward and a backward pass, and bytes of saved activations.
 
-    A multiply-add counts as two operations; weights do not count among what is kept.
+    A multiply-add counts as two operations; weights are not counted as activations.
     """
     counter = FlopCounterMode(display=False)
     with counter:
@@ -70,11 +70,11 @@ def _costs(parts: Parts, stage: str) -> list[tuple[str, str]]:
     count = [("parameters", f"{parameters(model):,}")]
     if parts.config[stage].get("training") is None:
         return count
-    with torch.device("meta"):  # a perceptual network does without its weights there
+    with torch.device("meta"):  # so that perceptual networks need no weights
         training = build_training(parts, stage)
     loss = _loss(parts, stage, training)
     per_sample, kept = training_costs(loss)
-    # Weights, gradients, averaged weights, and what the optimizer keeps, in float32.
+    # Weights, gradients, averaged weights and the optimizer's state, in float32.
     state = 3 * 4 * parameters(model) + optimizer_state(training)
     steps = -(-training.samples // training.batch_size)
     return [
@@ -88,7 +88,7 @@ def _costs(parts: Parts, stage: str) -> list[tuple[str, str]]:
 
 
 def _loss(parts: Parts, stage: str, training: Training) -> Callable[[], Tensor]:
-    """The stage's own loss of one sample, without the discriminator's."""
+    """Training loss of one sample of the stage, without the discriminator's."""
     model = parts.models[stage]
     if isinstance(model, Prior):
         latents = latents_of(parts, stage)
@@ -108,10 +108,10 @@ def _loss(parts: Parts, stage: str, training: Training) -> Callable[[], Tensor]:
 
 
 def optimizer_state(training: Training) -> int:
-    """Bytes that the optimizer keeps for the parameters: found by a step on small stand-ins.
+    """Bytes of the optimizer's state for all parameters, measured by a step on small stand-ins.
 
-    A side of a parameter becomes a small number, the same one for equal sides, so that an
-    optimizer that treats square matrices otherwise still does.
+    Stand-ins have small sides, equal where the parameters' sides are equal, so that optimizers that
+    treat square matrices differently still do.
     """
     trained = [p for p in training.model.parameters() if p.requires_grad]
     sides = {
@@ -132,12 +132,12 @@ def optimizer_state(training: Training) -> int:
 
 
 def amount(number: float, units: Sequence[str], step: int) -> str:
-    """A number in the unit that suits its size.
+    """Format a number with the unit that fits its magnitude.
 
     Args:
         number: in the first unit.
         units: each `step` times the one before.
-        step: from one unit to the next.
+        step: ratio of consecutive units.
 
     Example:
         >>> amount(204_306, FLOPS, 1000), amount(2048, BYTES, 1024)
@@ -151,7 +151,7 @@ def amount(number: float, units: Sequence[str], step: int) -> str:
 
 
 def _kept(value: Tensor) -> int:
-    """Bytes that autograd keeps for the backward pass of a value, but for the weights."""
+    """Bytes that autograd saves for the backward pass of a value, without the weights."""
     weights: set[int] = set()
     kept: dict[int, int] = {}
     nodes, seen = [value.grad_fn], set()
@@ -161,7 +161,7 @@ def _kept(value: Tensor) -> int:
             continue
         seen.add(node)
         nodes += [following for following, _ in node.next_functions]
-        if hasattr(node, "variable"):  # where a gradient ends: at a weight
+        if hasattr(node, "variable"):  # a leaf, where the gradient of a weight is accumulated
             weights.add(node.variable.untyped_storage()._cdata)
         for name in (name for name in dir(node) if name.startswith("_saved_")):
             saved = getattr(node, name)

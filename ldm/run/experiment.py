@@ -1,4 +1,4 @@
-"""An experiment: its parts built once and checked, its stages run in order, skipped or resumed."""
+"""Running an experiment: parts are built once and checked, then stages train, resume or load."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +24,13 @@ __all__ = ["Parts", "Run", "load_run", "prepare", "train_stages"]
 def train_stages(
     config: DictConfig, data: DataModule, check: Callable[[Parts], None] = lambda parts: None
 ) -> Parts:
-    """Run the stages that are not finished, in order; the parts have their averaged weights.
+    """Train the unfinished stages in order; returns the parts with their averaged weights.
 
-    Every part is built once; all of them are checked before the first stage trains.
+    Every part is built once; all parts are checked before the first stage trains.
 
     Args:
         config: of the experiment.
-        data: that it names, prepared.
+        data: its data module, prepared.
         check: further checks of the parts, before any training.
 
     Raises:
@@ -52,7 +52,7 @@ def train_stages(
 
 
 def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | None]:
-    """Load what is finished, and check all that is still to be trained, and how."""
+    """Load finished stages, and build and check the training of all others."""
     trainings: dict[str, Training | None] = {}
     for name in stages:
         run.check_config(name, parts.config)
@@ -72,10 +72,10 @@ def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | N
 
 
 def load_run(folder: str | Path, overrides: list[str]) -> Parts:
-    """The trained parts of a run folder, some of its configuration overridden.
+    """Load the trained parts of a run folder, with overrides of its configuration.
 
     Raises:
-        ConfigError: no such run, or its configuration is not to be trusted.
+        ConfigError: there is no such run, or its configuration is not valid.
         BadCheckpoint: a stage is not finished, or its file is damaged.
     """
     run = Run(folder)
@@ -94,7 +94,7 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
 
 
 def load_parts(parts: Parts, run: Run) -> Parts:
-    """Finished stages of a run, ready for use; what is built already is not built again."""
+    """Load the finished stages of a run; models that are already built are reused."""
     config = parts.config
     done = [name for name in config.stages if run.model(name).is_file()]
     missing = [name for name in config.stages if name not in done]
@@ -116,10 +116,10 @@ def load_parts(parts: Parts, run: Run) -> Parts:
 
 
 def _load(parts: Parts, run: Run, name: str) -> None:
-    """Put a finished model's weights in place, from its own stage or the checkpoint that is named.
+    """Load a finished model's weights, from its own stage or from the configured `checkpoint`.
 
     Raises:
-        BadCheckpoint: unreadable, or its latents live in another space.
+        BadCheckpoint: the file is unreadable, or its latents have another space.
     """
     model = parts.models[name]
     if isinstance(model, Tokenizer) and not model.learned and not run.model(name).is_file():

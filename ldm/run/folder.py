@@ -1,4 +1,4 @@
-"""The folder of a run."""
+"""Files of a run folder."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ ALWAYS = ("run", "seed", "stages", "data", "tokenizer", "trainer", "eval")
 
 
 class Run:
-    """The folder that holds all that is needed to use or repeat an experiment.
+    """A run folder, with everything that is needed to use or repeat an experiment.
 
     Args:
         folder: `runs/<experiment>`.
@@ -32,40 +32,40 @@ class Run:
         return self.folder / name
 
     def checkpoint(self, name: str) -> Path:
-        """State of a stage's training, to go on from."""
+        """Checkpoint from which a stage's training resumes."""
         return self.folder / name / "checkpoints" / "last.ckpt"
 
     def model(self, name: str) -> Path:
-        """A finished stage's averaged weights; the file is there when the stage is finished."""
+        """File of a stage's averaged weights; it exists once the stage is finished."""
         return self.folder / name / "model.safetensors"
 
     @property
     def metrics(self) -> Path:
-        """Numbers of the last evaluation."""
+        """File with the scores of the last evaluation."""
         return self.folder / "metrics.json"
 
     @property
     def efforts(self) -> list[Path]:
-        """How long each stage was trained, and on what."""
+        """Files with training time and machine of each stage."""
         return sorted(self.folder.glob("*/effort.json"))
 
     @property
     def latents(self) -> Path:
-        """Latent caches, shared by the runs beside this one."""
+        """Folder of latent caches, shared by all runs in the same parent folder."""
         return self.folder.parent / ".latents"
 
     def keep_config(self, name: str, config: DictConfig) -> None:
-        """Write the configuration of a stage that begins or goes on."""
+        """Write the configuration of a stage that starts or resumes."""
         if rank() == 0:
             text = OmegaConf.to_yaml(config)
             path = self.stage(name) / "config.yaml"
             write_whole(path, lambda temporary: temporary.write_text(text))
 
     def check_config(self, name: str, config: DictConfig) -> None:
-        """Refuse to go on with a stage that was begun with another configuration.
+        """Refuse to resume a stage that was started with another configuration.
 
         Raises:
-            ConfigError: what is trained has changed since the stage began; names the keys.
+            ConfigError: settings that affect the stage have changed; the message names the keys.
         """
         path = self.stage(name) / "config.yaml"
         begun = self.checkpoint(name).is_file() or self.model(name).is_file()
@@ -79,10 +79,10 @@ class Run:
 
 
 def read_config(path: Path) -> DictConfig:
-    """The configuration that a stage of a run was trained with, as it is in its file.
+    """Read the configuration that a stage of a run was trained with.
 
     Raises:
-        ConfigError: the file is damaged, or cut short.
+        ConfigError: the file is damaged or truncated.
     """
     try:
         config = OmegaConf.load(path)
@@ -99,14 +99,14 @@ def read_config(path: Path) -> DictConfig:
 
 
 def changes(before: DictConfig, now: DictConfig, stage: str) -> list[tuple[str, Any, Any]]:
-    """Full key, old and new value of all that differs in what decides what a stage learns."""
+    """Differences in settings that affect what a stage learns: full key, old and new value."""
     old, new = _training_of(before, stage), _training_of(now, stage)
     keys = sorted(old | new)
     return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
 
 
 def _training_of(config: DictConfig, stage: str) -> dict[str, Any]:
-    """The values that decide what a stage learns, by their full keys."""
+    """Settings that affect what a stage learns, by their full keys."""
     plain = OmegaConf.to_container(
         OmegaConf.masked_copy(config, ["seed", "data", *lineage(config, stage)])
     )

@@ -1,4 +1,4 @@
-"""Tokenizers and priors from their configurations, each fitted to what it meets."""
+"""Building tokenizers and priors, with sizes passed between parts that must agree."""
 
 import math
 from collections.abc import Mapping
@@ -26,18 +26,18 @@ __all__ = ["build_models", "build_prior", "build_tokenizer"]
 def build_models(
     config: DictConfig, data: DataModule, stages: list[str], device: str = "cpu"
 ) -> dict[str, nn.Module]:
-    """Build the models of stages and all that they stand on, each once and untrained.
+    """Build the models of stages and their dependencies, each once and untrained.
 
-    Initial weights are a function of the experiment's seed, whatever is built beside them.
+    Initial weights depend only on the experiment's seed, not on the other models.
 
     Args:
         config: of the experiment.
-        data: that is learned; only what it says of itself is asked for.
+        data: data module; only its shapes and classes are read, no samples.
         stages: names, see `lineage`.
         device: of the networks; "meta" for shapes and counts alone.
 
     Raises:
-        ConfigError: parts do not fit one another or the data, or a stage is no model.
+        ConfigError: parts do not fit together or to the data, or a stage is not a model.
     """
     models: dict[str, nn.Module] = {}
     for name in lineage(config, *stages):
@@ -58,14 +58,14 @@ def build_models(
 def build_tokenizer(
     config: DictConfig, name: str, data: DataModule, on: Tokenizer | None, device: str = "cpu"
 ) -> Tokenizer:
-    """Build a tokenizer whose parts know the widths they meet in.
+    """Build a tokenizer, passing each part the sizes that follow from the others.
 
-    The encoder is handed the shape of the data and the bottleneck's features, the decoder the
-    channels of the latents, the shape of the data, and what the encoder is given and it is not; a
-    bottleneck that knows only its channels gets the encoder's grid.
+    The encoder receives the shape of the data and the bottleneck's input channels; the decoder the
+    channels of the latents, the shape of the data, and the encoder's arguments that it does not set
+    itself; a bottleneck with channels only receives the encoder's grid.
 
     Raises:
-        ConfigError: encoder, bottleneck, decoder and data do not fit one another.
+        ConfigError: encoder, bottleneck, decoder and data do not fit together.
     """
     shape = tuple(data.shape) if on is None else tuple(on.space.shape)
     example = data.example(1)
@@ -108,7 +108,7 @@ def _decoder_interface(node: DictConfig, shape: tuple, latent: tuple) -> dict[st
         for key, value in OmegaConf.to_container(node.encoder, resolve=True).items()
         if not key.startswith("_") and key not in ("in_channels", "out_channels")
     }
-    # A perceptron reads all of a latent that has no grid, a matrix say.
+    # A perceptron reads all numbers of a latent without a grid, such as a matrix.
     grid = len(shape) > 1 and len(latent) == len(shape)
     channels = latent[0] if grid else math.prod(latent)
     return {**mirrored, "shape": list(shape), "in_channels": channels, "out_channels": shape[0]}
@@ -149,14 +149,13 @@ def build_prior(
     told: Mapping[str, Tokenizer],
     device: str = "cpu",
 ) -> Prior:
-    """Build a prior whose parts know the space of its latents and what it is told.
+    """Build a prior, passing its parts the sizes of latents and conditions.
 
-    Its network is handed `shape`, `dim` and `in_features` (all numbers of a point) of the space,
-    `classes`, 0 for a prior that is told no labels, and `<key>_shape` of the latents of other
-    stages that it is told.
+    The network receives `shape`, `dim` and `in_features` (the numbers in a point) of the space,
+    `classes`, 0 without labels, and `<key>_shape` of the latents of other stages that condition it.
 
     Raises:
-        ConfigError: a part is refused.
+        ConfigError: a part refuses its arguments.
     """
     space, node = on.space, config[name]
     conditions = node.get("conditioning")
@@ -185,7 +184,7 @@ def build_prior(
 
 
 def _check_classes(config: DictConfig, name: str, data: DataModule) -> None:
-    """Refuse a number of classes that somebody wrote down and the data exceed."""
+    """Refuse a configured number of classes that is smaller than that of the data."""
     nodes = [(name, config[name])]
     while nodes:
         place, node = nodes.pop()

@@ -1,4 +1,4 @@
-"""What an experiment consists of, and how a part is built from its configuration."""
+"""The parts of an experiment, and their construction from a configuration."""
 
 import re
 from collections.abc import Mapping
@@ -36,12 +36,12 @@ __all__ = [
 
 @dataclass
 class Parts:
-    """What an experiment built, or a run folder holds.
+    """The parts of an experiment, newly built or loaded from a run folder.
 
     Attributes:
         config: of the experiment.
-        data: what it learns.
-        models: tokenizers and priors by the names of their stages, each after those it stands on.
+        data: the data module.
+        models: tokenizers and priors by the names of their stages, in order of dependency.
     """
 
     config: DictConfig
@@ -50,18 +50,18 @@ class Parts:
 
     @property
     def stage(self) -> str | None:
-        """The stage that samples come from: the last one that is a prior; None without."""
+        """Name of the stage that samples are drawn from, the last prior; None without a prior."""
         priors = [name for name, model in self.models.items() if isinstance(model, Prior)]
         return priors[-1] if priors else None
 
     @property
     def prior(self) -> Prior | None:
-        """What samples are drawn from; None where there is only a tokenizer."""
+        """Prior that samples are drawn from; None if there are only tokenizers."""
         return None if self.stage is None else self.models[self.stage]
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """From data to the latents that `prior` learns, and back; without a prior, the last one."""
+        """Tokenizer between data and the latents of `prior`; without a prior, the last one."""
         if self.stage is not None:
             return reader(self.config, self.models, foundation(self.config, self.stage))
         (*_, last) = self.models
@@ -71,20 +71,20 @@ class Parts:
 
     @property
     def sampler(self) -> Sampler | None:
-        """How `prior` is turned into latents; None where it needs no sampler."""
+        """Sampler of `prior`; None if it needs none."""
         return build_sampler(self.config, self.stage)
 
     @property
     def guidance(self) -> Guidance:
-        """How the conditions of `prior` are exaggerated."""
+        """Classifier-free guidance of `prior`."""
         return build_guidance(self.config, self.stage)
 
 
 def reader(config: DictConfig, models: Mapping[str, nn.Module], name: str) -> Tokenizer:
-    """The tokenizer from data to the latents of this stage, through all that it stands on.
+    """Compose the tokenizer from data to the latents of this stage with those it depends on.
 
     Raises:
-        ConfigError: the stage is no tokenizer.
+        ConfigError: the stage is not a tokenizer.
     """
     if not isinstance(models[name], Tokenizer):
         raise ConfigError(f"{name} has no latents to stand on: it is no tokenizer")
@@ -95,7 +95,7 @@ def reader(config: DictConfig, models: Mapping[str, nn.Module], name: str) -> To
 def told_readers(
     config: DictConfig, models: Mapping[str, nn.Module], name: str
 ) -> dict[str, Tokenizer]:
-    """The tokenizers whose latents the prior of a stage is told, by the key of the condition."""
+    """Tokenizers whose latents condition the prior of a stage, by the condition's key."""
     return {
         key: reader(config, models, foundation(config, other))
         for key, other in told(config, name).items()
@@ -105,24 +105,25 @@ def told_readers(
 def build_part(
     config: DictConfig, place: str, /, handed: Mapping[str, Any] | None = None, **parts: Any
 ) -> Any:
-    """Build what a place of the configuration names.
+    """Build the object that a node of the configuration describes.
 
     Args:
         config: of the experiment.
-        place: key of a node with a `_target_`, `tokenizer.training` say; of a stage, the model.
-        handed: numbers and lists for the constructors that take them by these names, at any depth,
-            where the configuration leaves them out.
-        **parts: arguments that are there already; they replace the nodes of their names.
+        place: key of a node with a `_target_`, such as `tokenizer.training`; for a stage, its model
+            is built.
+        handed: numbers and lists, passed at any depth to constructors with parameters of these
+            names that the configuration does not set.
+        **parts: arguments that are already built; they replace the nodes of their names.
 
     Raises:
-        ConfigError: an argument is missing or of no use to what is built; names its place.
+        ConfigError: an argument is missing or refused; the message names its place.
     """
     node = model_config(OmegaConf.select(config, place))
     rest = {key: value for key, value in node.items() if key not in parts}
     if handed:
         rest = hand_over(rest, handed)
     try:
-        # In two steps: Hydra would build whatever has a target in what it is given.
+        # In two steps: Hydra would also instantiate nodes with a target inside `parts`.
         return instantiate(OmegaConf.create(rest), _partial_=True)(**parts)
     except InstantiationException as error:
         inner = re.search(r"full_key: (\S+)", str(error))
@@ -133,18 +134,18 @@ def build_part(
 
 
 def build_data(config: DictConfig) -> DataModule:
-    """The data module; nothing is read or downloaded yet."""
+    """Build the data module; nothing is read or downloaded yet."""
     return build_part(config, "data")
 
 
 def build_sampler(config: DictConfig, stage: str | None = None) -> Sampler | None:
-    """How latents are drawn: the stage's own sampler, where it has one, else that of all."""
+    """Build the stage's own sampler if it has one, else the experiment's."""
     place = _own(config, stage, "sampler")
     return None if OmegaConf.select(config, place) is None else build_part(config, place)
 
 
 def build_guidance(config: DictConfig, stage: str | None = None) -> Guidance:
-    """How conditions are exaggerated: the stage's own, where it has one, else that of all."""
+    """Build the stage's own guidance if it has one, else the experiment's."""
     return build_part(config, _own(config, stage, "guidance"))
 
 
@@ -153,13 +154,13 @@ def _own(config: DictConfig, stage: str | None, key: str) -> str:
 
 
 def build_loggers(config: DictConfig, run: Run, part: str) -> list[Logger]:
-    """Those beside metrics.csv and metrics.json, for a stage or for the evaluation."""
+    """Build the loggers other than metrics.csv and metrics.json, for a stage or the evaluation."""
     plain = OmegaConf.to_container(config, resolve=True)
     given = {"folder": run.stage(part), "run": run.folder.name, "part": part, "config": plain}
     return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
 
 
 def model_config(node: DictConfig) -> dict[str, Any]:
-    """What builds a stage's model, without how it is trained."""
+    """Select the settings of a stage's model, without those of its training."""
     plain = OmegaConf.to_container(node, resolve=True)
     return {key: value for key, value in plain.items() if key not in STAGE_KEYS}

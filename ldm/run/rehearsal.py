@@ -1,4 +1,4 @@
-"""Trying parts out without their numbers: shapes and costs in no time, at any size."""
+"""Calling modules without their weights, to find shapes and costs quickly at any size."""
 
 import copy
 from collections.abc import Callable
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 def on_meta(module: nn.Module, call: Callable[[Any], T]) -> T:
-    """Call a function of a module that computes nothing: its weights count as meta tensors.
+    """Call a function of a module whose weights are replaced by meta tensors: nothing is computed.
 
     Args:
-        module: real or on the meta device; it stays as it is.
-        call: given the module; what else it reads must be on the meta device.
+        module: on any device; it is not changed.
+        call: called with the module; its other inputs must be on the meta device.
     """
     state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     meta = {f"module.{name}": tensor.detach().to("meta") for name, tensor in state.items()}
@@ -28,7 +28,7 @@ def on_meta(module: nn.Module, call: Callable[[Any], T]) -> T:
 
 
 def without_weights(module: nn.Module) -> nn.Module:
-    """A copy of a module on the CPU whose weights are all zero, whatever device it is on."""
+    """Copy a module from any device to the CPU, with all weights zero."""
     bare = copy.deepcopy(module).to_empty(device="cpu")
     with torch.no_grad():
         for tensor in (*bare.parameters(), *bare.buffers()):

@@ -1,4 +1,4 @@
-"""The one loop that draws samples: for sample.py, for evaluation, for pictures while training."""
+"""Drawing samples: the loop of sample.py, of evaluation and of pictures during training."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -21,8 +21,8 @@ class Drawn(NamedTuple):
     """Generated samples.
 
     Attributes:
-        batch: `x`, `index`, and all that the samples were asked to be.
-        latent: what they were decoded from, `(n, *shape)`.
+        batch: `x`, `index`, and the conditions of the samples.
+        latent: the latents they were decoded from, `(n, *shape)`.
     """
 
     batch: Batch
@@ -31,17 +31,17 @@ class Drawn(NamedTuple):
 
 @torch.no_grad()
 def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn:
-    """Samples with these numbers in their set, whatever is drawn beside them.
+    """Draw the samples with these indices in a set; they do not depend on the rest of the batch.
 
     Args:
         parts: with a prior.
-        indices: numbers of the samples in the whole set.
+        indices: indices of the samples in the whole set.
         seed: of the whole set.
-        **asked: what all samples are to be, see `DataModule.requests`.
+        **asked: conditions of all samples, see `DataModule.requests`.
 
     Raises:
-        DataError: the data cannot be asked for that.
-        Unsolved: the sampler came to no number.
+        DataError: the data module does not know such a condition.
+        Unsolved: the sampler failed.
     """
     device = next(parts.prior.parameters()).device
     requests = parts.data.requests(indices, seed, **asked)
@@ -56,7 +56,7 @@ def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn
 
 
 def draw_normalized(parts: Parts, n: int, condition: Batch, generator: Generators = None) -> Tensor:
-    """Normalised latents of the last prior, told those that other priors drew before it."""
+    """Draw normalised latents of the last prior, conditioned on those of the priors before it."""
     drawn: dict[str, Tensor] = {}
     for name in lineage(parts.config, parts.stage):
         if isinstance(prior := parts.models[name], Prior):
@@ -68,7 +68,7 @@ def draw_normalized(parts: Parts, n: int, condition: Batch, generator: Generator
 
 
 def draw_share(parts: Parts, n: int, seed: int, batch_size: int, **asked: Any) -> Iterator[Drawn]:
-    """This rank's share of samples 0 to n - 1 of a seed: every `world`-th, in batches.
+    """Draw this rank's share of samples 0 to n - 1 of a seed: every `world`-th, in batches.
 
     With more ranks than samples, the extra ranks draw a duplicate that `gather` drops: all ranks
     must join the collective operations.
@@ -82,7 +82,7 @@ def draw_share(parts: Parts, n: int, seed: int, batch_size: int, **asked: Any) -
 
 
 def gather(shares: Iterable[Batch], n: int) -> Batch:
-    """All `n` samples in order, on every rank and on the CPU, from each rank's share in batches."""
+    """Join the shares of all ranks: all `n` samples in order, on the CPU of every rank."""
     shares = list(shares)
     return {
         key: distributed.interleave(torch.cat([share[key].cpu() for share in shares]), n)

@@ -1,4 +1,4 @@
-"""Training a stage of an experiment, and what it leaves behind."""
+"""Training the stages of an experiment and exporting their weights."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -31,21 +31,21 @@ from ldm.training.selection import KeepBest
 
 __all__ = ["build_training", "latents_of", "train_stage"]
 
-MEASURED = 10_000  # training samples that the latents' mean and deviation are measured on
+MEASURED = 10_000  # training samples for the mean and standard deviation of latents
 COLUMNS = 8  # pictures in a row of a grid
 
 
 def latents_of(parts: Parts, name: str) -> Latents:
-    """The maps from data to what the prior of a stage learns and is told."""
+    """Build the map from data to the latents and conditions of a stage's prior."""
     below = reader(parts.config, parts.models, foundation(parts.config, name))
     return Latents(below, told_readers(parts.config, parts.models, name))
 
 
 def build_training(parts: Parts, name: str) -> Training | None:
-    """How a stage is trained; None where its model is fitted without gradient steps.
+    """Build the training of a stage; None if its model is fitted without gradient steps.
 
     Raises:
-        ConfigError: nothing says how, or a number is of no use.
+        ConfigError: the stage has no `training`, or an option is refused.
     """
     config, model = parts.config, parts.models[name]
     if config[name].get("training") is None:
@@ -59,16 +59,16 @@ def build_training(parts: Parts, name: str) -> Training | None:
         given["tokenizer"] = reader(config, parts.models, below)
     if told := told_readers(config, parts.models, name):
         given["told"] = told
-    torch.manual_seed(fold(config.seed, 1))  # of a discriminator's initial weights
+    torch.manual_seed(fold(config.seed, 1))  # for a discriminator's initial weights
     handed = {"in_channels": parts.data.shape[0], "shape": list(parts.data.shape)}
     return build_part(config, f"{name}.training", handed, **given)
 
 
 def train_stage(parts: Parts, run: Run, name: str, training: Training | None) -> None:
-    """Train or fit a stage's model, export it, and leave it ready for the stages that stand on it.
+    """Train or fit a stage's model, export it, and load the exported weights for later stages.
 
     Args:
-        parts: with the models that the stage stands on, trained.
+        parts: with the trained models that the stage depends on.
         run: whose folder the stage is in.
         name: of the stage.
         training: see `build_training`.
@@ -120,7 +120,7 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
 
 
 def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining | None) -> None:
-    """Train a prior on the latents of the tokenizer that it stands on."""
+    """Train a prior on the latents of its tokenizer."""
     config, data, prior = parts.config, parts.data, parts.models[name]
     latents = latents_of(parts, name)
 
@@ -183,8 +183,8 @@ def _latent_batches(
 
 
 def _left(training: Training) -> tuple[int, int, int, int, int]:
-    """Start, stop, rank, world and batch size: which samples this rank has still to see."""
-    start = min(training.samples_seen, training.samples)  # the last batch may reach beyond
+    """Start, stop, rank, world and batch size of the samples that this rank has yet to see."""
+    start = min(training.samples_seen, training.samples)  # the last batch may exceed `samples`
     rank, world = training.global_rank, training.trainer.world_size
     return start, training.samples, rank, world, training.batch_size
 
@@ -208,6 +208,6 @@ def _to(batch: Batch, device: torch.device | str) -> Batch:
 
 
 def _joined(first: Batch, second: Batch) -> Batch:
-    """Two batches as one, of the keys that both have; context that only one has is that of both."""
+    """Concatenate two batches; keys that the second lacks are repeated from the first."""
     kept = {key: torch.cat([first[key], second.get(key, first[key])]) for key in first}
     return kept

@@ -1,4 +1,4 @@
-"""Tokenizers: data to latent to data."""
+"""Tokenizers: maps from data to latents and back."""
 
 from ldm.tokenizers.identity import Identity
 from ldm.tokenizers.stacked import Stacked, latents_as_data

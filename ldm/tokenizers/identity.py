@@ -1,4 +1,4 @@
-"""The tokenizer of data that need none."""
+"""The identity tokenizer, for data that already are points of a prior's space."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,10 +18,10 @@ class Same(nn.Module):
 
 
 class Identity(Tokenizer):
-    """Takes points of a space for their own latents: nothing to train, nothing to load.
+    """Uses points of a space as their own latents: nothing to train, nothing to load.
 
     Args:
-        space: where the data live.
+        space: that contains the data.
 
     Example:
         >>> import torch
@@ -34,5 +34,5 @@ class Identity(Tokenizer):
         super().__init__(Same(), Passthrough(space), Same())
 
     def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """None."""
+        """Zero."""
         return x.new_zeros(x.shape[:1])

@@ -1,4 +1,4 @@
-"""A tokenizer of another tokenizer's latents."""
+"""The composition of two tokenizers."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,8 +16,8 @@ class Stacked(Tokenizer):
     """Two tokenizers as one: the second encodes the normalised latents of the first.
 
     Args:
-        first: of data; it is not trained here.
-        second: of the first one's normalised latents.
+        first: tokenizer of data, already trained.
+        second: tokenizer of the first one's normalised latents.
 
     Example:
         >>> import torch
@@ -35,7 +35,7 @@ class Stacked(Tokenizer):
 
     @property
     def space(self) -> Space:
-        """The second one's: where the latents that priors learn live."""
+        """Space of the second tokenizer's latents, which priors learn."""
         return self.second.space
 
     def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
@@ -67,7 +67,7 @@ class Stacked(Tokenizer):
 
 
 def latents_as_data(tokenizer: Tokenizer, batch: Batch, generator: Generators = None) -> Batch:
-    """The batch whose `x` is the normalised latents of this one."""
+    """Replace `x` of a batch by its normalised latents."""
     encoded = tokenizer.encode(batch, generator)
     latent = tokenizer.normalize(encoded.raw, generator, encoded.context)
     return {**batch, **encoded.context, "x": latent}

@@ -1,4 +1,4 @@
-"""A sphere seen as a plane: what flat models do with points of a sphere."""
+"""Stereographic projection, by which flat models are applied to points of a sphere."""
 
 import torch
 from jaxtyping import Float
@@ -12,18 +12,18 @@ __all__ = ["Stereographic"]
 
 
 class Stereographic(Tokenizer):
-    """Points x of the unit sphere, seen from the pole -e on the tangent space at e, the last axis.
+    """Projects the unit sphere from the pole -e to the tangent space at e, the last axis.
 
-    `y = 2 x' / (1 + x_e)`, x' being the other coordinates: nothing to train, nothing to load. Near
-    e lengths stay as they are; the pole itself is at infinity.
+    `y = 2 x' / (1 + x_e)`, with x' the other coordinates: nothing to train, nothing to load. The
+    map is an isometry at e; the pole -e is mapped to infinity.
 
     Args:
-        dim: of the sphere.
+        dim: dimension of the sphere.
 
     Raises:
         ValueError: `dim` is less than 1.
 
-    Example: on the earth, whose axis is the last, the south pole is the one that is lost.
+    Example: on the earth, whose axis is the last coordinate, the south pole is at infinity.
         >>> x = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
         >>> Stereographic().encode({"x": x}).latent
         tensor([[0., 0.],

@@ -1,4 +1,4 @@
-"""Data to latent to data."""
+"""The base class of tokenizers: encoder, bottleneck and decoder."""
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
@@ -15,27 +15,27 @@ from ldm.spaces import Categorical, Space
 __all__ = ["Context", "Tokenizer"]
 
 Context = Mapping[str, Tensor]
-"""What samples are like beside their numbers, under the keys of a batch: `mask`, ..."""
+"""Structure of samples that encoder and decoder need, under the keys of a batch: `mask`, ..."""
 
 
 class Tokenizer(nn.Module):
     """An encoder, a bottleneck and a decoder, and the maps between raw and normalised latents.
 
-    `encode` gives raw latents, which is what a cache stores. `normalize` draws latents from them
-    and gives them mean 0 and standard deviation 1, as their space says: what a prior learns.
-    `denormalize` goes back and `decode` ends in data. Mean and standard deviation are measured once
-    (`measure`), after training, and saved with the weights.
+    `encode` returns raw latents, which a cache stores. `normalize` draws latents from them and
+    scales these to mean 0 and standard deviation 1, per feature of their space: priors learn them.
+    `denormalize` inverts the scaling, and `decode` maps to data. Mean and standard deviation are
+    measured once (`measure`), after training, and saved with the weights.
 
-    Encoder and decoder read the context, where a batch has one, as keyword arguments.
+    Encoder and decoder receive the context, if the batch has one, as keyword arguments.
 
     Args:
-        encoder: data `(b, c, ...)` to features `(b, bottleneck.in_channels, *grid)`.
-        bottleneck: features to latents of its space.
-        decoder: latents to data.
-        latents: what priors learn: `vectors`, or the `codes` of a quantiser.
+        encoder: maps data `(b, c, ...)` to features `(b, bottleneck.in_channels, *grid)`.
+        bottleneck: maps features to latents of its space.
+        decoder: maps latents to data.
+        latents: learned by priors: `vectors`, or the `codes` of a quantiser.
 
     Raises:
-        ValueError: codes are asked of a bottleneck that has none.
+        ValueError: `latents` is "codes", but the bottleneck is not a quantiser.
 
     Example:
         >>> from ldm.bottlenecks import Gaussian
@@ -45,7 +45,7 @@ class Tokenizer(nn.Module):
     """
 
     context_keys: ClassVar[tuple[str, ...]] = ("mask",)
-    """Keys of a batch that are the context of its samples."""
+    """Keys of a batch that form the context of its samples."""
 
     mean: Float[Tensor, " features"]
     std: Float[Tensor, " features"]
@@ -71,7 +71,7 @@ class Tokenizer(nn.Module):
 
     @property
     def space(self) -> Space:
-        """Where the latents that priors learn live."""
+        """Space of the latents that priors learn."""
         if self.latents == "codes":
             grid = self.bottleneck.space.shape[1:]
             return Categorical([*grid, self.bottleneck.groups], self.bottleneck.vocabulary)
@@ -79,7 +79,7 @@ class Tokenizer(nn.Module):
 
     @property
     def learned(self) -> bool:
-        """Whether there is anything to train, and so to load."""
+        """True if there are parameters to train and to load."""
         return any(True for _ in self.parameters())
 
     def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
@@ -91,24 +91,24 @@ class Tokenizer(nn.Module):
     def decode(
         self, latent: Tensor, context: Context | None = None, generator: Generators = None
     ) -> Batch:
-        """Data of latents that are not normalised, or of codes where those are what priors learn.
+        """Decode latents that are not normalised, or codes if priors learn codes.
 
         Args:
-            latent: `(b, *shape)`, as `denormalize` gives them.
-            context: what `encode` found of these samples, or what they were asked to be.
-            generator: of decoders that are random.
+            latent: `(b, *shape)`, as `denormalize` returns them.
+            context: from `encode`, or from the conditions of generated samples.
+            generator: of stochastic decoders.
         """
         if self.latents == "codes":
             return self._decode(self.bottleneck.codes_to_latent(latent), context)
         return self._decode(self.bottleneck.decodable(latent), context)
 
     def forward(self, batch: Batch, generator: Generators = None) -> tuple[Batch, Encoded]:
-        """Reconstruction of a batch, and what its encoding was."""
+        """Reconstruction of a batch, and its encoding."""
         encoded = self.encode(batch, generator)
         return self._decode(encoded.latent, encoded.context), encoded
 
     def reconstruct(self, batch: Batch) -> tuple[Batch, Encoded]:
-        """As `forward`, from the mode of the posterior: how reconstructions are scored."""
+        """Reconstruction from the mode of the posterior, for evaluation, and the encoding."""
         encoded = self.encode(batch)
         latent = self.bottleneck.decodable(self.bottleneck.mode(encoded.raw))
         return self._decode(latent, encoded.context), encoded
@@ -116,7 +116,7 @@ class Tokenizer(nn.Module):
     def normalize(
         self, raw: Tensor, generator: Generators = None, context: Context | None = None
     ) -> Tensor:
-        """Normalised latents of raw ones; posterior noise is drawn afresh."""
+        """Normalised latents of raw ones, with new posterior noise."""
         if self.latents == "codes":
             return raw
         latent = self.bottleneck.latent(raw, generator)
@@ -124,16 +124,16 @@ class Tokenizer(nn.Module):
         return self.space.on(context or {}).affine(latent, scale, -self.mean.double() * scale)
 
     def denormalize(self, latent: Tensor, context: Context | None = None) -> Tensor:
-        """Undo the shift and scale of `normalize`."""
+        """Invert the shift and scale of `normalize`."""
         if self.latents == "codes":
             return latent
         return self.space.on(context or {}).affine(latent, self.std, self.mean)
 
     def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Log of the growth of volumes from data to latents: what log densities of data have more.
+        """Log volume ratio of latents to data: log density of data minus log density of latents.
 
         Raises:
-            ValueError: latents are not data in other coordinates.
+            ValueError: the tokenizer is not a change of coordinates.
         """
         raise ValueError(
             f"{type(self).__name__} does not only change coordinates, so likelihoods of latents "
@@ -142,10 +142,10 @@ class Tokenizer(nn.Module):
 
     @torch.no_grad()
     def measure(self, encodings: Iterable[Encoded], generator: Generators = None) -> None:
-        """Set the mean and standard deviation of the latents' features, found in float64.
+        """Set the mean and standard deviation of the latents' features, computed in float64.
 
         Args:
-            encodings: of batches, as `encode` gives them.
+            encodings: of batches, as `encode` returns them.
             generator: of the posterior noise.
 
         Raises:
@@ -161,7 +161,7 @@ class Tokenizer(nn.Module):
             raise ValueError("no latents to measure: the batches are none, or were used up before")
         mean = total / count
         std = (square / count - mean.square()).clamp(min=0).sqrt()
-        # Rounding gives a constant some spread, which is none; NaN and infinity fail as well.
+        # Rounding gives constants a tiny variance, so the bound is relative; NaN and infinity fail.
         if not (std > 1e-6 * mean.abs()).all():
             raise ValueError(
                 f"latents cannot be normalised: means {mean.tolist()}, standard deviations "

@@ -1,4 +1,4 @@
-"""LightningModules that train tokenizers and priors, and what they need around them."""
+"""Training of tokenizers and priors with Lightning: modules, callbacks, optimizers."""
 
 from ldm.training.fit import TrainerOptions
 from ldm.training.learning_rate import Constant, Cosine

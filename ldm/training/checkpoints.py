@@ -1,4 +1,4 @@
-"""Saving the state of training, so that a run that stops for any reason goes on exactly."""
+"""Checkpoints from which an interrupted run resumes exactly."""
 
 import signal
 import threading
@@ -16,11 +16,11 @@ __all__ = ["SaveCheckpoint"]
 
 
 class SaveCheckpoint(pl.Callback):
-    """Writes `last.ckpt` every so many samples, and when SIGTERM asks the run to stop.
+    """Writes `last.ckpt` every `every` samples, at the end, and on SIGTERM, which stops the run.
 
     Args:
-        path: of the checkpoint; the older one is replaced only by a whole one.
-        every: samples between two checkpoints; the end has one, too.
+        path: of the checkpoint; a complete new one replaces the older one.
+        every: samples between two checkpoints.
     """
 
     def __init__(self, path: Path, every: int) -> None:
@@ -28,8 +28,8 @@ class SaveCheckpoint(pl.Callback):
         self.asked = False
 
     def on_train_start(self, *_) -> None:
-        # In place of Lightning's handler, which talks to the other ranks from wherever the signal
-        # finds it, and hangs them when they are somewhere else. Lightning puts the old one back.
+        # Replaces Lightning's handler, which calls a collective operation wherever the signal
+        # arrives and can deadlock the ranks. Lightning restores the previous handler at the end.
         self.asked = False
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._ask)
@@ -43,10 +43,10 @@ class SaveCheckpoint(pl.Callback):
             raise SIGTERMException
 
     def save(self, trainer: pl.Trainer) -> None:
-        """Collective: every rank takes part, the first one writes.
+        """Write the checkpoint; a collective call of all ranks, of which the first writes.
 
         Raises:
-            Diverged: weights are not finite; the older checkpoint stays.
+            Diverged: weights are not finite; the older checkpoint is kept.
         """
         training: Training = trainer.lightning_module
         names, parameters = zip(*training.named_parameters(), strict=True)

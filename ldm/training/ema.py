@@ -9,11 +9,11 @@ __all__ = ["EMA"]
 
 
 class EMA(nn.Module):
-    """A copy of a model that trails it; a submodule, so its state is in every checkpoint.
+    """A moving average of a model's weights; a submodule, so its state is in every checkpoint.
 
     Args:
-        model: to be copied as it is now.
-        decay: what the copy keeps of itself at each update; 0 makes it equal to the model.
+        model: copied with its current weights.
+        decay: weight of the old average at each update; with 0 it equals the model.
 
     Example:
         >>> model = nn.Linear(1, 1)
@@ -30,11 +30,11 @@ class EMA(nn.Module):
 
     @torch.no_grad()
     def update(self, model: nn.Module, largest: float = 1.0) -> None:
-        """Move towards `model`; its buffers, running statistics and codebooks, are copied.
+        """Average in the current weights; buffers (running statistics, codebooks) are copied.
 
         Args:
-            model: what is trailed.
-            largest: bound of the decay, for early updates.
+            model: the model that is averaged.
+            largest: upper bound of the decay, for early updates.
         """
         torch._foreach_lerp_(
             list(self.model.parameters()),
@@ -45,5 +45,5 @@ class EMA(nn.Module):
             mine.copy_(theirs)
 
     def train(self, mode: bool = True) -> "EMA":
-        """Stay in evaluation mode, whatever the trainer says."""
+        """Stay in evaluation mode, whatever mode the trainer sets."""
         return super().train(False)

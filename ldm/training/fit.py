@@ -1,4 +1,4 @@
-"""One stage of an experiment under Lightning's Trainer, from where it stopped to its end."""
+"""Running one stage with Lightning's Trainer, from its last checkpoint to its end."""
 
 import json
 import os
@@ -23,22 +23,22 @@ from ldm.training.training import Training
 
 __all__ = ["TrainerOptions", "fit"]
 
-REPEATED = ("blocks", "down", "up")  # what networks call the blocks, or levels of them, they stack
+REPEATED = ("blocks", "down", "up")  # attribute names of stacked blocks or levels in our networks
 
 
 @dataclass
 class TrainerOptions:
-    """How training runs on a machine; nothing here changes what is trained, but by rounding.
+    """Hardware and logging options; they do not change the result of training, except by rounding.
 
     Attributes:
-        accelerator, devices, nodes, strategy, precision: Lightning's; the precision `auto` is
-            bf16-mixed on a GPU or CPU that multiplies such numbers itself, where it is several
-            times faster than float32, and 32-true elsewhere, where it is many times slower.
+        accelerator, devices, nodes, strategy, precision: Lightning's; precision `auto` is
+            bf16-mixed on a GPU or CPU with native bf16 multiplication, where it is several times
+            faster than float32, and 32-true elsewhere, where bf16 is many times slower.
         compile: compile the repeated blocks of the model.
-        checkpointing: recompute activations in the backward pass, where the network can.
-        accumulate: parts that a rank's batch is cut into; the gradient is that of the whole.
+        checkpointing: recompute activations in the backward pass, if the network supports it.
+        accumulate: parts of a rank's batch over which the gradient is accumulated.
         cache_latents: encode the training set once, before a prior is trained.
-        checkpoints, pictures, records: how many of each a stage writes, evenly spaced.
+        checkpoints, pictures, records: number of each that a stage writes, evenly spaced.
     """
 
     accelerator: str = "auto"
@@ -67,10 +67,10 @@ def fit(
 
     Args:
         training: with its `batches` set.
-        folder: of the stage; its name is what progress is called.
+        folder: of the stage; its name labels the progress bar.
         options: see `TrainerOptions`.
-        draw: a picture `(3, h, w)` in [0, 1] of what the averaged model makes.
-        loggers: makes those beside metrics.csv.
+        draw: returns a picture `(3, h, w)` in [0, 1] of outputs of the averaged model.
+        loggers: builds the loggers other than metrics.csv.
         callbacks: called before a checkpoint is written.
     """
     last = folder / "checkpoints" / "last.ckpt"
@@ -92,7 +92,7 @@ def fit(
         accelerator=options.accelerator,
         devices=options.devices,
         num_nodes=options.nodes,
-        # Each of the two optimizers leaves the other's parameters without a gradient.
+        # Each of the two optimizers leaves the parameters of the other without a gradient.
         strategy="ddp_find_unused_parameters_true"
         if adversarial and options.strategy == "ddp"
         else options.strategy,
@@ -100,7 +100,7 @@ def fit(
         max_epochs=1,
         logger=[CSV(folder / "metrics.csv", resume_at), *loggers()],
         callbacks=[
-            # Pictures and records first: what a checkpoint holds has been written down.
+            # Pictures and records first: everything before a checkpoint is then on disk.
             LogMetrics(every(options.records)),
             SavePictures(folder / "samples", every(options.pictures), draw),
             ShowProgress(folder.name, every(20)),
@@ -125,10 +125,10 @@ def fit(
 
 
 def fast_precision(accelerator: str) -> str:
-    """Lightning's name for the faster of bf16 autocast and float32 on this machine."""
+    """Lightning's precision name for the faster of bf16 autocast and float32 on this machine."""
     if accelerator != "cpu" and torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:  # torch.cpu.get_capabilities is too new to be relied on
+    else:  # torch.cpu.get_capabilities exists only in recent versions
         native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     return "bf16-mixed" if native else "32-true"
 
@@ -139,14 +139,14 @@ def _machine(device: torch.device) -> str:
 
 
 def _note_effort(path: Path, seconds: float, machine: str) -> None:
-    """Add to the time that the stage has taken so far, and say what machine it was."""
+    """Add `seconds` to the stage's recorded training time, and record the machine."""
     before = json.loads(path.read_text())["seconds"] if path.is_file() else 0.0
     effort = json.dumps({"seconds": before + seconds, "machine": machine}, indent=2)
     write_whole(path, lambda part: part.write_text(effort + "\n"))
 
 
 def prepare(training: Training, options: TrainerOptions) -> None:
-    """Compile the model's repeated blocks and turn on activation checkpointing, as asked."""
+    """Compile the model's repeated blocks and enable activation checkpointing, if configured."""
     for module in training.model.modules():
         if options.checkpointing and hasattr(module, "checkpointing"):
             module.checkpointing = True

@@ -1,4 +1,4 @@
-"""Latents encoded once, in memory-mapped shards, to train a prior from."""
+"""A cache of encoded latents in memory-mapped shards, for training priors."""
 
 import json
 import warnings
@@ -16,20 +16,20 @@ __all__ = ["LatentCache", "LatentDataset"]
 
 
 class LatentCache:
-    """What an encoder makes of a training set: raw latents, and all that goes with them.
+    """The encoded training set: raw latents, and the other keys of each batch.
 
-    Raw latents are posterior parameters or codes, so posterior noise stays fresh; all views that
-    training draws of a sample are encoded, so augmentation stays fresh, too. The folder is named
-    after encoder and data, so another tokenizer never reads these latents. Ranks share the work; a
-    whole shard that is there is kept, a damaged one is encoded again.
+    Raw latents are posterior parameters or codes, so posterior noise is drawn anew at every step.
+    All augmented views of a sample are encoded, so augmentation is random, too. The folder's name
+    identifies encoder and data, so another tokenizer never reads these latents. Ranks share the
+    work; complete shards are kept, damaged ones are encoded again.
 
     Args:
         root: folder of all caches.
-        encode: a batch of data, without its `index`, to the batch that is stored: `raw`, and every
+        encode: maps a batch of data, without its `index`, to the stored batch: `raw`, and every
             key that a prior may read.
-        identity: hash of all that decides what `encode` makes of a batch.
-        data: what is encoded.
-        shard: samples in one file.
+        identity: hash of everything that determines the result of `encode`.
+        data: the data module whose training set is encoded.
+        shard: samples per file.
         batch_size: of the encoder.
     """
 
@@ -46,14 +46,14 @@ class LatentCache:
         self.encode, self.data, self.shard, self.batch_size = encode, data, shard, batch_size
 
     def missing(self, rank: int = 0, world: int = 1) -> list[tuple[str, int]]:
-        """View and number of each shard of this rank's share that is not there, or damaged."""
+        """View and number of each missing or damaged shard in this rank's share."""
         count = -(-len(self.data.train_dataset) // self.shard)
         shards = [(view, number) for view in self.data.views for number in range(count)]
-        # A share of all shards, not of the missing ones: another rank may have filled some.
+        # A share of all shards, not of the missing ones: another rank may have filled some already.
         return [one for one in shards[rank::world] if not self._whole(*one)]
 
     def fill(self, device: torch.device, rank: int = 0, world: int = 1) -> Iterator[int]:
-        """Encode this rank's share of the missing shards; yields samples as they are done."""
+        """Encode this rank's share of the missing shards; yields each batch's size when done."""
         for view, number in self.missing(rank, world):
             parts: list[Batch] = []
             for batch in self._samples(number):
@@ -69,7 +69,7 @@ class LatentCache:
             write_whole(self._keys(view, number), lambda path, names=names: path.write_text(names))
 
     def dataset(self) -> "LatentDataset":
-        """The filled cache."""
+        """Dataset of the filled cache."""
         count = len(self.data.train_dataset)
         numbers = range(-(-count // self.shard))
         keys = json.loads(self._keys(self.data.views[0], 0).read_text())
@@ -83,7 +83,7 @@ class LatentCache:
         return LatentDataset(shards, self.shard, count, self.data.drawn_views)
 
     def batches(self, order: SampleOrder, workers: int = 0) -> DataLoader:
-        """Batches with `raw`, `index`, and what else was stored."""
+        """Loader of batches with `raw`, `index`, and the other stored keys."""
         return _loader(self.dataset(), order, workers)
 
     def _samples(self, number: int) -> DataLoader:
@@ -116,18 +116,18 @@ class LatentCache:
         return self.folder / f"{view}-{number:05d}-{key}.npy"
 
     def _keys(self, view: str, number: int) -> Path:
-        """Names of what a shard holds; written last, when all of it is there."""
+        """File with the keys of a shard; written last, as a sign that the shard is complete."""
         return self.folder / f"{view}-{number:05d}.json"
 
 
 class LatentDataset(Dataset):
-    """Whole batches of what a cache stores; draws come from `data.SampleOrder`.
+    """The stored latents as a dataset that returns whole batches for draws of `data.SampleOrder`.
 
     Args:
-        shards: by key, then view, then number.
-        shard: samples in all of them but the last.
-        length: samples in all.
-        drawn_views: which view of its sample each draw asks for.
+        shards: arrays by key, then view, then number.
+        shard: samples in every shard but the last.
+        length: number of samples.
+        drawn_views: maps draws to their views, see `DataModule.drawn_views`.
     """
 
     def __init__(
@@ -158,8 +158,8 @@ def _loader(dataset: Dataset, order: SampleOrder | BatchSampler, workers: int) -
         dataset,
         batch_sampler=order,
         num_workers=workers,
-        collate_fn=_as_it_is,  # datasets answer with whole batches
-        generator=torch.Generator(),  # a loader would take a number of torch's global one
+        collate_fn=_as_it_is,  # datasets return whole batches
+        generator=torch.Generator(),  # else the loader draws from torch's global generator
     )
 
 

@@ -1,4 +1,4 @@
-"""From batches of data to what a prior learns: latents, and what it is told of them."""
+"""Latents and conditions of a prior, computed from batches of data."""
 
 from collections.abc import Mapping
 
@@ -16,13 +16,13 @@ TOLD = "told."  # prefix of the keys under which raw latents of other tokenizers
 
 
 class Latents:
-    """The maps from data to a prior's latents and conditions, in two steps.
+    """The map from data to a prior's latents and conditions, in two steps.
 
-    `encode` is what can be done once and cached; `read` draws what is fresh at every step.
+    `encode` is deterministic and can be cached; `read` draws posterior noise at every step.
 
     Args:
-        tokenizer: trained, whose latents the prior learns.
-        told: trained tokenizers whose latents the prior is conditioned on, by the condition's key.
+        tokenizer: trained; the prior learns its latents.
+        told: trained tokenizers whose latents condition the prior, by the condition's key.
     """
 
     def __init__(self, tokenizer: Tokenizer, told: Mapping[str, Tokenizer] | None = None) -> None:
@@ -30,24 +30,24 @@ class Latents:
 
     @property
     def models(self) -> list[Tokenizer]:
-        """All tokenizers: to be moved to a device, and never trained."""
+        """All tokenizers; they are moved to the device and stay frozen."""
         return [self.tokenizer, *self.told.values()]
 
     @property
     def learned(self) -> bool:
-        """Whether encoding costs anything, and so is worth a cache."""
+        """True if a tokenizer has parameters, so that caching its latents saves work."""
         return any(model.learned for model in self.models)
 
     @property
     def identity(self) -> str:
-        """What tells these maps from others: names and hashes of the tokenizers."""
+        """Key of the cached latents: the hashes of all tokenizers."""
         told = [f"{key}={fingerprint(model)}" for key, model in sorted(self.told.items())]
         return "-".join([fingerprint(self.tokenizer), *told])
 
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
-        """Raw latents of a batch, and all that it holds beside `x`: what a cache stores."""
-        # What encoding draws at random is not used: raw latents are those before a draw.
+        """Raw latents of a batch, and its keys other than `x`: the content of a cache."""
+        # The random draw is discarded: raw latents are deterministic.
         encoded = self.tokenizer.encode(batch, torch.Generator(batch["x"].device))
         kept = {key: value for key, value in batch.items() if key != "x"} | encoded.context
         told = {TOLD + key: model.encode(batch).raw for key, model in self.told.items()}
@@ -55,10 +55,10 @@ class Latents:
 
     @torch.no_grad()
     def read(self, batch: Batch, generator: Generators = None) -> tuple[Tensor, Batch]:
-        """Normalised latents of a batch, encoded or not, and all that a prior may be told.
+        """Normalised latents of a batch, and everything that the prior may be conditioned on.
 
         Args:
-            batch: of data, or what `encode` made of one.
+            batch: of data, or the result of `encode`.
             generator: of the posterior noise.
         """
         encoded = batch if "raw" in batch else self.encode(batch)

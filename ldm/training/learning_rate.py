@@ -1,4 +1,4 @@
-"""Learning-rate factors as functions of the samples seen: nothing to save, nothing to restore."""
+"""Learning-rate schedules: stateless functions of the number of samples seen."""
 
 import math
 
@@ -12,7 +12,7 @@ class Constant:
         warmup: samples until the full rate is reached.
 
     Raises:
-        ValueError: it is negative.
+        ValueError: `warmup` is negative.
     """
 
     def __init__(self, warmup: int = 0) -> None:
@@ -26,14 +26,14 @@ class Constant:
 
 
 class Cosine(Constant):
-    """Linear warm-up, then half a cosine down to a share of the full rate.
+    """Linear warm-up, then a half cosine down to a fraction of the full rate.
 
     Args:
         warmup: samples until the full rate is reached.
         final: factor at the end.
 
     Raises:
-        ValueError: one of them is negative.
+        ValueError: an argument is negative.
     """
 
     def __init__(self, warmup: int = 0, final: float = 0.0) -> None:

@@ -12,17 +12,17 @@ __all__ = ["MuonAdamW"]
 class MuonAdamW(Optimizer):
     """Orthogonalised momentum for square matrices; AdamW for all other parameters.
 
-    Square matrices are the layers between hidden units of one width, where Muon is meant to work
-    (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024); the first and
-    the last layer, biases and gains are AdamW's.
+    Square matrices connect hidden layers of equal width, for which Muon is designed (Jordan et al.,
+    "Muon: an optimizer for hidden layers in neural networks", 2024); AdamW trains the first and
+    last layers, biases and gains.
 
     Args:
         params: of the model.
-        lr: of Muon.
-        weight_decay: of Muon, a share of `lr`.
-        momentum: of Muon, Nesterov's.
-        adam_lr: of AdamW.
-        adam_weight_decay: of AdamW, a share of `adam_lr`.
+        lr: Muon's learning rate.
+        weight_decay: Muon's decoupled weight decay, multiplied by `lr`.
+        momentum: Muon's Nesterov momentum.
+        adam_lr: AdamW's learning rate.
+        adam_weight_decay: AdamW's decoupled weight decay, multiplied by `adam_lr`.
 
     Raises:
         ValueError: there is no square matrix.
@@ -51,7 +51,7 @@ class MuonAdamW(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One step of both."""
+        """Take one step of both optimizers; returns the loss of the closure."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -65,6 +65,6 @@ class MuonAdamW(Optimizer):
         self._share()
 
     def _share(self) -> None:
-        """Let both work on the groups and the state that this optimizer saves."""
+        """Make both optimizers use the parameter groups and state that this one saves."""
         for part, group in zip(self.parts, self.param_groups, strict=True):
             part.param_groups, part.state = [group], self.state

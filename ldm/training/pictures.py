@@ -1,4 +1,4 @@
-"""Pictures of what a model makes, while it is trained and at the end."""
+"""Pictures of samples or reconstructions, during training and at its end."""
 
 import warnings
 from collections.abc import Callable
@@ -17,12 +17,12 @@ __all__ = ["SavePictures"]
 
 
 class SavePictures(pl.Callback):
-    """Writes `samples/<samples seen>.png` and hands it to the loggers that take pictures.
+    """Writes `samples/<samples seen>.png` and passes it to the loggers that accept pictures.
 
     Args:
         folder: of the pictures.
-        every: samples between two of them.
-        draw: a picture `(3, h, w)` in [0, 1] of what the averaged model makes.
+        every: samples between two pictures.
+        draw: returns a picture `(3, h, w)` in [0, 1] of outputs of the averaged model.
     """
 
     def __init__(self, folder: Path, every: int, draw: Callable[[Training], Tensor]) -> None:
@@ -36,7 +36,7 @@ class SavePictures(pl.Callback):
         try:
             with torch.no_grad():
                 picture = self.draw(module)
-        except Unsolved as error:  # what is half trained may yet come to something
+        except Unsolved as error:  # may happen early in training: not a reason to stop
             warnings.warn(f"no picture after {seen} samples: {error}", stacklevel=2)
             return
         path = self.folder / f"{seen:09d}.png"

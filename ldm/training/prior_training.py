@@ -23,14 +23,14 @@ class PriorTraining(Training):
 
     Args:
         model: the prior.
-        tokenizer: trained; kept in evaluation mode and out of checkpoints.
-        told: trained tokenizers whose latents the prior is conditioned on, by the condition's key.
+        tokenizer: trained; kept in evaluation mode and not saved in checkpoints.
+        told: trained tokenizers whose latents condition the prior, by the condition's key.
         selection: by likelihood on the val split; None to keep the last averaged weights.
         **common: see `Training`.
 
     Raises:
-        ValueError: prior and tokenizer live in different spaces; or, found at the first step,
-            latents are no points of it, or are not normalised where it is linear.
+        ValueError: prior and tokenizer have different spaces; or, at the first step, latents are
+            not in the space, or are not normalised although the space is linear.
     """
 
     def __init__(
@@ -75,7 +75,8 @@ class PriorTraining(Training):
         space.check(latent)
         if not latent.is_floating_point():
             return
-        # What would normalise them once more: nothing, where a space has no scale of its own.
+        # Statistics that would normalise the latents again; mean 0 and std 1 in spaces without a
+        # linear scale, whatever the latents.
         numbers = space.features(latent)
         std = space.moments(numbers.mean().view(1), numbers.std().view(1))[1].item()
         if not 0.5 < std < 2:

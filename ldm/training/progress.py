@@ -1,4 +1,4 @@
-"""One line that says how far training is and where its time goes."""
+"""Progress bars, and a progress line of training with loss, speed and memory."""
 
 import resource
 import sys
@@ -15,7 +15,7 @@ __all__ = ["ShowProgress", "progress_bar"]
 
 
 def progress_bar(**options) -> Progress:
-    """The look of every bar: done, rate, remarks, time gone and time left."""
+    """Build a bar with count, remarks, elapsed and remaining time; hidden without a terminal."""
     return Progress(
         TextColumn("{task.description:<10}"),
         BarColumn(bar_width=24),
@@ -31,13 +31,13 @@ def progress_bar(**options) -> Progress:
 
 
 class ShowProgress(pl.Callback):
-    """A bar on a terminal, a line now and then in a file: samples, ETA, loss, speed, memory.
+    """Shows samples, remaining time, loss, speed and memory: a bar on a terminal, else lines.
 
-    `outside` is the share of time in which no step was running: loading, logging, pictures.
+    `outside` is the share of time outside training steps: loading, logging, pictures.
 
     Args:
         name: of the stage.
-        every: samples between two lines where the output is no terminal.
+        every: samples between two lines if the output is not a terminal.
     """
 
     def __init__(self, name: str, every: int) -> None:
@@ -65,7 +65,7 @@ class ShowProgress(pl.Callback):
             if seen // self.every > before // self.every or seen >= module.samples:
                 print(f"{self.name}: {seen:,}/{module.samples:,} samples, {self.remarks(module)}")
         else:
-            # Asking a GPU for the loss would make it wait for each step.
+            # Reading the loss synchronises with the GPU, so not at every step.
             step = module.samples_seen // module.batch_size
             text = {"remarks": self.remarks(module)} if step % 20 == 0 else {}
             self.bar.update(self.task, completed=min(seen, module.samples), **text)
@@ -78,7 +78,7 @@ class ShowProgress(pl.Callback):
             self.bar.stop()
 
     def remarks(self, module: Training) -> str:
-        """Loss, samples a second, share of time outside the step, peak memory."""
+        """Format loss, samples per second, time left, share of time outside steps, peak memory."""
         gone = time.perf_counter() - self.start
         rate = (module.samples_seen - self.first) / gone
         outside = 1 - self.inside / gone

@@ -1,4 +1,4 @@
-"""What a run writes down: metrics.csv while it trains, to other loggers by configuration."""
+"""Records of training: metrics.csv, and other loggers by configuration."""
 
 import csv
 import os
@@ -18,13 +18,13 @@ __all__ = ["CSV", "LogMetrics", "log_picture", "tensorboard", "wandb"]
 
 
 class CSV(Logger):
-    """One row for each record, its step counted in samples.
+    """Writes metrics to a CSV file, one row per record, with steps counted in samples.
 
-    A resumed run drops the rows beyond its checkpoint, so the file is that of an uninterrupted one.
+    A resumed run drops the rows beyond its checkpoint, so the file equals an uninterrupted run's.
 
     Args:
         path: of the file.
-        resume_at: samples seen by the checkpoint that training goes on from.
+        resume_at: samples seen at the checkpoint that training resumes from.
     """
 
     name, version = "csv", ""
@@ -34,7 +34,7 @@ class CSV(Logger):
         self.path = path
         self.rows: list[dict[str, str]] = []
         self.names: list[str] = []
-        self._whole = False  # the file holds just `rows`: it may be appended to
+        self._whole = False  # True once the file equals `rows` and can be appended to
         if path.is_file():
             with path.open(newline="") as file:
                 rows = csv.DictReader(file)
@@ -61,11 +61,11 @@ class CSV(Logger):
             writer.writerows(self.rows)
 
     def log_hyperparams(self, *args, **kwargs) -> None:
-        """Nothing: config.yaml lies beside the file."""
+        """Do nothing: config.yaml is beside the file."""
 
 
 class LogMetrics(pl.Callback):
-    """Hands what a step logs, averaged over ranks, to every logger: now and then, and at the end.
+    """Passes the metrics of a step, averaged over ranks, to every logger, also at the end.
 
     Args:
         every: samples between two records.
@@ -84,7 +84,7 @@ class LogMetrics(pl.Callback):
 
 
 def log_picture(logger: Logger, name: str, path: Path, step: int) -> None:
-    """Hand a picture to a logger, if it takes pictures."""
+    """Pass a picture to a logger, if it accepts pictures."""
     if isinstance(logger, WandbLogger):
         logger.log_image(name, [str(path)], step=step)
     elif isinstance(logger, TensorBoardLogger):
@@ -92,18 +92,19 @@ def log_picture(logger: Logger, name: str, path: Path, step: int) -> None:
 
 
 def tensorboard(folder: Path, run: str, part: str, config: dict) -> Logger:
-    """Event files under the folder, which is the part's own."""
+    """Build a TensorBoard logger that writes to `folder`/tensorboard."""
     return TensorBoardLogger(folder, name="", version="tensorboard")
 
 
 def wandb(folder: Path, run: str, part: str, config: dict, project: str = "ldm") -> Logger:
-    """A Weights & Biases run; offline, to be synced later, unless logged in.
+    """Build a Weights & Biases logger; offline, for later upload, unless logged in.
 
     Args:
         folder: for its files.
-        run, part: the run folder's name, which is the group, and the stage's, or evaluation.
+        run: name of the run folder, used as the group.
+        part: name of the stage, or "evaluation".
         config: of the experiment.
-        project: of the service.
+        project: name of the project on the service.
     """
     import wandb as service
 
@@ -119,7 +120,7 @@ def wandb(folder: Path, run: str, part: str, config: dict, project: str = "ldm")
 
 
 class _Closed(WandbLogger):
-    """Ends its run, which the next stage's logger would otherwise go on with."""
+    """A logger that ends its run, which the next stage's logger would otherwise continue."""
 
     def finalize(self, status: str) -> None:
         super().finalize(status)

@@ -1,4 +1,4 @@
-"""Adam for parameters that are points of a space: codes, prototypes, embeddings of trees."""
+"""Adam for parameters that are points of a manifold: codes, prototypes, tree embeddings."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,25 +14,26 @@ __all__ = ["RiemannianAdam"]
 
 
 class RiemannianAdam(Optimizer):
-    """Adam, adaptive across points instead of across coordinates, which a space does not have.
+    """Adam with a step size adapted per point, since a manifold has no intrinsic coordinates.
 
     A parameter group with a key `space` holds tensors whose rows are points of it. Each row has one
-    first moment, a tangent vector carried along by parallel transport, and one second moment, of
-    the squared length of its gradient; steps go along geodesics (Becigneul and Ganea 2019,
-    "Riemannian adaptive optimization methods", section 4, with Adam's bias corrections). Other
-    groups get plain Adam, number by number that of `torch.optim.Adam`.
+    first moment, a tangent vector moved by parallel transport, and one second moment, of the
+    gradient's squared norm; steps follow geodesics (Becigneul and Ganea 2019, "Riemannian adaptive
+    optimization methods", section 4, with Adam's bias corrections). Other groups get plain Adam,
+    numerically equal to `torch.optim.Adam`.
 
     Args:
         params: parameters, or groups of them: dicts with keys `params`, `space` (or None) and any
-            of the numbers below.
-        lr: learning rate, for points the length of the first steps.
-        betas: what the first and the second moments keep of themselves.
-        eps: added to the root of the second moments.
-        amsgrad: divide by the largest second moment so far, by which convex problems converge.
+            of the options below.
+        lr: learning rate; for points, the length of the first steps.
+        betas: decay rates of the first and second moments.
+        eps: added to the square root of the second moments.
+        amsgrad: divide by the largest second moment so far, which ensures convergence on convex
+            problems.
 
     Raises:
-        ValueError: a number is out of range, rows are no points of their space by shape, or, on
-            `load_state_dict`, a group was saved with another space.
+        ValueError: an option is out of range, rows do not have the shape of their space's points,
+            or, in `load_state_dict`, a group was saved with another space.
 
     Example: codes on a sphere beside the weights of a network.
         >>> from ldm.spaces import Sphere
@@ -110,13 +111,13 @@ class RiemannianAdam(Optimizer):
             p.copy_(moved)
 
     def state_dict(self) -> dict[str, Any]:
-        """As of every optimizer; spaces by name, so that it loads without unpickling classes."""
+        """State with spaces stored by name, so that it loads without unpickling classes."""
         state = super().state_dict()
         named = [group | {"space": _name(group["space"])} for group in state["param_groups"]]
         return state | {"param_groups": named}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Undo `state_dict`; the groups must be on the spaces that they were saved on."""
+        """Restore a state; the groups must have the spaces that they were saved with."""
         spaces = [group["space"] for group in self.param_groups]
         own, saved = map(_name, spaces), [group["space"] for group in state_dict["param_groups"]]
         if (own := list(own)) != saved:

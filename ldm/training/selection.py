@@ -1,4 +1,4 @@
-"""Keeping the averaged weights that score best on held-out data, rather than the last ones."""
+"""Model selection: keeping the averaged weights with the best likelihood on held-out data."""
 
 import warnings
 from collections.abc import Iterable
@@ -19,15 +19,15 @@ __all__ = ["KeepBest", "Selection"]
 
 
 class Selection:
-    """Likelihood of the val split, now and then, by which a prior is selected.
+    """Options for selecting a prior by its likelihood on the val split.
 
     Args:
-        every: samples of training between two looks.
-        likelihood: how it is found.
-        points: at most so many of the split, its first ones, are looked at.
+        every: training samples between two evaluations.
+        likelihood: method that computes log densities.
+        points: maximal number of points of the split to use, from its beginning.
 
     Raises:
-        ValueError: there is no sample between two looks, or no point to look at.
+        ValueError: `every` or `points` is less than 1.
     """
 
     def __init__(self, every: int, likelihood: Likelihood, points: int = 20_000) -> None:
@@ -39,15 +39,15 @@ class Selection:
 
 
 class KeepBest(pl.Callback):
-    """Writes `best.safetensors` whenever the averaged weights have a higher likelihood than before.
+    """Writes `best.safetensors` whenever the averaged weights reach a new highest likelihood.
 
-    The best score so far is in every checkpoint; a look is a function of the weights alone. So a
-    resumed run selects what an uninterrupted one does.
+    The best score so far is in every checkpoint, and scores depend on the weights alone, so a
+    resumed run selects the same weights as an uninterrupted one.
 
     Args:
         path: of the file.
-        selection: when and how.
-        batches: of the val split, in order; gone through at every look.
+        selection: its options.
+        batches: of the val split, in order; iterated at every evaluation.
     """
 
     def __init__(self, path: Path, selection: Selection, batches: Iterable[Batch]) -> None:
@@ -61,7 +61,7 @@ class KeepBest(pl.Callback):
             return
         try:
             score = self._score(module)
-        except Unsolved as error:  # what is half trained may yet come to something
+        except Unsolved as error:  # may happen early in training: not a reason to stop
             warnings.warn(f"nothing is selected after {seen} samples: {error}", stacklevel=2)
             score = float("-inf")
         for logger in trainer.loggers:

@@ -1,4 +1,4 @@
-"""Training a tokenizer: reconstruction, bottleneck, further and adversarial losses."""
+"""Training a tokenizer: reconstruction, bottleneck, regularising and adversarial losses."""
 
 from collections.abc import Mapping
 
@@ -22,16 +22,16 @@ class TokenizerTraining(Training):
 
     Args:
         model: the tokenizer.
-        loss: `loss(x, reconstruction)` gives named terms, weighted and ready to be summed; None
-            where regularizers compare data and reconstruction.
-        bottleneck_weight: of the sum of the bottleneck's losses.
+        loss: `loss(x, reconstruction)` returns named terms, already weighted; None if the
+            regularizers compare data and reconstruction.
+        bottleneck_weight: weight of the sum of the bottleneck's losses.
         regularizers: further terms by name, see `Regularizer`.
-        adversarial: discriminator and its losses, None to train without.
-        tokenizer: trained, whose normalised latents are this one's data; None to encode data.
+        adversarial: discriminator and its losses; None to train without.
+        tokenizer: trained; its normalised latents are this one's data. None to encode data.
         **common: see `Training`.
 
     Raises:
-        ValueError: there is nothing to minimise.
+        ValueError: there is neither a loss nor a regularizer.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class TokenizerTraining(Training):
         **common,
     ) -> None:
         super().__init__(model, **common)
-        self.loss, self.first = [loss], [tokenizer]  # in lists: no parameters of this module
+        self.loss, self.first = [loss], [tokenizer]  # in lists, so that they are not submodules
         self.bottleneck_weight, self.regularizers = bottleneck_weight, dict(regularizers or {})
         if loss is None and not self.regularizers:
             raise ValueError("nothing compares data and reconstruction: set loss or regularizers")
         self.adversarial = adversarial
-        # A perceptual network is large, public and never trained.
+        # Frozen modules are neither trained nor saved: perceptual networks are large and public.
         terms = [one.term for one in self.regularizers.values()]
         self.frozen += [one for one in (loss, tokenizer, *terms) if isinstance(one, nn.Module)]
 
@@ -61,7 +61,7 @@ class TokenizerTraining(Training):
         return optimizers
 
     def read(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
-        """The batch to be encoded: of data, or of another tokenizer's latents."""
+        """Batch to encode: the data themselves, or another tokenizer's latents of them."""
         (first,) = self.first
         if first is None:
             return batch
@@ -99,7 +99,7 @@ class TokenizerTraining(Training):
         encoded: Encoded,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the tokenizer minimises on one batch, and what is logged of it."""
+        """Total loss of one batch, without the discriminator's own, and the scalars to log."""
         (loss,) = self.loss
         terms = {} if loss is None else loss(batch["x"], reconstruction["x"])
         given = (self.model, batch, encoded, reconstruction, self.samples_seen, generator)
@@ -107,7 +107,7 @@ class TokenizerTraining(Training):
             name: one.weight_at(self.samples_seen, self.samples) * one.term(*given)
             for name, one in self.regularizers.items()
         }
-        # What an adversarial weight is balanced against: the reconstruction's own terms.
+        # An adaptive adversarial weight balances gradients against the reconstruction terms.
         compared = sum(terms.values()) if terms else sum(further.values())
         rest = sum(further.values()) if terms else 0
         total = compared + rest + self.bottleneck_weight * sum(encoded.losses.values())

@@ -1,4 +1,4 @@
-"""What training a tokenizer and training a prior have in common."""
+"""The base class of training a tokenizer or a prior."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
@@ -20,29 +20,29 @@ Loss = Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
 
 
 class Diverged(RuntimeError):
-    """A loss is no longer finite."""
+    """Losses, gradients or weights are no longer finite."""
 
 
 class Training(pl.LightningModule):
-    """Trains one model, counting in samples.
+    """Trains one model, with progress counted in samples.
 
-    One step reads one batch of `batch_size` samples over all ranks, in `accumulate` parts, and
-    draws all its randomness from (seed, rank, samples seen). So a checkpoint between two steps is
-    enough to go on exactly, and there is no other kind.
+    One step uses one batch of `batch_size` samples over all ranks, accumulated in `accumulate`
+    parts, and all its randomness is a function of (seed, rank, samples seen). Training therefore
+    resumes exactly from any checkpoint; checkpoints are written only between steps.
 
     Args:
-        model: what is trained.
-        optimizer: maker of an optimizer from parameters.
-        samples: how many to train on, repeats counted.
-        batch_size: samples of one optimizer step, over all ranks.
+        model: the trained model.
+        optimizer: builds an optimizer from parameters.
+        samples: number of training samples, counted with repetition.
+        batch_size: samples per optimizer step, over all ranks.
         seed: of data order and noise.
         ema: decay of the averaged weights at each step.
-        ema_warmup: keep the decay below (1 + n) / (10 + n) at step n.
+        ema_warmup: bound the decay by (1 + n) / (10 + n) at step n.
         clip: largest gradient norm, None for no limit.
-        schedule: factor of the learning rate, as a function of samples seen and in all.
+        schedule: factor of the learning rate, as a function of samples seen and total samples.
 
     Raises:
-        ValueError: a number is of no use, or the optimizer refuses it or the model.
+        ValueError: a number is out of range, or the optimizer refuses its options or the model.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class Training(pl.LightningModule):
         self.samples_seen = 0
         self.accumulate = 1
         self.batches: Callable[["Training"], Iterable[Batch]] | None = None
-        """Set by whoever runs the stage: the batches that are left to be seen by this rank."""
-        self.frozen: list[nn.Module] = []  # in a list: not parameters of this module, never saved
+        """Returns the remaining batches of this rank; set before the stage runs."""
+        self.frozen: list[nn.Module] = []  # a list, so neither submodules nor saved
 
     def _check_optimizer(self) -> None:
         """Build the optimizer once on parameters without storage, so that bad options fail now."""
@@ -89,11 +89,11 @@ class Training(pl.LightningModule):
 
     @abstractmethod
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
-        """One step of each optimizer on the parts of one batch; returns what to log."""
+        """Take one step of each optimizer on the parts of one batch; returns scalars to log."""
 
     def training_step(self, batch: Batch, index: int) -> None:
         rank, seen = self.global_rank, self.samples_seen
-        torch.manual_seed(fold(self.seed, rank, seen, 1))  # of dropout, which takes no generator
+        torch.manual_seed(fold(self.seed, rank, seen, 1))  # for dropout, which takes no generator
         generator = step_generator(self.seed, rank, seen, self.device)
         logs = self.optimize(self._parts(batch), generator)
         self.samples_seen += self.batch_size
@@ -103,10 +103,10 @@ class Training(pl.LightningModule):
     def minimize(
         self, optimizer: Optimizer, parameters: list[nn.Parameter], loss: Loss, parts: list[Batch]
     ) -> dict[str, Tensor]:
-        """One optimizer step on the mean loss of the batch; returns the mean of what parts log.
+        """Take one optimizer step on the mean loss of the batch; returns the mean of the logs.
 
         Raises:
-            Diverged: the loss or its gradient is not finite; the weights are as they were before.
+            Diverged: the loss or its gradient is not finite; the weights are unchanged.
         """
         rate = self.schedule(self.samples_seen, self.samples)
         for group in optimizer.param_groups:
@@ -118,8 +118,8 @@ class Training(pl.LightningModule):
                 value, log = loss(part)
                 self.manual_backward(value * share)
             logs = {name: logs.get(name, 0) + share * x.detach() for name, x in log.items()}
-        # Measured even where nothing is clipped: a finite loss may have a gradient that is not,
-        # and the norm is that of all ranks' gradient, so all of them stop at the same step.
+        # Computed even without clipping: a finite loss may have a gradient that is not finite. The
+        # gradient is that of all ranks, so all of them stop at the same step.
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.clip, norm)
@@ -129,13 +129,13 @@ class Training(pl.LightningModule):
         return logs
 
     def refuse_nonfinite(self, values: dict[str, Tensor]) -> None:
-        """Stop training where one of these scalars, named in the message, is NaN or infinite.
+        """Stop training if one of these scalars is NaN or infinite.
 
         Raises:
-            Diverged: as it says.
+            Diverged: with the names of these scalars.
         """
         together = torch.stack([value.float() for value in values.values()])
-        finite = torch.isfinite(together).tolist()  # one wait for the device, not one a name
+        finite = torch.isfinite(together).tolist()  # one synchronisation for all scalars
         wrong = [name for name, sound in zip(values, finite, strict=True) if not sound]
         if wrong:
             raise Diverged(
@@ -148,7 +148,7 @@ class Training(pl.LightningModule):
         return [self.optimizer_of(self.model)]
 
     def optimizer_of(self, module: nn.Module) -> Optimizer:
-        """Of what is trained in a module, not of frozen parts."""
+        """Optimizer of a module's trainable parameters."""
         return self.make_optimizer([p for p in module.parameters() if p.requires_grad])
 
     def train_dataloader(self) -> Iterable[Batch]:
@@ -163,8 +163,8 @@ class Training(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         self.samples_seen = checkpoint["samples_seen"]
-        # Lightning's own position would count the batches seen a second time: the order of the
-        # data starts at `samples_seen`.
+        # Lightning would skip the batches seen so far a second time: the data order already starts
+        # at `samples_seen`.
         checkpoint.pop("loops", None)
 
     def _largest_decay(self) -> float:
@@ -182,6 +182,6 @@ class Training(pl.LightningModule):
 
 
 def _shares(parts: list[Batch]) -> list[float]:
-    """Each part's share of the batch's samples: the last may be smaller."""
+    """Fraction of the batch's samples in each part: the last part may be smaller."""
     sizes = [len(next(iter(part.values()))) for part in parts]
     return [size / sum(sizes) for size in sizes]
