@@ -1,4 +1,4 @@
-"""Published weights: found in a file or a cache, or fetched, and checked before they are loaded."""
+"""Published weights: found in a file or cache, or downloaded, and checked before loading."""
 
 import hashlib
 import os
@@ -12,12 +12,12 @@ __all__ = ["PUBLISHED", "Published", "cache_folder", "fetch", "load"]
 
 
 class Published(NamedTuple):
-    """A file of weights that its authors serve.
+    """A published file of weights.
 
     Attributes:
-        url: where it is.
+        url: public URL.
         sha256: of its bytes, in hexadecimal.
-        names: file names that it goes by in caches, the first for a new download.
+        names: its file names in caches, the first for a new download.
     """
 
     url: str
@@ -40,16 +40,16 @@ PUBLISHED = {
 
 
 def cache_folder() -> Path:
-    """Where downloads and trained extractors are kept: `LDM_CACHE`, or `~/.cache/ldm`."""
+    """Folder of downloads and trained extractors: `LDM_CACHE`, or `~/.cache/ldm`."""
     return Path(os.environ.get("LDM_CACHE", Path.home() / ".cache" / "ldm")).expanduser()
 
 
 def fetch(name: str, file: str | os.PathLike[str] | None = None) -> Path:
-    """The path of published weights: the given file, or a cached one, or a fresh download.
+    """Path of published weights: the given file, or a cached one, or a new download.
 
-    Looks in `cache_folder()`, then among torch.hub's checkpoints; downloads into the former. A
-    download is checked by its SHA-256 and moved into place when whole; so is a cached file, before
-    it is used. A file given by hand is taken as it is.
+    Searches `cache_folder()`, then torch.hub's checkpoints; downloads to the former. A download is
+    checked by its SHA-256 and moved into place when complete; a cached file is checked before use.
+    A given file is not checked.
 
     Raises:
         FileNotFoundError: there is no such file, or none is cached and the download failed.
@@ -71,9 +71,9 @@ def fetch(name: str, file: str | os.PathLike[str] | None = None) -> Path:
 def _download(name: str, published: Published, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # It writes beside the path, compares the digest, and only then moves the file there.
+        # Writes beside the path, compares the digest, and only then moves the file into place.
         torch.hub.download_url_to_file(published.url, str(path), hash_prefix=published.sha256)
-    except RuntimeError as error:  # the digest
+    except RuntimeError as error:  # the digest differs
         raise ValueError(f"{published.url} does not hold the published weights: {error}") from error
     except OSError as error:
         raise FileNotFoundError(
@@ -92,18 +92,18 @@ def _check(path: Path, sha256: str) -> None:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Compute the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file of weights, on the CPU; nothing else that it may hold is run.
+    """Load the tensors of a file of weights to the CPU, without unpickling other objects.
 
     Raises:
-        ValueError: it is cut short, or not a file of tensors.
+        ValueError: the file is truncated, or not a file of tensors.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip and torch each raise their own kinds
+    except Exception as error:  # pickle, zip and torch each raise their own exceptions
         raise ValueError(f"{path} is not a whole file of weights: {error}") from error
