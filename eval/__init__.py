@@ -1,1 +1,1 @@
-"""Scores of tokenizers and priors, and the tables of papers."""
+"""Evaluation of tokenizers and priors, and comparison with the tables of papers."""

@@ -1,4 +1,4 @@
-"""Score a trained run again: python -m eval run=runs/demo/digits [eval.samples=5000] [...]."""
+"""Evaluate a trained run: python -m eval run=runs/demo/digits [eval.samples=5000] [...]."""
 
 import sys
 
@@ -11,7 +11,7 @@ from ldm.run.parts import build_part
 
 @command
 def main(arguments: list[str]) -> None:
-    """Load, score, print."""
+    """Load the run, score it, and print the scores."""
     own, overrides = take(arguments, run=str)
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")

@@ -1,4 +1,4 @@
-"""An evaluation: a list of scorers, and the numbers they share."""
+"""An evaluation: a list of scorers with shared arguments."""
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ __all__ = ["Evaluation"]
 
 
 class Evaluation(Scorer):
-    """Scores a run by each scorer of a list, in turn.
+    """Scores a run with each scorer of a list, in order.
 
     Args:
-        scorers: each the name of one, see `eval.scorers`, or a node of one's own with a `_target_`.
-        **shared: arguments of scorers, each given to all that take one of its name; what a node
-            says itself wins.
+        scorers: names, see `eval.scorers`, or nodes with a `_target_`.
+        **shared: arguments, each passed to all scorers that have one of this name, unless the
+            scorer's own node sets it.
 
     Raises:
-        ConfigError: an unknown scorer, an argument that none takes, or one of another type.
+        ConfigError: an unknown scorer, an argument that no scorer has, or one of another type.
 
     Example:
         >>> evaluation = Evaluation(["reconstructions", "samples"], samples=50)
@@ -50,13 +50,13 @@ class Evaluation(Scorer):
 
     @staticmethod
     def check_node(place: str, node: Mapping[str, Any]) -> None:
-        """Check what a configuration gives an evaluation, before anything is built.
+        """Check an evaluation's configuration before anything is built.
 
-        An empty list may stand beside any scorer's arguments, so that `eval=none` can be asked of
-        an experiment that sets some.
+        An empty list accepts any scorer's arguments, so that `eval=none` works with experiments
+        that set some.
 
         Raises:
-            ConfigError: with the place, and the nearest right name or the type that is expected.
+            ConfigError: with the place, and the nearest valid name or the expected type.
         """
         scorers = node.get("scorers", ())
         kinds = [
@@ -89,10 +89,10 @@ class Evaluation(Scorer):
 
 
 def _class(place: str, scorer: str | Mapping) -> type[Scorer]:
-    """The class of a scorer in the list.
+    """Find the class of a scorer in the list.
 
     Raises:
-        ConfigError: there is none of that name, or the node names none.
+        ConfigError: the name is unknown, or the node has no `_target_`.
     """
     if isinstance(scorer, str):
         if scorer not in SCORERS:
@@ -104,7 +104,7 @@ def _class(place: str, scorer: str | Mapping) -> type[Scorer]:
 
 
 def _parameters(scorer: type[Scorer]) -> dict[str, Any]:
-    """Types of the arguments of its constructor, by name."""
+    """Types of the arguments of a scorer's constructor, by name."""
     found = inspect.signature(scorer).parameters.values()
     named = (one for one in found if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL))
     return {one.name: one.annotation for one in named}
@@ -115,7 +115,7 @@ def _names(scorers: Sequence[str | Mapping]) -> Iterator[str]:
 
 
 def _plain(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Without OmegaConf's containers, which Hydra hands on."""
+    """Convert OmegaConf's containers, which Hydra passes on, to plain ones."""
     return {
         key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
         for key, value in node.items()
@@ -123,7 +123,7 @@ def _plain(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _built(key: str, value: Any) -> Any:
-    """What a shared node with a `_target_` names; anything else as it is."""
+    """Build a shared node with a `_target_`; other values are returned unchanged."""
     if isinstance(value, Mapping) and "_target_" in value:
         return build_part(OmegaConf.create({key: value}), key)
     return value

@@ -1,4 +1,4 @@
-"""Numbers, each with the record of how it was obtained."""
+"""Scores, each with the protocol by which it was obtained."""
 
 import json
 from collections.abc import Callable, Hashable
@@ -15,12 +15,12 @@ Made = TypeVar("Made")
 
 
 class Record:
-    """Numbers of one evaluation by name, the protocol of each, and work that scorers share.
+    """The scores of one evaluation by name, the protocol of each, and results that scorers share.
 
     Args:
-        **protocol: what is common to all numbers.
+        **protocol: entries common to all scores.
 
-    Example: whoever asks first makes it, and all others get the same.
+    Example: a shared result is computed once.
         >>> record = Record(data="digits")
         >>> record.once("samples", lambda: [1, 2]) is record.once("samples", lambda: [1, 2])
         True
@@ -33,23 +33,23 @@ class Record:
         self._made: dict[Hashable, Any] = {}
 
     def add(self, values: dict[str, Tensor], **protocol: Any) -> None:
-        """Add numbers that share one protocol."""
+        """Add scores that share one protocol."""
         for name, value in values.items():
             self.values[name] = float(value)
             self.protocols[name] = {**self.protocol, **protocol}
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """Return what `make` made when this key was first asked for.
+        """Return the result of `make`, which is called only the first time for each key.
 
         Args:
-            key: a name, and all that the result depends on beside the parts that are scored.
-            make: called on all ranks or on none, since scorers run on all of them in one order.
+            key: a name, and everything that the result depends on except the scored parts.
+            make: called on all ranks or on none, since scorers run in the same order on all ranks.
         """
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
 
     def save(self, run: Run) -> None:
-        """Write `metrics.json`: the numbers, and under `protocol` the record of each."""
+        """Write `metrics.json`: the scores, and under `protocol` the protocol of each."""
         text = json.dumps({**self.values, "protocol": self.protocols}, indent=2)
         write_whole(run.metrics, lambda temporary: temporary.write_text(text + "\n"))

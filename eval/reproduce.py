@@ -1,10 +1,10 @@
-"""A paper's table: its published numbers beside ours, and at what scale ours were obtained.
+"""Comparison with a paper's table: published scores, ours, and the scale of our training.
 
 python -m eval.reproduce gsq
 python -m eval.reproduce rsgm_earth record
 
-Ours are those of `runs/<experiment>`, and of a sweep over seeds, `runs/<experiment>,seed=<n>`;
-where neither is there, those that were recorded beside the table.
+Our scores are read from `runs/<experiment>` and from a sweep over seeds,
+`runs/<experiment>,seed=<n>`; if neither exists, from the record beside the table.
 """
 
 import json
@@ -30,8 +30,8 @@ TABLES = Path(__file__).parent / "tables"
 def reproduce(name: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
     """Rows of a table: `name`, `published` and `ours` by metric, and `scale` in words.
 
-    A value of `ours` is a list, one number a seed. A row whose experiment is null is a baseline
-    that the paper compares with, and of which there is nothing but the published numbers.
+    A value of `ours` is a list, one number per seed. A row whose experiment is null is a baseline
+    of the paper, with published numbers only.
 
     Raises:
         ConfigError: there is no such table.
@@ -54,7 +54,7 @@ def reproduce(name: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
 
 
 def record(name: str, runs: Path = Path("runs")) -> Path:
-    """Keep what the runs folder has with the table; rows without runs stay as they were."""
+    """Record the scores in the runs folder beside the table; rows without runs are not changed."""
     rows = reproduce(name, runs)
     kept = {
         row["experiment"]: {"values": row["ours"], "scale": row["scale"]}
@@ -108,7 +108,7 @@ def _last(experiment: str) -> str:
 
 
 def _scale(experiment: str, run: Run) -> str:
-    """Full where the run's configuration is the experiment's own, else what was changed."""
+    """Describe the scale: full if the configuration is the experiment's, else the changes."""
     if not (CONFIGS / "experiment" / f"{experiment}.yaml").is_file():
         return "of an experiment that is no longer there"
     full = compose([f"experiment={experiment}"])
@@ -125,7 +125,7 @@ def _of_seed(key: str) -> bool:
 
 
 def _effort(done: list[Run]) -> str:
-    """Time of training, on the mean of the seeds, and on what."""
+    """Describe the training time, as a mean over seeds, and the machine."""
     efforts = [_read(path) for run in done for path in run.efforts]
     if not efforts:
         return ""
@@ -161,7 +161,7 @@ def _cells(row: dict[str, Any], source: DictConfig) -> list[str]:
 
 
 def _spread(values: list[float] | None) -> list[float] | None:
-    """Mean and sample deviation over seeds."""
+    """Mean and sample standard deviation over seeds."""
     if values is None or len(values) == 1:
         return values
     spread = seed_spread(values)

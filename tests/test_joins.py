@@ -1,5 +1,6 @@
 """Where parts of a run meet, seen from its commands and the files that they leave behind."""
 
+import functools
 import json
 import math
 import os
@@ -21,6 +22,12 @@ import train
 from data import Digits, VonMisesFisher
 from eval.extractors.classifier import Classifier
 from ldm import distributed
+from ldm.bottlenecks import GroupedSphericalQuantizer
+from ldm.networks.images.dit import DiT
+from ldm.networks.images.gsq import Encoder
+from ldm.priors import Denoiser
+from ldm.samplers import DiffusersScheduler
+from ldm.tokenizers import Tokenizer
 from ldm.training.ema import EMA
 
 STAGES = ("tokenizer", "prior")
@@ -72,6 +79,40 @@ def refused(capsys):
         return capsys.readouterr().err
 
     return run
+
+
+@pytest.fixture
+def constructed(monkeypatch) -> Counter:
+    """Counts the models, their parts, the samplers and the data modules that are made."""
+    counts = Counter()
+
+    def count(kind: type) -> None:
+        make = kind.__init__
+
+        @functools.wraps(make)
+        def counted(self, *arguments, **named):
+            counts[kind.__name__] += type(self) is kind
+            make(self, *arguments, **named)
+
+        monkeypatch.setattr(kind, "__init__", counted)
+
+    for kind in (
+        Tokenizer,
+        Encoder,
+        GroupedSphericalQuantizer,
+        Denoiser,
+        DiT,
+        Digits,
+        DiffusersScheduler,
+    ):
+        count(kind)
+    return counts
+
+
+def test_a_run_makes_each_part_once(quick, tmp_path, constructed):
+    train.main([*quick, "eval=none", f"run={tmp_path}/run"])
+    assert set(constructed.values()) == {1}, constructed
+    assert len(constructed) == 7
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Feature extractors that metrics are computed on."""
+"""Feature extractors for metrics of images."""
 
 from eval.extractors.classifier import Classifier
 from eval.extractors.extractor import Extractor, Features

@@ -1,4 +1,4 @@
-"""What metrics see of a picture, and the record of how they saw it."""
+"""The base class of feature extractors, with the protocol of their use."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -24,30 +24,30 @@ class Features(NamedTuple):
 
 
 class Extractor(nn.Module, ABC):
-    """A frozen network from the bytes of pictures to features; always in evaluation mode.
+    """A frozen network from pictures, as bytes, to features; always in evaluation mode.
 
-    Scores of two extractors, or of one under two protocols, are not comparable: `protocol` goes
-    beside each number.
+    Scores of two extractors, or of one under two protocols, are not comparable: `protocol` is
+    recorded with each score.
     """
 
     name: str
-    """What scores are named by."""
+    """Name of the extractor in the names of scores."""
 
     feature_size: int
-    """Of one pooled feature."""
+    """Length of one pooled feature vector."""
 
     protocol: dict[str, str | int | float]
-    """All that moves the numbers: weights, resize, precision."""
+    """Everything that affects scores: weights, resize, precision."""
 
     @abstractmethod
     def forward(self, images: UInt8[Tensor, "batch channel height width"]) -> Features:
-        """Features of pictures, 0..255, as `eval.metrics.to_uint8` makes them."""
+        """Features of pictures in 0..255, as `eval.metrics.to_uint8` returns them."""
 
     def freeze(self) -> "Extractor":
-        """Evaluation mode, and no gradients for the weights; a constructor's last line."""
+        """Set evaluation mode and disable gradients of the weights; called last in constructors."""
         self.requires_grad_(False)
         return self.train(False)
 
     def train(self, mode: bool = True) -> "Extractor":
-        """Stays in evaluation mode, also inside a model that trains."""
+        """Stay in evaluation mode, also inside a model that is trained."""
         return super().train(False)

@@ -1,7 +1,7 @@
-"""The Inception network that FID means: TensorFlow's graph of 2015-12-05, 1008 classes.
+"""The Inception network of FID: TensorFlow's graph of 2015-12-05, 1008 classes.
 
-Source: Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016, as that
-graph has it: average pools do not count their padding, and the last block pools by maximum. Weight
+Source: Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016, as in
+that graph: average pools do not count their padding, and the last block uses max pooling. Weight
 names are those of the published PyTorch port.
 """
 
@@ -23,12 +23,12 @@ WIDE, TALL = (1, 7), (7, 1)
 
 
 class InceptionOutput(NamedTuple):
-    """What metrics read of the network: pool_3, `mixed_6/conv` cut to 7 channels, and logits."""
+    """Outputs for metrics: pool_3, the first 7 channels of `mixed_6/conv`, and logits."""
 
     pooled: Float[Tensor, "batch 2048"]
     spatial: Float[Tensor, "batch 2023"]
     logits: Float[Tensor, "batch 1008"]
-    """Without the last layer's bias, as inception scores are defined."""
+    """Logits without the last layer's bias, as in the definition of the inception score."""
 
 
 class ConvNorm(nn.Module):
@@ -48,7 +48,7 @@ class ConvNorm(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Branches of convolutions side by side, and a pooled one.
+    """Parallel branches of convolutions, and a pooling branch.
 
     Args:
         in_channels: of the input.
@@ -56,7 +56,7 @@ class Mixed(nn.Module):
         pool: `avg` or `max`.
         pool_channels: of the convolution after the pool; 0 for none, in a block that halves the
             grid, where the pool and each branch's last stage have stride 2 and no padding.
-        fork: names of branches that end in a 1x3 and a 3x1 convolution side by side.
+        fork: names of branches that end in parallel 1x3 and 3x1 convolutions.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Mixed(nn.Module):
     ) -> None:
         super().__init__()
         self.pool, self.halves = pool, not pool_channels
-        self.paths: list[tuple[list[str], list[str]]] = []  # stages in a row, then side by side
+        self.paths: list[tuple[list[str], list[str]]] = []  # sequential stages, then parallel ones
         for branch, stages in branches.items():
             row, channels = [], in_channels
             for index, (width, kernel) in enumerate(stages, 1):
@@ -150,7 +150,7 @@ def _e(in_channels: int, pool: str) -> Mixed:
 
 
 class InceptionNetwork(nn.Module):
-    """The network alone, from a resized and scaled picture to its features.
+    """The network from resized and scaled pictures to features.
 
     Example:
         >>> network = InceptionNetwork().eval()

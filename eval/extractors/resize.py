@@ -1,4 +1,4 @@
-"""The ways in which evaluators bring a picture to their network's size; scores depend on them.
+"""Methods that resize pictures to a network's input size; scores depend on the choice.
 
 Sources: Parmar et al., "On aliased resizing and surprising subtleties in GAN evaluation", 2022, for
 `clean`; the resize of TensorFlow 1 (`ResizeBilinear` with its defaults) for `tf1`.
@@ -14,13 +14,13 @@ from torch import Tensor
 __all__ = ["RESIZES", "resize_tf1"]
 
 Resize = Callable[[Float[Tensor, "batch channel height width"], int], Tensor]
-"""From pixels 0..255 to the network's input, `(batch, channel, size, size)` of about [-1, 1]."""
+"""Map from pixels in 0..255 to network inputs `(batch, channel, size, size)`, about [-1, 1]."""
 
 
 def resize_tf1(
     x: Float[Tensor, "batch channel height width"], size: int
 ) -> Float[Tensor, "batch channel size size"]:
-    """TensorFlow 1's bilinear resize: pixel i comes from `i * in / out`, not from its centre."""
+    """Resize as TensorFlow 1 does: bilinear, pixel i sampled at `i * in / out`, not at centres."""
     for axis in (3, 2):
         length = x.shape[axis]
         source = torch.arange(size, device=x.device, dtype=torch.float32) * (length / size)
@@ -47,7 +47,7 @@ def _pytorch_fid(x: Tensor, size: int) -> Tensor:
 
 
 def _clean(x: Tensor, size: int) -> Tensor:
-    # With antialias, torch's cubic is Pillow's (a = -1/2), on floats: nothing is rounded to bytes.
+    # With antialias, torch's bicubic is Pillow's (a = -1/2), in floats without rounding to bytes.
     y = F.interpolate(x, (size, size), mode="bicubic", align_corners=False, antialias=True)
     return (y.clamp(0, 255) - 128) / 128
 
@@ -58,5 +58,5 @@ RESIZES: dict[str, Resize] = {
     "pytorch_fid": _pytorch_fid,
     "clean": _clean,
 }
-"""By name: `tf1` as in the tables of record (ADM, EDM, StyleGAN, torch-fidelity), `antialias` as in
-TorchMetrics since 2025, `pytorch_fid`, and `clean` as in clean-fid."""
+"""Methods by name: `tf1` as in published tables (ADM, EDM, StyleGAN, torch-fidelity), `antialias`
+as in TorchMetrics since 2025, `pytorch_fid`, and `clean` as in clean-fid."""

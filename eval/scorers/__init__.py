@@ -1,31 +1,31 @@
-"""Scorers: what a run is scored by, one file each.
+"""Scorers of a run, one file each.
 
-An evaluation is a list of them, `eval.scorers` in the configuration, by their names here:
+An evaluation is a list of scorers, `eval.scorers` in the configuration, with these names:
 
 of images
     reconstructions         PSNR, SSIM, LPIPS, codebook usage; with an extractor, rFD
-    samples                 FD, KD, IS, precision and recall of samples, and of their labels
-    floor                   FD of the training from the test split
+    samples                 FD, KD, IS, precision and recall of samples, accuracy of their labels
+    floor                   FD between train and test splits
     elbo                    likelihood under a variational tokenizer, and its bound
 
 of points
     likelihood              negative log likelihood of held-out points
     mass                    integral of the density
-    references              likelihood under the data's own law, and under a kernel estimate
-    detection               out-of-distribution sets told by their likelihoods
-    discrepancy             samples beside data: maximum mean discrepancy, and a picture
-    effective_sample_size   samples weighed by the data's action
+    references              likelihood under the true density, and under a kernel estimate
+    detection               detection of out-of-distribution sets by likelihood
+    discrepancy             maximum mean discrepancy between samples and data, and a picture
+    effective_sample_size   effective sample size of importance weights under the data's action
     density                 a picture of the density
 
-Numbers that scorers share are written once, beside the list: `eval.samples` reaches every scorer
-whose constructor has an argument `samples`. One of your own is a subclass of `Scorer`, with
-`check(parts)` and `score(parts, record)`, named by its class where others have a name:
+Arguments that scorers share are set once, beside the list: `eval.samples` reaches every scorer
+whose constructor has an argument `samples`. Your own scorer is a subclass of `Scorer`, with
+`check(parts)` and `score(parts, record)`, listed by its class instead of a name:
 
     eval:
       scorers: [reconstructions, {_target_: my_package.MyScorer, own: 3}]
       batch_size: 100
 
-Work that scorers share (an extractor, samples, log densities) goes through `record.once`.
+Results that scorers share (an extractor, samples, log densities) are computed in `record.once`.
 """
 
 from eval.scorers.density import Density
@@ -56,4 +56,4 @@ SCORERS: dict[str, type[Scorer]] = {
     "effective_sample_size": EffectiveSampleSize,
     "density": Density,
 }
-"""By the names that `eval.scorers` may list."""
+"""Scorer classes by their names in `eval.scorers`."""

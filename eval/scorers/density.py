@@ -13,20 +13,20 @@ from ldm.samplers import Likelihood, Unsolved
 
 __all__ = ["Density"]
 
-PEAKS = 1000  # samples at most, around which a density is drawn finely: each costs likelihoods
-SEEN = 1e-3  # tolerance of likelihoods that are only drawn: colours show no more
+PEAKS = 1000  # samples around which the density is refined; each costs several likelihoods
+SEEN = 1e-3  # solver tolerance of likelihoods in a picture: colours resolve no more
 
 
 @dataclass
 class Density(SampleScorer, LikelihoodScorer):
-    """Writes `density.png`, for data that have a `chart` to draw it on.
+    """Writes `density.png`, for data that have a `chart` of their space.
 
     Attributes:
-        samples: how many are drawn, to be shown and to find the peaks.
+        samples: number of samples drawn, to show and to locate the peaks.
     """
 
     def score(self, parts: Parts, record: Record) -> None:
-        self.protocol(parts)  # refuses runs without a prior
+        self.protocol(parts)  # raises for runs without a prior
         chart = parts.data.chart()
         if chart is None:
             return
@@ -34,7 +34,7 @@ class Density(SampleScorer, LikelihoodScorer):
         seen = Likelihood(tolerance=max(self.likelihood.tolerance, SEEN))
         try:
             log_density = chart.values(lambda y: self.of_points(parts, y, seen), x[:PEAKS])
-        except Unsolved as error:  # at points away from all data; the scores are there
+        except Unsolved as error:  # far from all data; the scores are not affected
             warnings.warn(f"no density is drawn: {error}", stacklevel=2)
             return
         if distributed.rank() == 0:

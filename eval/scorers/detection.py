@@ -1,4 +1,4 @@
-"""How well a prior tells other data from the kind that it was trained on."""
+"""Out-of-distribution detection by the likelihood of a prior."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ __all__ = ["Detection"]
 
 @dataclass
 class Detection(LikelihoodScorer):
-    """Detection of each of the data's out-of-distribution sets (`outside`) by log density.
+    """Detection of each out-of-distribution set of the data (`outside`) by log density.
 
-    `auroc_<set>` and its kin, see `eval.metrics.detection_scores`; the threshold is set on the val
-    split, and the test split is told from the other set.
+    `auroc_<set>` and the other scores of `eval.metrics.detection_scores`, of the test split against
+    the set; thresholds are set on the val split.
     """
 
     def check(self, parts: Parts) -> None:

@@ -1,4 +1,4 @@
-"""Samples of points beside data, in numbers and in a picture."""
+"""Comparison of sampled points with data: maximum mean discrepancy and a picture."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ __all__ = ["Discrepancy"]
 
 @dataclass
 class Discrepancy(SampleScorer):
-    """The maximum mean discrepancy of samples from the test split; writes `samples.png`.
+    """Maximum mean discrepancy between samples and the test split; writes `samples.png`.
 
-    `mmd2`, and `mmd2_null_std`, its standard deviation were both sets from one law.
+    `mmd2`, and `mmd2_null_std`, its standard deviation if both sets had the same distribution.
 
     Attributes:
-        samples: how many are drawn, and at most compared with.
+        samples: number of samples drawn, and maximal number of test points.
     """
 
     def score(self, parts: Parts, record: Record) -> None:

@@ -1,4 +1,4 @@
-"""Two sets of pictures compared through one extractor: every score of the field in one pass."""
+"""Distances and scores of two sets of pictures on one extractor, in one pass."""
 
 from torch import Tensor, nn
 
@@ -13,13 +13,14 @@ PUBLISHED_NAMES = {"fd": "fid", "kd": "kid", "is": "inception_score"}
 class DistributionScores(nn.Module):
     """Fréchet and kernel distance, inception score, precision, recall, density and coverage.
 
-    Scores on FID's Inception have their published names; those on another extractor end in its
-    name, for they are not comparable: `fd_classifier`.
+    Scores on FID's Inception have their published names; scores on another extractor are not
+    comparable and end in its name: `fd_classifier`.
 
     Args:
-        extractor: what sees the pictures.
+        extractor: feature extractor.
         seed: of subsets and shuffles.
-        full: also the scores that need all features in memory, not the Fréchet distance alone.
+        full: compute all scores, which needs all features in memory; False for the Fréchet distance
+            alone.
     """
 
     def __init__(self, extractor: Extractor, seed: int = 0, full: bool = True) -> None:
@@ -38,9 +39,9 @@ class DistributionScores(nn.Module):
 
         Args:
             images: of one of the sets.
-            real: which one.
-            remembered: mask `(b,)` of those whose features are kept for the scores that need them
-                all; the Fréchet distance, whose sums stream, sees every picture.
+            real: True for the reference set, False for the generated one.
+            remembered: mask `(b,)` of pictures whose features are kept for the scores that need all
+                features; the Fréchet distance, from running sums, uses every picture.
         """
         features = self.extractor(images)
         self.frechet.update(features.pooled, real=real)
@@ -53,7 +54,7 @@ class DistributionScores(nn.Module):
         return features.logits
 
     def compute(self) -> dict[str, Tensor]:
-        """Scores by name; on every rank the same."""
+        """Scores by name, equal on every rank."""
         scores = {"fd": self.frechet.compute()}
         if self.full:
             kernel, inception = self.kernel.compute(), self.inception.compute()
@@ -63,7 +64,7 @@ class DistributionScores(nn.Module):
         return {self.named(name): value for name, value in scores.items()}
 
     def named(self, name: str) -> str:
-        """The name that a score on this extractor is reported by."""
+        """Name under which a score on this extractor is reported."""
         if self.extractor.name != "inception":
             return f"{name}_{self.extractor.name}"
         base, _, rest = name.partition("_")

@@ -1,4 +1,4 @@
-"""The share of samples of the target that a prior's own samples are worth."""
+"""The effective sample size of a prior as an importance sampler of the target."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ __all__ = ["EffectiveSampleSize"]
 
 @dataclass
 class EffectiveSampleSize(SampleScorer, LikelihoodScorer):
-    """`ess` of samples weighed by the data's `action`, for data that have one."""
+    """Effective sample size `ess` of samples weighted by the data's `action`, if it is known."""
 
     def score(self, parts: Parts, record: Record) -> None:
         protocol = self.protocol(parts)

@@ -1,4 +1,4 @@
-"""Scores of a variational tokenizer: likelihood of black and white images, and its bound.
+"""Likelihood of binary images under a variational tokenizer, and its lower bound.
 
 Sources: Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders", 2016; as in Perez Rey,
 Menkovski and Portegies, "Diffusion variational autoencoders", 2020.
@@ -30,21 +30,21 @@ __all__ = ["Elbo", "nats"]
 
 @dataclass
 class Elbo(BatchedScorer):
-    """Scores a tokenizer with a posterior on the test split, in nats an image.
+    """Scores a tokenizer with a posterior on the test split, in nats per image.
 
     `elbo` is `reconstruction - kl`: the mean log probability of an image given a latent of its
-    posterior, and the divergence of that from the prior. `log_likelihood` weighs `importance`
-    latents by p(z) / q(z | x); it is a bound too, that rises to the likelihood with their number.
-    Where draws are random walks, q is the heat kernel they approach. An image's latents are drawn
-    by its own number, so scores depend on neither the batch size nor the number of processes.
+    posterior, minus the divergence of the posterior from the prior. `log_likelihood` weights
+    `importance` latents by p(z) / q(z | x): a lower bound, too, that increases to the likelihood
+    with their number. For posteriors drawn by random walks, q is the limiting heat kernel. Latents
+    are seeded by the image's index, so scores do not depend on batch size or number of processes.
 
     Attributes:
         batch_size: images; `importance` times as many latents are decoded at once.
         seed: of the latents.
-        importance: latents an image.
+        importance: latents per image.
 
     Raises:
-        ValueError: there are no latents.
+        ValueError: `importance` is less than 1.
     """
 
     batch_size: int = 20
@@ -90,13 +90,13 @@ class Elbo(BatchedScorer):
 def nats(
     tokenizer: Tokenizer, batch: Batch, draws: int, generators: Sequence[torch.Generator]
 ) -> tuple[Float[Tensor, " b"], ...]:
-    """Log likelihood, its bound, KL and mean log probability of the pixels, of each image.
+    """Log likelihood, ELBO, KL and mean log probability of the pixels of each image, in nats.
 
     Args:
         tokenizer: with a posterior.
-        batch: with black and white images `x`, `(b, c, h, w)`.
-        draws: latents an image.
-        generators: one an image.
+        batch: with binary images `x`, `(b, c, h, w)`.
+        draws: latents per image.
+        generators: one per image.
     """
     x, encoded = batch["x"], tokenizer.encode(batch, generators)
     raw = encoded.raw.repeat_interleave(draws, 0)

@@ -1,4 +1,4 @@
-"""The score of a perfect memory, beside which those of samples are read."""
+"""The Fréchet distance of the training set itself, a reference for that of samples."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ __all__ = ["Floor"]
 
 @dataclass
 class Floor(ImageScorer):
-    """The Fréchet distance of all training from all test data: `fd_floor` of the extractor.
+    """Fréchet distance between the whole train and test splits: `fd_floor` of the extractor.
 
-    It stands beside the distance of samples, so a run without a prior has none.
+    It is a reference for the distance of samples, so a run without a prior has none.
     """
 
     @torch.no_grad()

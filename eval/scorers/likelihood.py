@@ -1,4 +1,4 @@
-"""How likely held-out points are under a prior."""
+"""The likelihood of held-out points under a prior."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ __all__ = ["HeldOutLikelihood"]
 
 @dataclass
 class HeldOutLikelihood(LikelihoodScorer):
-    """Negative log likelihood in nats a point, with its standard error.
+    """Negative log likelihood in nats per point, with its standard error.
 
     `nll` and `nll_per_dim` of the test split, `nll_val` of the val split.
     """

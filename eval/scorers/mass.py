@@ -1,4 +1,4 @@
-"""Whether a density is one: its sum over the space."""
+"""The integral of a prior's density over the space, a check of its normalisation."""
 
 import math
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ __all__ = ["Mass"]
 
 @dataclass
 class Mass(LikelihoodScorer):
-    """The integral of the density over a compact space, which should come to 1.
+    """Integral of the density over a compact space, which should be 1.
 
     Attributes:
-        mass: points spread over the space on which the density is summed up. 0, for no such sum,
-            in spaces of infinite volume, or of too many dimensions for a sum to mean anything.
+        mass: number of quadrature points spread over the space. 0 for no integral: in spaces of
+            infinite volume, or of too many dimensions for quadrature.
 
     Raises:
         ValueError: `mass` is negative.

@@ -1,4 +1,4 @@
-"""What scorers of points have in common: held-out points, samples, and log densities of both."""
+"""Base classes of scorers of points: their samples, and log densities of points."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -35,8 +35,8 @@ class LogDensities(NamedTuple):
     """Log densities of points.
 
     Attributes:
-        values: nats against the volume of the space of the data, `(n,)`, on the CPU.
-        network_calls: how often the network was called for the last batch of them.
+        values: nats, with respect to the volume of the data's space, `(n,)`, on the CPU.
+        network_calls: number of network calls for the last batch.
     """
 
     values: Float[Tensor, " n"]
@@ -47,8 +47,8 @@ class DrawnPoints(NamedTuple):
     """Samples of the prior.
 
     Attributes:
-        batch: all of them, on the CPU.
-        network_calls: how often the network was called for the last batch of them.
+        batch: all samples, on the CPU.
+        network_calls: number of network calls for the last batch.
     """
 
     batch: Batch
@@ -57,15 +57,15 @@ class DrawnPoints(NamedTuple):
 
 @dataclass
 class PointScorer(BatchedScorer):
-    """A scorer of a prior on points of a space, or on coordinates of them."""
+    """A scorer of a prior on points of a space, in any coordinates."""
 
     batch_size: int = 2000
 
     def check(self, parts: Parts) -> None:
-        """Make sure that data are points, with splits to score them on.
+        """Check that the data are points and have the splits to score.
 
         Raises:
-            ConfigError: they are not.
+            ConfigError: they are not, or have no val split.
         """
         data = parts.data
         if not isinstance(data, Points):
@@ -77,7 +77,7 @@ class PointScorer(BatchedScorer):
             raise ConfigError(f"{data.name} has no val split: choose another eval=")
 
     def protocol(self, parts: Parts) -> dict[str, Any]:
-        """What all scores of one prior have in common.
+        """Protocol entries common to all scores of one prior.
 
         Raises:
             ConfigError: there is no prior.
@@ -96,13 +96,13 @@ class PointScorer(BatchedScorer):
 
 @dataclass
 class SampleScorer(PointScorer):
-    """A scorer that looks at samples of the prior.
+    """A scorer of samples of the prior.
 
     Attributes:
-        samples: how many are drawn.
+        samples: number of samples drawn.
 
     Raises:
-        ValueError: there are fewer than 2.
+        ValueError: `samples` is less than 2.
     """
 
     samples: int = 2000
@@ -112,7 +112,7 @@ class SampleScorer(PointScorer):
         check_samples(self.samples)
 
     def draw(self, parts: Parts, record: Record) -> DrawnPoints:
-        """The samples, drawn once for all scorers; every rank gets all."""
+        """Draw the samples, once for all scorers; every rank receives all of them."""
 
         def make() -> DrawnPoints:
             share = draw_share(parts, self.samples, self.seed, self.batch_size)
@@ -124,18 +124,18 @@ class SampleScorer(PointScorer):
 
 @dataclass
 class LikelihoodScorer(PointScorer):
-    """A scorer that looks at log densities of points under the prior.
+    """A scorer of log densities of points under the prior.
 
     Attributes:
-        likelihood: how they are found. Where it draws probes, a point's is drawn by its own
-            number, so scores depend on neither the batch size nor the number of processes.
+        likelihood: method that computes log densities. Random probes are seeded by the point's
+            index, so scores do not depend on batch size or number of processes.
     """
 
     likelihood: Likelihood = field(default_factory=Likelihood)
 
     def protocol(self, parts: Parts) -> dict[str, Any]:
         kind = type(self.likelihood)
-        target = f"{kind.__module__.rpartition('.')[0]}.{kind.__name__}"  # as packages hand it on
+        target = f"{kind.__module__.rpartition('.')[0]}.{kind.__name__}"  # its exported name
         return {
             "unit": "nats a point, against the volume of the space of the data",
             "likelihood": {"_target_": target, **vars(self.likelihood)},
@@ -143,7 +143,7 @@ class LikelihoodScorer(PointScorer):
         }
 
     def of_split(self, parts: Parts, record: Record, split: str) -> LogDensities:
-        """Log densities of a split, found once for all scorers; every rank gets all."""
+        """Log densities of a split, computed once for all scorers; every rank receives all."""
         how = repr((self.batch_size, self.seed, self.protocol(parts)["likelihood"]))
 
         def make() -> LogDensities:
@@ -155,12 +155,12 @@ class LikelihoodScorer(PointScorer):
     def of_points(
         self, parts: Parts, x: Float[Tensor, "n ..."], likelihood: Likelihood | None = None
     ) -> Float[Tensor, " n"]:
-        """Log densities of points that are the same on every rank; every rank gets all.
+        """Log densities of points that are equal on every rank; every rank receives all.
 
         Args:
             parts: with a prior.
             x: the points.
-            likelihood: in place of the scorer's own.
+            likelihood: replaces the scorer's own.
         """
         mine = torch.arange(len(x))[distributed.rank() :: distributed.world()]
         batches = ({"x": x[part], "index": part} for part in mine.split(self.batch_size))
@@ -169,10 +169,10 @@ class LikelihoodScorer(PointScorer):
     def _find(
         self, parts: Parts, batches: Iterable[Batch], n: int, likelihood: Likelihood
     ) -> LogDensities:
-        """Find those of this rank's batches and put all together.
+        """Compute the log densities of this rank's batches and gather those of all ranks.
 
         Raises:
-            Unsolved: on every rank, where the solver gave up on one.
+            Unsolved: on every rank, if the solver failed on one.
         """
         found, failure = [], None
         with progress_bar() as bar:
@@ -184,7 +184,7 @@ class LikelihoodScorer(PointScorer):
                     failure = error
                     break
                 bar.update(task, advance=len(batch["index"]))
-        # All ranks must join the collective operation that follows, or none.
+        # Either all ranks join the collective operation that follows, or none.
         if distributed.anywhere(failure is not None):
             raise failure or Unsolved("the likelihood was not found on another process")
         values = torch.cat([torch.zeros(0), *found])
@@ -199,5 +199,5 @@ class LikelihoodScorer(PointScorer):
 
 
 def all_points(data: DataModule, split: str) -> Float[Tensor, "n ..."]:
-    """The points of a split, in order."""
+    """Points of a split, in order."""
     return torch.cat([batch["x"] for batch in data.ordered_batches(split, 4096)])

@@ -1,4 +1,4 @@
-"""Scores of a tokenizer: pairs of pictures, their distributions, and its codebook."""
+"""Scores of a tokenizer: similarity of reconstructions, their distribution, codebook usage."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -27,12 +27,12 @@ SHOWN = 32  # pairs in the picture
 class Reconstructions(ImageScorer):
     """Reconstructs the test split from the posterior's mode; writes `reconstructions.png`.
 
-    `psnr`, `ssim`, and `lpips` if asked for, of each image and its reconstruction; the usage of
-    the codebook, where there is one; with an extractor, the Fréchet distance of both sets, too.
+    `psnr`, `ssim`, and optionally `lpips`, of images and their reconstructions; usage of the
+    codebook, if there is one; with an extractor, also the Fréchet distance of both sets.
 
     Attributes:
-        extractor: None for scores that need none.
-        lpips: also score pairs by LPIPS, whose weights are then needed.
+        extractor: None to compute only scores that need none.
+        lpips: also compute LPIPS, which needs its weights.
     """
 
     extractor: Literal["inception", "classifier"] | None = None
@@ -81,7 +81,7 @@ class Reconstructions(ImageScorer):
 
 
 def _side_by_side(batch: Batch, reconstruction: Batch) -> Batch:
-    """Some samples, each before its reconstruction."""
+    """Interleave the first samples with their reconstructions."""
     both = {**batch, **reconstruction}
     pairs = {key: [batch[key][:SHOWN], both[key][:SHOWN]] for key in batch}
     return {key: torch.stack(pair, 1).flatten(0, 1) for key, pair in pairs.items()}

@@ -1,4 +1,4 @@
-"""Likelihoods to compare that of a prior with: of the data's own law, and of a kernel estimate."""
+"""Reference likelihoods: under the true density of the data, and under a kernel estimate."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,18 @@ SPLITS = ("train", "val", "test")
 
 @dataclass
 class References(PointScorer):
-    """Negative log likelihood of the test split under densities that are not the model's.
+    """Negative log likelihood of the test split under reference densities.
 
-    `nll_of_the_law` and `nll_per_dim_of_the_law` where the data know the law they are drawn from;
-    `nll_kernel` of an estimate of density by von Mises-Fisher kernels on the training split.
+    `nll_of_the_law` and `nll_per_dim_of_the_law` for data with a known true density; `nll_kernel`
+    of a density estimate by von Mises-Fisher kernels on the train split.
 
     Attributes:
-        kernel_share: of the uniform law in the kernel estimate; None for no such estimate.
-        kernel_groups: spheres, or circles, that a point consists of, for that estimate.
+        kernel_share: weight of the uniform distribution in the kernel estimate; None for no kernel
+            estimate.
+        kernel_groups: spheres, or circles, that a point consists of, for the kernel estimate.
 
     Raises:
-        ValueError: the share is not in [0, 1), or there are no groups.
+        ValueError: `kernel_share` is not in [0, 1), or `kernel_groups` is less than 1.
     """
 
     kernel_share: float | None = None

@@ -1,4 +1,4 @@
-"""Scores of a prior: its samples against held-out data, and whether they are of the asked class."""
+"""Scores of a prior's samples: distance from held-out data, and accuracy of their labels."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,20 +23,20 @@ from ldm.run.sampling import draw_share
 
 __all__ = ["Samples", "off_manifold"]
 
-REMEMBERED = 10_000  # reference features for KID, precision and recall, as in ADM's evaluations
+REMEMBERED = 10_000  # reference features for KD, precision and recall, as in ADM's evaluations
 
 
 @dataclass
 class Samples(ImageScorer):
-    """Draws samples, classes in turn, where there is a prior; writes `samples.png`.
+    """Scores samples of the prior, if there is one, with cyclic labels; writes `samples.png`.
 
-    Fréchet and kernel distance, inception score, precision, recall, density and coverage; the share
-    of samples that are of the class asked for, if the extractor knows these classes; and how far
-    latents are off the tokenizer's manifold, if it has one.
+    Fréchet and kernel distance, inception score, precision, recall, density and coverage; the
+    accuracy of the labels that samples are conditioned on, if the extractor classifies them; and
+    the distance of latents from the tokenizer's manifold, if it has one.
 
     Attributes:
-        samples: how many are drawn.
-        reference: split that they are compared with.
+        samples: number of samples drawn.
+        reference: split that samples are compared with.
     """
 
     samples: int = 1000
@@ -64,7 +64,7 @@ class Samples(ImageScorer):
             off.append(off_manifold(parts.tokenizer.bottleneck, latent))
             logits = distance.update(to_uint8(batch["x"].to(device)), real=False)
             if logits is not None and logits.shape[1] == data.classes:
-                judged = True  # the extractor knows these very classes
+                judged = True  # the extractor classifies into the classes of the data
                 asked.update((logits.argmax(1) == batch["label"].to(device)).float())
             if number == 0 and distributed.rank() == 0:
                 path = Run(parts.config.run).folder / "samples.png"
@@ -79,7 +79,7 @@ class Samples(ImageScorer):
             record.add({"label_accuracy": asked.compute()}, **protocol)
 
     def _every(self, parts: Parts) -> int:
-        """One in so many reference pictures is remembered, so that at most `REMEMBERED` are."""
+        """Stride of the reference pictures that are kept, so that at most `REMEMBERED` are."""
         return -(-len(parts.data.dataset_of(self.reference)) // REMEMBERED)
 
     def _protocol(self, parts: Parts) -> dict[str, Any]:
@@ -99,9 +99,9 @@ class Samples(ImageScorer):
 
 
 def off_manifold(bottleneck: Bottleneck, latent: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-    """How far each latent is from the manifold that the tokenizer makes its own on.
+    """Distance of each latent from the manifold of the tokenizer's latents; 0 without a manifold.
 
-    Rounding, for priors that live there; 0 where there is no manifold.
+    For priors on that manifold it is rounding error only.
     """
     if bottleneck.manifold is None:
         return latent.new_zeros(len(latent))
