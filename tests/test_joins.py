@@ -95,15 +95,7 @@ def constructed(monkeypatch) -> Counter:
 
         monkeypatch.setattr(kind, "__init__", counted)
 
-    for kind in (
-        Tokenizer,
-        Encoder,
-        GroupedSphericalQuantizer,
-        Denoiser,
-        DiT,
-        Digits,
-        DiffusersScheduler,
-    ):
+    for kind in (Tokenizer, Encoder, GroupedSphericalQuantizer, Denoiser, DiT, Digits):
         count(kind)
     return counts
 
