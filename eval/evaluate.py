@@ -47,7 +47,7 @@ def _show(record: Record, run: Run) -> None:
 
 
 def _log(record: Record, run: Run, parts: Parts) -> None:
-    """To the loggers, at the number of samples that the last stage was trained on."""
+    """Log scores and pictures at the number of samples that the last stage was trained on."""
     training = parts.config[list(parts.models)[-1]].get("training")
     step = 0 if training is None else training.samples
     for logger in build_loggers(parts.config, run, "evaluation"):

@@ -29,15 +29,15 @@ __all__ = ["Classifier", "Settings"]
 
 @dataclass(frozen=True)
 class Settings:
-    """Of the network and its training; together with the data they name the cached file.
+    """Settings of the classifier and its training; they and the data name the cached file.
 
     Attributes:
-        feature_size: of the layer before the logits.
+        feature_size: width of the layer before the logits.
         width: channels of the first convolution; the others have twice as many.
         samples: pictures shown in training, counted with repetition.
         batch: pictures a step.
         learning_rate: the highest of a one-cycle schedule.
-        seed: of the initial weights and the order of the pictures.
+        seed: seed of the initial weights and of the order of the pictures.
     """
 
     feature_size: int = 64

@@ -1,4 +1,4 @@
-"""What scorers of images have in common: the feature extractor that sees them."""
+"""Base class of scorers that compare features of images, and their extractor."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -69,7 +69,7 @@ class ImageScorer(BatchedScorer):
         return record.once(key, lambda: self._first_rank_first(data).to(distributed.device()))
 
     def _first_rank_first(self, data: DataModule) -> Extractor:
-        """What the first rank downloads or trains, the others find in the cache."""
+        """Download or train on the first rank; the other ranks then read the cache."""
         if distributed.rank() == 0:
             made = self._build(data)
             distributed.barrier()

@@ -1,4 +1,4 @@
-"""What a scorer is: it is checked before training, and scores a trained run."""
+"""Interface of scorers: each is checked before training, and scores a trained run."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

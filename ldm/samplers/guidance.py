@@ -35,7 +35,7 @@ class Guidance:
 
     @property
     def active(self) -> bool:
-        """Whether it changes the model at all."""
+        """True if guidance changes the prediction."""
         return self.scale != 1
 
     def __call__(

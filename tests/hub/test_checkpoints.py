@@ -1,4 +1,4 @@
-"""What `tokenizer.checkpoint=` takes: published weights, files and run folders."""
+"""Checkpoints named by the configuration: published weights, files and run folders."""
 
 from dataclasses import replace
 

@@ -21,7 +21,7 @@ from ldm.hub.weights import (
 
 
 class Unsafe:
-    """What a pickle can do: call anything when it is loaded."""
+    """A pickle that calls a function when it is loaded, as any pickle can."""
 
     def __reduce__(self):
         return print, ("code ran",)
