@@ -38,6 +38,27 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 @pytest.fixture
+def refused(capsys, monkeypatch):
+    """Runs a command that must stop before any stage; returns the one message it leaves."""
+
+    def untimely(*_, **__):
+        raise AssertionError("training had begun")
+
+    def run(main, *arguments: str) -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr("ldm.run.experiment.train_stage", untimely)
+            with pytest.raises(SystemExit) as stopped:
+                main(list(arguments))
+        assert stopped.value.code == 2
+        message = capsys.readouterr().err
+        assert message.count("error: ") == 1
+        assert "Traceback" not in message
+        return message
+
+    return run
+
+
+@pytest.fixture
 def shared_data() -> Path:
     """The folder of real data; a test that asks for it is skipped where there is none."""
     folder = Path(os.environ.get("LDM_DATA", ROOT.parent / "shared" / "data"))

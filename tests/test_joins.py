@@ -68,19 +68,6 @@ def copied(trained, tmp_path) -> Path:
 
 
 @pytest.fixture
-def refused(capsys):
-    """`refused(*arguments)`: what train.py says of arguments that are wrong."""
-
-    def run(*arguments) -> str:
-        with pytest.raises(SystemExit) as stopped:
-            train.main(list(arguments))
-        assert stopped.value.code == 2
-        return capsys.readouterr().err
-
-    return run
-
-
-@pytest.fixture
 def constructed(monkeypatch) -> Counter:
     """Counts the models, their parts and the data modules that are made."""
     counts = Counter()
@@ -215,7 +202,7 @@ def test_a_stage_goes_on_with_the_configuration_it_was_begun_with(
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     same = [f"{s}.training.ema=0" for s in STAGES] + ["prior.training.optimizer.lr=3e-3"]
     same += ["data.seed=0"]  # which else follows the seed of the run
-    message = refused(*SHORT, *same, f"stage={stage}", f"run={copied}", changed)
+    message = refused(train.main, *SHORT, *same, f"stage={stage}", f"run={copied}", changed)
     key = changed.partition("=")[0]
     assert f"{copied / stage} was begun with another configuration of {key}: choose" in message
 
@@ -238,7 +225,7 @@ def test_finished_stages_are_not_entered_again(copied, monkeypatch):
 @pytest.mark.parametrize("classes", [5, 9])
 def test_a_prior_of_fewer_classes_than_the_data_is_refused(refused, tmp_path, classes):
     fewer = f"+prior.backbone.classes={classes}"
-    message = refused(*SHORT, fewer, f"run={tmp_path}/run")
+    message = refused(train.main, *SHORT, fewer, f"run={tmp_path}/run")
     assert f"classes={classes} is fewer than the 10 classes of digits" in message
     assert not (tmp_path / "run").exists()
 

@@ -1,0 +1,176 @@
+"""Mistakes of a user that each command answers with one message and exit code 2, in time."""
+
+import shutil
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import eval.__main__
+import sample
+import train
+
+DEMO = "experiment=demo/digits"
+POINTS = [
+    "stages=[prior]",
+    "data=vmf",
+    "tokenizer=points/sphere",
+    "prior=rfm",
+    "sampler=flow_euler",
+]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two classes of ten grey pictures of 8x8, and the overrides that read them."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 256, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{number}.png")
+    return tmp_path / "pets"
+
+
+def folder(root) -> list[str]:
+    options = ["data.size=8", "data.channels=1", "data.workers=0"]
+    return ["data=image_folder", f"data.root={root}", *options]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["data=digits"], "no tokenizer is named: tokenizer=delta_vae_r3 |"),
+        ([DEMO, "tokenizer.bottlneck.groups=4"], "did you mean 'tokenizer.bottleneck.groups'?"),
+        (["experiment=demo/digts"], "did you mean 'demo/digits'?"),
+        ([DEMO, "sampler=ddimm"], "did you mean 'ddim'?"),
+        ([DEMO, "tokenizer.training.samples=abc"], "samples must be a whole number, got 'abc'"),
+        ([DEMO, "tokenizer._target_=os.system"], "tokenizer._target_=os.system is refused"),
+        ([DEMO, "stage=pryor"], "no stage pryor: choose from tokenizer, prior"),
+        ([DEMO, "sampler=flow_euler"], "the sampler does not fit the prior"),
+        ([DEMO, "prior.process.schedule=cosin"], "prior.process: no schedule 'cosin'"),
+        ([DEMO, "tokenizer.bottleneck.shape=[4,8,8]"], "the tokenizer does not fit data of shape"),
+        ([DEMO, "stage=prior", "tokenizer.checkpoint=none.safetensors"], "no checkpoint at none"),
+        ([DEMO, *folder("/no/such/folder")], "/no/such/folder"),
+        (
+            [DEMO, "prior=rsgm"],
+            "unknown key 'prior.backbone.patch': did you mean 'depth'?; the settings of "
+            "experiment=demo/digits are for prior=dit: keep that, or name all groups",
+        ),
+        (
+            ["experiment=ours/flood", "prior=dit"],
+            "the settings of experiment=ours/flood are for prior=waves: keep that, or name all",
+        ),
+        (
+            ["experiment=demo/sphere", "eval=classifier"],
+            "the settings of experiment=demo/sphere are for eval=points: keep that",
+        ),
+        ([*POINTS, "eval=classifier"], "vMF holds no images: choose eval=points"),
+        ([*POINTS, "eval=inception"], "vMF holds no images: choose eval=points"),
+    ],
+)
+def test_what_is_wrong_is_said_before_training(refused, tmp_path, arguments, message):
+    assert message in refused(train.main, *arguments, f"run={tmp_path}/run")
+
+
+@pytest.mark.parametrize("evaluation", ["eval=inception", "eval.lpips=true"])
+def test_weights_that_only_the_evaluation_needs_are_missed_before_training(
+    refused, tiny, tmp_path, monkeypatch, evaluation
+):
+    def offline(*_, **__):
+        raise URLError("offline")
+
+    monkeypatch.setattr("data.files.download.urllib.request.urlopen", offline)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    message = refused(train.main, *tiny, evaluation)
+    assert "weights" in message
+    assert "not here and could not be fetched" in message
+
+
+def test_unlabelled_data_has_no_classifier_to_be_scored_by(refused, tiny, pictures):
+    for path in pictures.glob("*/*.png"):
+        path.rename(pictures / f"{path.parent.name}{path.name}")
+    for name in ("cat", "dog"):
+        (pictures / name).rmdir()
+    arguments = [*tiny, *folder(pictures), "prior.conditioning=null"]
+    assert "no labels to train a classifier on" in refused(train.main, *arguments)
+
+
+def test_an_empty_folder_is_refused(refused, tiny, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no images under" in refused(train.main, *tiny, *folder(tmp_path / "empty"))
+
+
+def test_a_damaged_picture_is_named_or_left_out_and_counted(refused, tiny, pictures, caplog):
+    path = pictures / "cat" / "3.png"
+    path.write_bytes(path.read_bytes()[:50])
+    message = refused(train.main, *tiny, *folder(pictures))
+    assert "1 of 20 images" in message
+    assert str(path) in message
+    # On to what is wrong further on.
+    skipping = [*folder(pictures), "data.skip_corrupt=true", "sampler=flow_euler"]
+    assert "the sampler does not fit" in refused(train.main, *tiny, *skipping)
+    assert "1 of 20 images" in caplog.text
+    assert "left out" in caplog.text
+
+
+def test_a_picture_with_nan_is_named(refused, tiny, pictures):
+    pixels = np.full((8, 8), np.nan, np.float32)
+    Image.fromarray(pixels).save(pictures / "dog" / "broken.tiff")
+    message = refused(train.main, *tiny, *folder(pictures))
+    assert "broken.tiff holds NaN" in message
+
+
+def test_latents_of_one_crop_are_not_cached_where_crops_are_random(refused, tiny, pictures):
+    two = ["data.crop=random"]
+    message = refused(train.main, *tiny, *folder(pictures), *two)
+    assert "trainer.cache_latents=false, or, for random crops, data.crop=center" in message
+    # Either remedy leads on to what is wrong further on.
+    for remedy in ("trainer.cache_latents=false", "data.crop=center"):
+        message = refused(train.main, *tiny, *folder(pictures), *two, remedy, "sampler=flow_euler")
+        assert "the sampler does not fit" in message
+
+
+def test_sampling_without_a_prior_is_refused(refused, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    (run / "prior" / "model.safetensors").unlink()
+    assert "has no trained prior to sample from" in refused(sample.main, f"run={run}")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("label=10", "label must be one of 0 to 9, got 10"),
+        ("label=cat", "label must be int, got 'cat'"),
+        ("n=0", "must be 1 or more, got 0"),
+        ("batch_size=0", "must be 1 or more, got 64 and 0"),
+        ("seed=-1", "seed must not be negative, got -1"),
+        ("nn=3", "unknown key 'nn'"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused(refused, trained, argument, message):
+    assert message in refused(sample.main, f"run={trained}", argument)
+
+
+@pytest.mark.parametrize("argument", ["n=0", "batch_size=0", "seed=-1"])
+def test_numbers_of_no_use_are_refused_before_a_run_is_loaded(refused, tmp_path, argument):
+    assert argument.partition("=")[0] in refused(sample.main, f"run={tmp_path}/none", argument)
+
+
+def test_scores_that_cannot_be_had_are_refused(refused, trained):
+    message = refused(eval.__main__.main, f"run={trained}", "eval.extractor=vgg")
+    assert "eval.extractor must be one of inception, classifier" in message
+
+
+def test_a_mesh_is_fetched_before_a_space_is_made_of_it(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LDM_DATA", raising=False)
+
+    def offline(*_, **__):
+        raise URLError("offline")
+
+    monkeypatch.setattr("data.files.download.urllib.request.urlopen", offline)
+    message = refused(train.main, "experiment=rdm/spot_50")
+    assert "could not download spot.obj" in message
+    assert "put the file at datasets/meshes/spot.obj yourself" in message
