@@ -2,6 +2,7 @@
 
 import fcntl
 import gc
+import logging
 import multiprocessing
 import os
 import shutil
@@ -56,6 +57,16 @@ def refused(capsys, monkeypatch):
         return message
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def own_loggers():
+    """Drops the handlers that a sweep's Hydra leaves on a stream which is closed after the test."""
+    before = list(logging.root.handlers)
+    yield
+    for handler in set(logging.root.handlers) - set(before):
+        if type(handler) is logging.StreamHandler:
+            logging.root.removeHandler(handler)
 
 
 @pytest.fixture
