@@ -3,6 +3,7 @@
 Source: Chen and Lipman, "Flow Matching on General Geometries", 2024, section 3.2.
 """
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -52,10 +53,16 @@ class PremetricFlow(Flow):
         if steps < 2:
             raise ValueError(f"a simulated path needs 2 steps or more, got {steps}")
         self._premetric, self.premetric, self.steps = premetric, premetric(space), steps
+        self.walked = steps
 
     def _bound(self, space: Space) -> Process:
         view = super()._bound(space)
         view.premetric = self._premetric(space)
+        return view
+
+    def brief(self) -> "PremetricFlow":
+        view = copy.copy(self)
+        view.walked = 1
         return view
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
@@ -79,17 +86,18 @@ class PremetricFlow(Flow):
         """Points at `steps` times of one path to each latent, the times and the velocities there.
 
         The times are those of `random_times`, one in each of as many equal parts; those of one
-        latent follow one another.
+        latent follow one another. A brief copy repeats its first point.
         """
         x = self.space.random(len(latent), generator, latent.device, latent.dtype)
         offset = self.random_times(len(latent), generator, latent.device) / self.steps
         now, found = torch.zeros_like(offset), []
         velocity = self._velocity(x, latent, now)
-        for number in range(self.steps):
+        for number in range(self.walked):
             t = offset + (1 - 1 / self.steps) * number / self.steps
             x = self._step(x, velocity, t - now)
             velocity, now = self._velocity(x, latent, t), t
             found.append((x, t, velocity))
+        found *= self.steps // self.walked
         points, times, velocities = (
             torch.stack(part, 1).flatten(0, 1) for part in zip(*found, strict=True)
         )

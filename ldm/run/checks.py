@@ -44,12 +44,16 @@ def check_prior(name: str, prior: Prior, latents: Latents, data: DataModule) -> 
 
 
 def rehearsed_loss(prior: Prior, latents: Latents, data: DataModule) -> torch.Tensor:
-    """Sum of the losses of one sample, on meta tensors; with zero weights if values are needed."""
+    """Sum of the losses of one sample, on meta tensors; with zero weights if values are needed.
+
+    Processes that simulate their noise do so in one step, see `Process.brief`: the cost of the
+    simulation is not that of the loss.
+    """
     told = _example_told(latents, data, "meta")
     shape, codes = latents.tokenizer.space.shape, latents.tokenizer.latents == "codes"
     latent = torch.zeros(1, *shape, device="meta", dtype=torch.long if codes else torch.float32)
     try:
-        return on_meta(prior, lambda model: sum(model.loss(latent, told).values()).sum())
+        return on_meta(prior, lambda model: sum(model.brief().loss(latent, told).values()).sum())
     except Exception:  # heat kernels and meshes need values, which meta tensors do not have
         told = {key: torch.zeros_like(x, device="cpu") for key, x in told.items()}
         point = prior.space.on(told).random(1, torch.Generator())

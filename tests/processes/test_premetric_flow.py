@@ -91,3 +91,11 @@ def test_a_sample_with_its_own_generator_ignores_its_neighbours():
 def test_too_few_steps_are_refused():
     with pytest.raises(ValueError, match="2 steps or more, got 1"):
         PremetricFlow(SPHERE, GeodesicDistance, steps=1)
+
+
+def test_a_brief_copy_has_as_many_examples_and_leaves_the_flow_as_it_was():
+    flow = PremetricFlow(SPHERE, GeodesicDistance, steps=7)
+    points, times, velocities = flow.brief().examples(data(), generator())
+    assert points.shape == velocities.shape == (42, 3)
+    assert times.unique().shape == (6,)  # one for each latent, repeated
+    assert flow.examples(data(), generator())[1].unique().shape == (42,)

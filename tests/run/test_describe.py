@@ -96,3 +96,19 @@ def test_a_tokenizer_alone_is_described(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "83,653,863" in out
     assert "prior" not in out
+
+
+def test_simulated_noise_costs_nothing_however_many_its_steps(tmp_path, capsys):
+    def flops(steps: int) -> str:
+        train.main(
+            [
+                "experiment=rsgm/hyperboloid",
+                f"prior.process.steps={steps}",
+                "describe=true",
+                f"run={tmp_path}",
+            ]
+        )
+        lines = capsys.readouterr().out.splitlines()
+        return next(line for line in lines if "FLOPs a sample" in line)
+
+    assert flops(3) == flops(2000)
