@@ -1,4 +1,4 @@
-"""Scores of a run: found as its configuration says, written down, and logged."""
+"""Evaluation of a run as configured: scores are computed, saved, printed and logged."""
 
 from rich.console import Console
 from rich.table import Table
@@ -13,10 +13,10 @@ __all__ = ["evaluate"]
 
 
 def evaluate(parts: Parts) -> dict[str, float]:
-    """Score a run, write `metrics.json` and pictures, print and log them; every rank returns all.
+    """Score a run, write `metrics.json` and pictures, print and log them; all ranks return scores.
 
     Raises:
-        ValueError: what `Evaluation.check` would have found.
+        ValueError: problems that `Evaluation.check` would have found.
     """
     distributed.join()
     evaluation, device = build_part(parts.config, "eval"), distributed.device()

@@ -1,8 +1,8 @@
-"""A small classifier of the data at hand: features for pictures that Inception was not made for.
+"""A small classifier of the evaluated data, as a feature extractor where Inception does not fit.
 
-Handwritten digits are nothing like ImageNet, and Inception needs published weights. A classifier
-trained on the labelled training set sees what tells its classes apart, is trained on the spot, and
-is kept in a cache. Its scores rank models of one data set; they compare with no published number.
+Handwritten digits are unlike ImageNet, and Inception needs published weights. A classifier trained
+on the labelled training set has features that separate its classes; it is trained at first use and
+cached. Its scores rank models of one dataset; they are not comparable with published numbers.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ __all__ = ["Classifier", "Settings"]
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the classifier and its training; they and the data name the cached file.
+    """Settings of the network and its training; with the data they identify the cached file.
 
     Attributes:
         feature_size: width of the layer before the logits.
         width: channels of the first convolution; the others have twice as many.
-        samples: pictures shown in training, counted with repetition.
-        batch: pictures a step.
-        learning_rate: the highest of a one-cycle schedule.
+        samples: training pictures, counted with repetition.
+        batch: pictures per step.
+        learning_rate: maximum of a one-cycle schedule.
         seed: seed of the initial weights and of the order of the pictures.
     """
 
@@ -51,12 +51,12 @@ class Settings:
 class Classifier(Extractor):
     """Convolutions down to a 4 x 4 grid, one linear layer of normalised features, and logits.
 
-    Made by `Classifier.trained`, or by `fit`: the constructor alone gives random weights.
+    Use `Classifier.trained`, or `fit`: the constructor alone gives random weights.
 
     Args:
         channels: of a picture.
-        side: of a square picture, pixels; 8 to 64 is what it is meant for.
-        classes: how many labels there are.
+        side: of a square picture, pixels; designed for 8 to 64.
+        classes: number of classes.
         settings: of network and training.
     """
 
@@ -81,8 +81,8 @@ class Classifier(Extractor):
             layers += [nn.Conv2d(width, wider, 3, 2, padding=1, bias=False), *_norm(wider)]
             width, side = wider, (side + 1) // 2
         self.convolutions = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
-        # Normalised and before the non-linearity: features spread over all directions, so that
-        # their covariance has full rank and a Fréchet distance has a scale of about feature_size.
+        # Features are normalised and precede the non-linearity: their covariance has full rank, and
+        # Fréchet distances have a scale of about feature_size.
         self.features = nn.Sequential(
             nn.Linear(4 * width, settings.feature_size, bias=False),
             nn.BatchNorm1d(settings.feature_size),
@@ -105,14 +105,14 @@ class Classifier(Extractor):
     def trained(
         cls, data: DataModule, cache: str | os.PathLike[str], settings: Settings | None = None
     ) -> "Classifier":
-        """The classifier of a data set: read from the cache, or trained now and kept there.
+        """Load the classifier of a dataset from the cache, or train it and cache it.
 
-        Trained on the CPU on unaugmented pictures, all in memory, so that the weights depend on
-        nothing but the data, the settings, the machine and its number of threads.
+        It is trained on the CPU on unaugmented pictures, all in memory, so that the weights depend
+        only on the data, the settings, the machine and its number of threads.
 
         Args:
             data: with labels, of square pictures.
-            cache: folder for trained classifiers; made when missing.
+            cache: folder of trained classifiers; created if it is missing.
             settings: of network and training.
 
         Raises:
@@ -137,18 +137,18 @@ class Classifier(Extractor):
     def fit(
         self, images: UInt8[Tensor, "n channel side side"], labels: Int[Tensor, " n"]
     ) -> "Classifier":
-        """Train from fresh weights; what was learnt before is forgotten."""
+        """Train from new initial weights; earlier training is discarded."""
         settings = self.settings
         self.requires_grad_(True)
         nn.Module.train(self, True)
-        with torch.random.fork_rng(devices=[]):  # the caller's randomness stays as it was
+        with torch.random.fork_rng(devices=[]):  # does not change the caller's random state
             torch.manual_seed(settings.seed)
             for module in self.modules():
                 if isinstance(module, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d):
                     module.reset_parameters()
             epochs = math.ceil(settings.samples / len(images))
             order = torch.cat([torch.randperm(len(images)) for _ in range(epochs)])
-        # Only whole batches: batch norm fails on a last one of a single picture.
+        # Only complete batches: batch norm fails on a last batch of one picture.
         steps = order[: settings.samples // settings.batch * settings.batch].split(settings.batch)
         optimizer = torch.optim.AdamW(self.parameters(), settings.learning_rate, weight_decay=0.02)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -157,7 +157,7 @@ class Classifier(Extractor):
         with torch.enable_grad(), torch.autocast("cpu", enabled=False):
             for chosen in steps:
                 logits = self._features(images[chosen]).logits
-                # Smoothed, else the features of an all but solved set keep growing.
+                # Label smoothing: without it, features keep growing once the data are fitted.
                 loss = F.cross_entropy(logits, labels[chosen], label_smoothing=0.1)
                 optimizer.zero_grad()
                 loss.backward()
@@ -168,12 +168,12 @@ class Classifier(Extractor):
     def accuracy(
         self, images: UInt8[Tensor, "n channel side side"], labels: Int[Tensor, " n"]
     ) -> float:
-        """Share of pictures whose label has the greatest logit."""
+        """Fraction of pictures whose label has the largest logit."""
         predicted = torch.cat([self(part).logits.argmax(1) for part in images.split(1000)])
         return (predicted == labels).double().mean().item()
 
     def _write(self, path: Path) -> None:
-        # Several ranks may train the same classifier: each moves a whole file into place.
+        # Several ranks may train the same classifier: each moves a complete file into place.
         metadata = {"protocol": json.dumps(self.protocol)}
         write_whole(path, lambda part: save_file(self.state_dict(), part, metadata))
 
@@ -192,7 +192,7 @@ def _norm(channels: int) -> tuple[nn.Module, nn.Module]:
 
 
 def _split(data: DataModule, split: str) -> tuple[Tensor, Tensor]:
-    """All pictures of a split, as bytes, and their labels."""
+    """Pictures of a split, as bytes, and their labels."""
     batches = [(to_uint8(b["x"]), b["label"]) for b in data.ordered_batches(split, 1000)]
     images, labels = zip(*batches, strict=True)
     return torch.cat(images), torch.cat(labels)

@@ -17,17 +17,17 @@ __all__ = ["Inception"]
 
 
 class Inception(Extractor):
-    """FID's network behind one of the resizes that evaluators use; float32 whatever surrounds it.
+    """FID's network with one of the common resize methods, always in float32.
 
     Grey pictures are repeated to three channels.
 
     Args:
-        resize: a name in `eval.extractors.resize.RESIZES`: `tf1` for the tables of record.
-        weights: file of the published weights; by default found in a cache, or fetched.
+        resize: a name in `eval.extractors.resize.RESIZES`: `tf1` for published tables.
+        weights: file of the published weights; by default found in a cache or downloaded.
 
     Raises:
-        BadCheckpoint: the weights cannot be had, or the file is damaged or another network's.
-        ValueError: the resize has no such name.
+        BadCheckpoint: the weights are unavailable, or the file is damaged or another network's.
+        ValueError: the resize is unknown.
     """
 
     name = "inception"
@@ -55,7 +55,7 @@ class Inception(Extractor):
                 f"Inception sees grey or colour pictures, got {images.shape[1]} channels"
             )
         x = self.resize(images.float().expand(-1, 3, -1, -1), INPUT_SIZE)
-        # TF32 and autocast shift FID by more than many papers' differences.
+        # TF32 and autocast change FID by more than the differences in many papers.
         exact = torch.backends.cudnn.flags(allow_tf32=False)
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False), exact:
             pooled, spatial, logits = self.network(x)

@@ -1,4 +1,4 @@
-"""Base class of scorers that compare features of images, and their extractor."""
+"""The base class of scorers of images, with their feature extractor."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -23,19 +23,19 @@ class ImageScorer(BatchedScorer):
     """A scorer of images through one feature extractor.
 
     Attributes:
-        extractor: `inception` for FID and its kin; `classifier` for a small network trained on the
-            spot on labelled data, which needs no download and whose numbers carry its name.
-        resize: of Inception's input.
+        extractor: `inception` for FID and related scores; `classifier` for a small network trained
+            on the labelled data, which needs no download and whose scores end in its name.
+        resize: method that resizes Inception's input.
     """
 
     extractor: Literal["inception", "classifier"] = "classifier"
     resize: Literal["tf1", "antialias", "pytorch_fid", "clean"] = "tf1"
 
     def check(self, parts: Parts) -> None:
-        """Make sure that images like these can be scored; fetch what is missing.
+        """Check that the data can be scored; fetch missing weights.
 
         Raises:
-            ConfigError: weights are not to be had or damaged, or they are not for data like this.
+            ConfigError: weights are unavailable, damaged or not for such data.
         """
         data = parts.data
         if not isinstance(data, Images):
@@ -53,23 +53,23 @@ class ImageScorer(BatchedScorer):
             raise ConfigError(f"eval cannot be done: {error}") from error
 
     def check_weights(self, data: DataModule) -> None:
-        """Look for what a scorer needs beside the extractor.
+        """Check weights that a scorer needs in addition to the extractor.
 
         Raises:
-            ValueError: it is not to be had, damaged, or not for such data.
+            ValueError: they are unavailable, damaged or not for such data.
         """
 
     def build_extractor(self, data: DataModule, record: Record) -> Extractor:
-        """The network on this process's device, one for all scorers of a run.
+        """Build the extractor on this process's device, once for all scorers of a run.
 
         Raises:
-            ValueError: what `check` finds.
+            ValueError: problems that `check` finds.
         """
         key = ("extractor", self.extractor, self.resize)
         return record.once(key, lambda: self._first_rank_first(data).to(distributed.device()))
 
     def _first_rank_first(self, data: DataModule) -> Extractor:
-        """Download or train on the first rank; the other ranks then read the cache."""
+        """Build on the first rank, which downloads or trains, then on the others from the cache."""
         if distributed.rank() == 0:
             made = self._build(data)
             distributed.barrier()
@@ -85,5 +85,5 @@ class ImageScorer(BatchedScorer):
 
 @cache
 def _find_inception(resize: str, folder: Path) -> None:
-    """Build Inception once a process, whichever scorers ask for it."""
+    """Check that Inception can be built, once per process."""
     Inception(resize)

@@ -1,4 +1,4 @@
-"""Interface of scorers: each is checked before training, and scores a trained run."""
+"""The base classes of scorers, which are checked before training and score a trained run."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ __all__ = ["BatchedScorer", "Scorer", "check_samples", "to_device"]
 class Scorer(ABC):
     """One kind of score of a run.
 
-    The arguments of its constructor may be given under `eval` in the configuration, where all
-    scorers that have an argument of that name get it, or at the scorer's own place in the list.
+    Arguments of the constructor are set under `eval` in the configuration, for all scorers that
+    have an argument of that name, or in the scorer's own node in the list.
     """
 
     @abstractmethod
     def check(self, parts: Parts) -> None:
-        """Make sure that a run can be scored before it is trained; fetch what is missing.
+        """Check before training that a run can be scored; fetch missing files.
 
         Args:
-            parts: as they are built: untrained, their models maybe on the meta device; `prior` is
-                None where there is none yet.
+            parts: untrained, with models possibly on the meta device; `prior` is None if there is
+                none yet.
 
         Raises:
-            ConfigError: it cannot be scored; says what to do.
+            ConfigError: it cannot be scored; the message states what to do.
         """
 
     @abstractmethod
@@ -38,7 +38,7 @@ class Scorer(ABC):
         """Score trained parts on all ranks; write pictures to the run's folder.
 
         Raises:
-            ValueError: what `check` would have found.
+            ValueError: problems that `check` would have found.
         """
 
 
@@ -47,11 +47,11 @@ class BatchedScorer(Scorer):
     """A scorer that works in batches.
 
     Attributes:
-        batch_size: samples on each rank at a time.
-        seed: of the samples, and of what else is random.
+        batch_size: samples per batch on each rank.
+        seed: of samples and of all other randomness.
 
     Raises:
-        ValueError: the batch is empty, or the seed is negative.
+        ValueError: `batch_size` is less than 1, or `seed` is negative.
     """
 
     batch_size: int = 250
@@ -65,22 +65,22 @@ class BatchedScorer(Scorer):
             )
 
     def batches(self, data: DataModule, split: str) -> DataLoader:
-        """This rank's share of a split, in order."""
+        """Batches of this rank's share of a split, in order."""
         rank, world = distributed.rank(), distributed.world()
         return data.ordered_batches(split, self.batch_size * world, rank, world)
 
 
 def check_samples(samples: int) -> None:
-    """Refuse a number of samples that has no spread.
+    """Refuse fewer than 2 samples, which have no variance.
 
     Raises:
-        ValueError: there are fewer than 2.
+        ValueError: `samples` is less than 2.
     """
     if samples < 2:
         raise ValueError(f"samples must be 2 or more, got {samples}")
 
 
 def to_device(batch: Batch, device: torch.device | None = None) -> Batch:
-    """The whole batch on a device: by default on that of this process."""
+    """Move the whole batch to a device, by default that of this process."""
     device = device or distributed.device()
     return {key: value.to(device) for key, value in batch.items()}
