@@ -1,4 +1,4 @@
-"""What is wrong with runs on manifolds, as a user meets it: one message, and exit code 2."""
+"""Mistakes in runs on manifolds, as a user meets them: one message, and exit code 2."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Where parts of a run meet, seen from its commands and the files that they leave behind."""
+"""Joints between the parts of a run, seen from its commands and the files they leave behind."""
 
 import functools
 import json

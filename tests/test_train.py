@@ -44,7 +44,7 @@ def cache(trained_cache, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def quick(tiny, cache, monkeypatch) -> list[str]:
-    """As `tiny`, only less of it: eight steps a stage; and classifiers that tests share."""
+    """The run of `tiny` with eight steps a stage, and the classifiers that tests share."""
     monkeypatch.setenv("LDM_CACHE", str(cache))
     short = [f"{s}.training.{n}" for s in STAGES for n in ("samples=256", "batch_size=32")]
     small = ["tokenizer.encoder.multipliers=[1,1]", "tokenizer.bottleneck.codes=16"]

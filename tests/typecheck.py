@@ -18,7 +18,7 @@ axes = thorough("context")
 
 
 def jaxtyped(typechecker: Callable) -> Callable:
-    """What jaxtyping's import hook puts before every function and class."""
+    """Decorators that jaxtyping's import hook adds to every function and class."""
 
     def decorate(thing: Callable) -> Callable:
         if inspect.isclass(thing) or inspect.isgeneratorfunction(thing):

@@ -17,7 +17,7 @@ FULL_TEXTS = ("No space left", "os error 28", "os error 122", "iostream error")
 
 
 class StorageFull(OSError):
-    """No space is left for a file; an older version of it is intact."""
+    """The device has no space left for a file; an older version of it is intact."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

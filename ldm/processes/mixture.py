@@ -73,7 +73,7 @@ class DiffusionMixture(Process):
         return view
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
-        """On [first, 1 - first], uniform or with density proportional to 1/beta."""
+        """Draw times on [first, 1 - first], uniform or with density proportional to 1/beta."""
         u = uniform((n,), generator, device)
         if self.importance:
             return self.schedule.reciprocal_quantile(u, self.first, 1 - self.first)

@@ -96,5 +96,5 @@ class Sampler(ABC):
 
 
 def to_data(process: Process, span: Span) -> bool:
-    """Whether a span runs the process's own way, from noise to data."""
+    """True if a span runs from noise to data, as sampling does."""
     return (span[1] - span[0]) * (process.span[1] - process.span[0]) > 0

@@ -64,7 +64,7 @@ class MatrixGroup(Space):
         return self.coordinates(1.5 * y - 0.5 * (y @ (y.mH @ y)), x.dtype)
 
     def log(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """To a point of the cut locus, one of the several shortest."""
+        """Logarithm; at a point of the cut locus, one of the several shortest."""
         return self.coordinates(self.matrix(x) @ self.between(x, y), x.dtype)
 
     def inner(

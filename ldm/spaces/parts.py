@@ -28,7 +28,7 @@ class Parts(Space):
     """The number of times that each of `parts` is repeated in a point."""
 
     bound: bool = False
-    """Whether `parts` are views for the samples of a context."""
+    """True if `parts` are views for the samples of a context."""
 
     @abstractmethod
     def _apart(self, x: Tensor) -> list[Tensor]:

@@ -33,7 +33,7 @@ class Space(ABC):
     """Log of the volume of the whole space, nats."""
 
     linear: bool = False
-    """Whether sums and multiples of points are points, as Gaussian processes need."""
+    """True if sums and multiples of points are points, as Gaussian processes need."""
 
     feature_axis: int = 0
     """The axis of a point whose entries have a mean and a standard deviation each: its channels."""

@@ -1,4 +1,4 @@
-"""What every bottleneck does, whatever it is."""
+"""Laws that every bottleneck obeys."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""How codebooks start, how much of them counts as used, and gradients straight through."""
+"""Initial codebooks, their usage, and straight-through gradients."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""How labels are dropped, and what is said when there are none."""
+"""Dropping of labels, and the error where there are none."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""In which order stages come, and what they stand on."""
+"""The order of stages, and the stages that each depends on."""
 
 import pytest
 from omegaconf import OmegaConf

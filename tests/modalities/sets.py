@@ -118,7 +118,7 @@ class SetNetwork(nn.Module):
 
 
 class Centring(Scorer):
-    """How far the means of generated sets are from zero, and what is in their padding."""
+    """Score the distance of generated sets' means from zero, and the content of their padding."""
 
     def __init__(self, samples: int = 8, seed: int = 0) -> None:
         self.samples, self.seed = samples, seed

@@ -1,4 +1,4 @@
-"""What a denoising prior hands to its backbone, and what it makes of the answer."""
+"""Inputs that a denoising prior passes to its backbone, and its use of the output."""
 
 from functools import partial
 

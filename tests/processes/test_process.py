@@ -1,4 +1,4 @@
-"""What every Gaussian process asks of its space."""
+"""Requirements of Gaussian processes on their space."""
 
 import pytest
 

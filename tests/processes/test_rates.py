@@ -20,7 +20,7 @@ times = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted)
 
 
 def integral(function, first: float, last: float) -> float:
-    """By Gauss and Legendre's rule, on either side of 1/2, where triangles have their top."""
+    """Integrate by the Gauss-Legendre rule on both sides of 1/2, the top of triangles."""
     nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(40))
     total, middle = 0.0, min(max(first, 0.5), last)
     for low, high in ((first, middle), (middle, last)):

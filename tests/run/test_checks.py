@@ -1,4 +1,4 @@
-"""What is found wrong before training: parts that do not fit, and weights that are not there."""
+"""Errors found before training: parts that do not fit, and missing weights."""
 
 import re
 from urllib.error import URLError
@@ -23,7 +23,7 @@ LPIPS = "tokenizer.training.loss.perceptual={_target_: ldm.losses.LPIPS}"
 
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
-    """No downloads, and caches that hold nothing."""
+    """Refuse downloads, and use empty caches."""
 
     def refuse(*_, **__):
         raise URLError("offline")

@@ -13,7 +13,7 @@ class GaussianData:
     mean, std = 0.5, 0.3
 
     def denoise(self, process):
-        """What the best possible network sees in noisy latents."""
+        """Optimal prediction for noisy latents."""
 
         def denoise(noisy, t, condition):
             alpha, sigma = (like(scale, noisy) for scale in process.alpha_sigma(t))
@@ -23,7 +23,7 @@ class GaussianData:
         return denoise
 
     def flow_to_data(self, process, noisy, t):
-        """Where the probability flow takes noisy latents: it keeps their quantiles."""
+        """Exact probability flow of noisy latents: it keeps their quantiles."""
         alpha, sigma = (like(scale, noisy) for scale in process.alpha_sigma(t))
         deviation = torch.sqrt(alpha**2 * self.std**2 + sigma**2)
         return self.mean + self.std * (noisy - alpha * self.mean) / deviation

@@ -28,7 +28,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def wrapped_data(x, t, condition):
-    """What the best network sees in noisy data of a wrapped normal law."""
+    """Exact score of noisy data of a wrapped normal law."""
     return Score(wrapped_score(x - MEAN, VARIANCE + NOISING.variance(t)[:, None]))
 
 

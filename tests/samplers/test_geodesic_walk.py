@@ -35,7 +35,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def wrapped_data(x, t, condition):
-    """What the best network sees in noisy data of a wrapped normal law of variance 0.2."""
+    """Exact score of noisy data of a wrapped normal law of variance 0.2."""
     return Score(wrapped_score(x - 1, 0.2 + NOISING.variance(t)[:, None]))
 
 

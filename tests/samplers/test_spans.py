@@ -56,7 +56,7 @@ def points(space, n: int = 5) -> torch.Tensor:
 
 
 def there_and_back(sampler, denoise, process, span=None) -> tuple[torch.Tensor, torch.Tensor]:
-    """How far a point went, and how far from itself it came back: data, noise, data."""
+    """Distances of noise from data, and of data from what comes back."""
     space = process.space
     end, start = process.span if span is None else span
     data = sampler(denoise, process, points(space), {})
@@ -70,7 +70,7 @@ def silent(x, t, condition):
 
 
 def turning(x, t, condition):
-    """On the sphere: a rotation about an axis that goes round in its turn, and a climb."""
+    """A velocity on the sphere: a rotation about a turning axis, and a climb."""
     axis = torch.stack([(3 * t).cos(), (3 * t).sin(), torch.ones_like(t)], 1)
     return Velocity(torch.linalg.cross(axis, x) + SPHERE.tangent(x, axis))
 

@@ -21,7 +21,7 @@ def draw(n: int = 50, dim: int = 3, scale: float = 1.0, seed: int = 0) -> list[t
 
 
 def exact_distance(x: torch.Tensor, y: torch.Tensor) -> float:
-    """Of the points with these spatial coordinates, to 60 digits."""
+    """Distance of the points with these spatial coordinates, to 60 digits."""
     with mpmath.workdps(120):
         a, b = ([mpmath.mpf(c) for c in z[1:].tolist()] for z in (x, y))
         times = [mpmath.sqrt(1 + mpmath.fdot(z, z)) for z in (a, b)]

@@ -1,4 +1,4 @@
-"""Where geodesics are known, the premetric is theirs."""
+"""Premetrics against geodesics that are known."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What every space keeps of its tensors: shapes, dtypes, batches, generators, NaN."""
+"""Laws of tensors that every space obeys: shapes, dtypes, batches, generators, NaN."""
 
 import pytest
 import torch

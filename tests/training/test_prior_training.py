@@ -1,4 +1,4 @@
-"""What a prior's training refuses."""
+"""Refusals of a prior's training."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a person sees of training."""
+"""Progress of training as a person sees it."""
 
 import re
 import sys

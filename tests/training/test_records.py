@@ -1,4 +1,4 @@
-"""What a run writes down: rows of metrics.csv, event files, a Weights & Biases run."""
+"""Records of a run: rows of metrics.csv, event files, a Weights & Biases run."""
 
 import csv
 from functools import partial

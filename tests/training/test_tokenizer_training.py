@@ -10,7 +10,7 @@ from ldm.training import TokenizerTraining
 
 
 def loss_of(training: TokenizerTraining, batch: dict) -> dict[str, torch.Tensor]:
-    """What a step logs, none being taken."""
+    """Return what a training step would log, without taking it."""
     training.minimize = lambda _, parameters, loss, parts: loss(parts[0])[1]
     training.optimizers = lambda **_: None
     return training.optimize([batch], step_generator(0, 0, 0))

@@ -1,4 +1,4 @@
-"""Whether samples are of the class asked for, and how far their latents are off the manifold."""
+"""Label accuracy of samples, and the distance of their latents from the manifold."""
 
 import shutil
 

@@ -53,7 +53,7 @@ def test_the_mass_under_the_reference_measure_is_one(space):
 
 
 def origin_of(space) -> torch.Tensor:
-    """Where the reference measure is centred."""
+    """Center of the reference measure."""
     if isinstance(space, SPD):
         return space.triangle(torch.eye(space.n).double())[None]
     return space.project(torch.zeros(1, *space.shape, dtype=torch.float64))
