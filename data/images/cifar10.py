@@ -3,18 +3,16 @@
 import hashlib
 import io
 import logging
-import tarfile
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import rich.progress
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from data.files.archives import BROKEN, unpack
+from data.files.archives import opened, unpack
 from data.files.download import download
 from data.files.errors import DataError
 from data.files.roots import cache_folder, download_folder, find, looked_for, stamp
@@ -128,22 +126,14 @@ def _decode(archive: Path, class_names: tuple[str, ...]) -> dict[str, Tensor]:
     """Decode all images of an archive of JPEG files without unpacking it to disk."""
     images: dict[str, list[np.ndarray]] = {"train": [], "test": []}
     labels: dict[str, list[int]] = {"train": [], "test": []}
-    try:
-        with (
-            rich.progress.open(archive, "rb", description="decoding", transient=True) as file,
-            tarfile.open(fileobj=file, mode="r|*") as tar,
-        ):
-            for member in tar:
-                if not member.isfile():
-                    continue
-                split, _, rest = member.name.removeprefix("./").partition("/")
-                name = rest.partition("/")[0]
-                if split not in images or name not in class_names:
-                    raise DataError(f"{archive} {EXPECTED}, got {member.name}")
-                labels[split].append(class_names.index(name))
-                images[split].append(_picture(tar.extractfile(member).read(), member.name))
-    except BROKEN as error:
-        raise DataError(f"{archive} is truncated or damaged ({error}): fetch it again") from error
+    with opened(archive) as members:
+        for member, content in members:
+            split, _, rest = member.removeprefix("./").partition("/")
+            name = rest.partition("/")[0]
+            if split not in images or name not in class_names:
+                raise DataError(f"{archive} {EXPECTED}, got {member}")
+            labels[split].append(class_names.index(name))
+            images[split].append(_picture(content.read(), member))
     if not (images["train"] and images["test"]):
         raise DataError(f"{archive} {EXPECTED}, one of them is empty")
     return {
