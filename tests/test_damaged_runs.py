@@ -1,6 +1,7 @@
 """Run folders and files that are damaged, foreign or unfinished, as the commands meet them."""
 
 import errno
+import os
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ import eval.__main__
 import sample
 import train
 from ldm.cli import command
+from ldm.run.experiment import load_run
 
 
 class Unsafe:
@@ -162,3 +164,22 @@ class TestRunFolders:
     def test_a_sampler_that_does_not_fit_is_refused(self, refused, trained, main):
         message = refused(main, f"run={trained}", "sampler=flow_heun")
         assert "the sampler does not fit the prior" in message
+
+
+def test_a_copied_run_has_the_settings_of_its_last_stage(trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    early, last = (OmegaConf.load(run / s / "config.yaml") for s in ("tokenizer", "prior"))
+    early.sampler.steps, last.sampler.steps = 5, 3
+    for path, config in (("prior", last), ("tokenizer", early)):  # the order of their times
+        OmegaConf.save(config, run / path / "config.yaml")
+    os.utime(run / "prior" / "config.yaml", (0, 0))
+    assert load_run(run, []).config.sampler.steps == 3
+
+
+def test_a_run_whose_stages_were_trained_by_two_commands_is_that_of_the_second(trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    for stage, steps in (("prior", 3), ("tokenizer", 5)):
+        config = OmegaConf.load(run / stage / "config.yaml")
+        config.stages, config.sampler.steps = [stage], steps
+        OmegaConf.save(config, run / stage / "config.yaml")
+    assert load_run(run, [f"tokenizer.checkpoint={run}"]).config.sampler.steps == 3

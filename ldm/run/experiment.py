@@ -79,18 +79,29 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
         BadCheckpoint: a stage is not finished, or its file is damaged.
     """
     run = Run(folder)
-    found = sorted(run.folder.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise ConfigError(f"no run at {run.folder}: train one with train.py experiment=...")
-    config = read_config(found[-1])
-    try:
-        overridden(config, ())
-    except ConfigError as error:
-        raise ConfigError(f"{found[-1]} is not as training wrote it: {error}") from error
-    config = overridden(config, overrides)
+    config = overridden(_last_config(run), overrides)
     config.run = str(run.folder)
     data = build_data(config)
     return load_parts(Parts(config, data), run)
+
+
+def _last_config(run: Run) -> DictConfig:
+    """Read the configuration of the last stage that was begun, in order of dependency.
+
+    The order of the stages decides, not the time of their files, which copying changes.
+    """
+    found: dict[tuple[int, int], DictConfig] = {}
+    for path in sorted(run.folder.glob("*/config.yaml")):
+        config, name = read_config(path), path.parent.name
+        try:
+            overridden(config, ())
+            place = list(config.stages).index(name) if name in config.stages else -1
+            found[len(lineage(config, name)), place] = config
+        except ConfigError as error:
+            raise ConfigError(f"{path} is not as training wrote it: {error}") from error
+    if not found:
+        raise ConfigError(f"no run at {run.folder}: train one with train.py experiment=...")
+    return found[max(found)]
 
 
 def load_parts(parts: Parts, run: Run) -> Parts:

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from data import Batch, DataModule, SampleOrder
+from data.files.download import digest
 from data.files.whole import write_whole
 
 __all__ = ["LatentCache", "LatentDataset"]
@@ -21,7 +22,7 @@ class LatentCache:
     Raw latents are posterior parameters or codes, so posterior noise is drawn anew at every step.
     All augmented views of a sample are encoded, so augmentation is random, too. The folder's name
     identifies encoder and data, so another tokenizer never reads these latents. Ranks share the
-    work; complete shards are kept, damaged ones are encoded again.
+    work; complete shards are kept, and those whose SHA-256 is wrong are encoded again.
 
     Args:
         root: folder of all caches.
@@ -63,10 +64,12 @@ class LatentCache:
                 parts.append({key: x.cpu() for key, x in stored.items()})
                 yield len(batch["index"])
             whole = {key: torch.cat([part[key] for part in parts]).numpy() for key in parts[0]}
+            sums = {}
             for key, array in whole.items():
                 write_whole(self._path(view, number, key), _writer(array))
-            names = json.dumps(sorted(whole))
-            write_whole(self._keys(view, number), lambda path, names=names: path.write_text(names))
+                sums[key] = digest(self._path(view, number, key))
+            text = json.dumps(sums, indent=2)
+            write_whole(self._keys(view, number), lambda path, text=text: path.write_text(text))
 
     def dataset(self) -> "LatentDataset":
         """Dataset of the filled cache."""
@@ -98,16 +101,16 @@ class LatentCache:
             return False
         expected = min(self.shard, len(self.data.train_dataset) - number * self.shard)
         try:
-            for key in json.loads(path.read_text()):
+            sums = json.loads(path.read_text())
+            for key in sums:
                 path = self._path(view, number, key)
                 found = len(np.load(path, mmap_mode="r"))
                 if found != expected:
-                    warnings.warn(
-                        f"{path} holds {found} latents, not {expected}: encoding it again",
-                        stacklevel=2,
-                    )
-                    return False
-        except (ValueError, EOFError, OSError) as error:
+                    raise ValueError(f"it holds {found} latents, not {expected}")
+                # Shards of older versions have a list of their keys, without checksums.
+                if isinstance(sums, dict) and digest(path) != sums[key]:
+                    raise ValueError("its checksum is wrong")
+        except (ValueError, TypeError, EOFError, OSError) as error:
             warnings.warn(f"{path} is damaged ({error}): encoding it again", stacklevel=2)
             return False
         return True
@@ -116,7 +119,7 @@ class LatentCache:
         return self.folder / f"{view}-{number:05d}-{key}.npy"
 
     def _keys(self, view: str, number: int) -> Path:
-        """File with the keys of a shard; written last, as a sign that the shard is complete."""
+        """File with the checksums of a shard by key; written last: the shard is then complete."""
         return self.folder / f"{view}-{number:05d}.json"
 
 

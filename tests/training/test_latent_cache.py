@@ -1,5 +1,7 @@
 """Cached latents: those of fresh encoding, kept for one tokenizer and set, whole or made again."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -124,9 +126,26 @@ def test_a_sound_shard_of_a_wrong_count_is_made_again(either, digits, tmp_path, 
     path = cache.folder / "plain-00001-raw.npy"
     whole = path.read_bytes()
     np.save(path, change(np.load(path)))
-    with pytest.warns(UserWarning, match="holds (499|501) latents, not 500: encoding it again"):
+    with pytest.warns(UserWarning, match=r"holds (499|501) latents, not 500\): encoding it again"):
         assert sum(cache.fill(CPU)) == 500
     assert path.read_bytes() == whole
+
+
+def test_a_shard_with_one_changed_number_is_made_again(either, digits, tmp_path):
+    cache = filled(cache_of(tmp_path, either, digits, shard=500))
+    path = cache.folder / "plain-00001-raw.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.warns(UserWarning, match="raw.npy is damaged .its checksum is wrong.: encoding"):
+        assert sum(cache.fill(CPU)) == 500
+    assert path.read_bytes() == whole
+
+
+def test_shards_of_older_versions_without_checksums_are_kept(either, digits, tmp_path):
+    cache = filled(cache_of(tmp_path, either, digits, shard=500))
+    for path in cache.folder.glob("*.json"):
+        path.write_text(json.dumps(sorted(json.loads(path.read_text()))))
+    assert cache.missing() == []
 
 
 def test_shards_of_another_size_are_made_again(either, digits, tmp_path):
