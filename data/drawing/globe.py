@@ -1,6 +1,8 @@
 """World maps of points on the sphere and of rotations."""
 
 import math
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,16 @@ __all__ = ["rotations", "world_map"]
 
 HUES = ("#0072b2", "#009e73", "#e69f00", "#cc79a7")  # Okabe and Ito's colour-blind safe colours
 MAP = {"size": (6, 3.2), "projection": "mollweide"}
+# Longitude and latitude in degrees, lines apart by a row of nan: the land of Natural Earth's
+# 1:110m countries (public domain), without small islands, simplified to 0.4 degrees.
+COASTLINES = Path(__file__).parent / "coastlines.csv"
 
 
 def world_map(
     data: Float[Tensor, "n 3"],
     samples: Float[Tensor, "m 3"] | None = None,
     log_density: Float[Tensor, "rows columns"] | None = None,
+    coastlines: bool = False,
 ) -> Picture:
     """Draw Mollweide (equal-area) maps of points on the unit sphere.
 
@@ -27,7 +33,9 @@ def world_map(
         samples: points for a second map.
         log_density: log density of a model at `data.points.charts.sphere_grid`, nats with respect
             to area; drawn on a map of its own.
+        coastlines: True to draw those of the Earth.
     """
+    prepare = partial(_graticule, coastlines=coastlines)
 
     def draw(axes: Any, points: Array, style: dict) -> None:
         longitude = np.arctan2(points[:, 1], points[:, 0])
@@ -36,7 +44,7 @@ def world_map(
     density = None
     if log_density is not None:
         density = Density(log_density, (math.pi, math.pi / 2), -math.log(4 * math.pi))
-    return compare(draw, data, samples, _graticule, density, **MAP)
+    return compare(draw, data, samples, prepare, density, **MAP)
 
 
 def rotations(
@@ -70,8 +78,11 @@ def rotations(
     return compare(draw, data, samples, prepare, **{**MAP, "size": (6, 4)})
 
 
-def _graticule(axes: Any) -> None:
-    """Draw meridians and parallels under the points, labelled in degrees."""
+def _graticule(axes: Any, coastlines: bool = False) -> None:
+    """Draw meridians and parallels under the points, labelled in degrees; coastlines above."""
+    if coastlines:
+        lines = np.radians(np.loadtxt(COASTLINES, delimiter=",", skiprows=1))
+        axes.plot(*lines.T, color="black", linewidth=0.4, zorder=3)
     axes.set_longitude_grid(60)
     axes.set_longitude_grid_ends(90)
     axes.set_latitude_grid(30)

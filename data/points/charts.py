@@ -64,15 +64,15 @@ class Chart(NamedTuple):
         return found
 
 
-def sphere_chart() -> Chart:
-    """Build a chart of the sphere: a world map with cells of half a degree."""
+def sphere_chart(draw: Callable[..., Picture] = world_map) -> Chart:
+    """Build a chart of the sphere: a world map, drawn by `draw`, with cells of half a degree."""
     grid = sphere_grid(360, 720)
 
     def cell(x: Float[Tensor, "n 3"]) -> Int64[Tensor, "n 2"]:
         latitude, longitude = x[:, 2].clamp(-1, 1).asin(), torch.atan2(x[:, 1], x[:, 0])
         return _cells(torch.stack([2 * latitude, longitude], dim=1), grid.shape[:2])
 
-    return Chart(grid, cell, world_map)
+    return Chart(grid, cell, draw)
 
 
 def torus_chart(embedding: str, names: Sequence[str] | None = None) -> Chart:

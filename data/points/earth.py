@@ -1,6 +1,7 @@
 """Locations of volcanic eruptions, earthquakes, floods and fires on Earth."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -60,6 +61,9 @@ EVENTS = {
         "c5c6c9490b1d8c58ba9eb78d9e2f82d1c1e62694ca5cff917c54600d3d83f459",
     ),
 }
+
+
+earth_map = partial(world_map, coastlines=True)
 
 
 class Earth(SplitPoints):
@@ -123,10 +127,10 @@ class Earth(SplitPoints):
     def drawing(
         self, data: Float[Tensor, "n 3"], samples: Float[Tensor, "m 3"]
     ) -> Float[Tensor, "3 h w"]:
-        return world_map(data, samples)
+        return earth_map(data, samples)
 
     def chart(self) -> Chart:
-        return sphere_chart()
+        return sphere_chart(earth_map)
 
 
 def from_degrees(places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 3"]:

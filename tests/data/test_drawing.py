@@ -32,6 +32,20 @@ def test_maps_have_north_at_the_top_and_east_on_the_right():
     assert where(world_map(place(0, 90)), BLUE)[1] > middle[1] + 0.1
 
 
+def test_coastlines_pass_through_capes_and_not_through_oceans():
+    lines = world_map(place(0, 0), coastlines=True) - world_map(place(0, 0))
+    drawn = (lines.abs().amax(0) > 0.1).nonzero()
+
+    def pixels_to_the_nearest(latitude, longitude):
+        size = torch.tensor(lines.shape[1:])
+        at = where(world_map(place(latitude, longitude)), BLUE) * size
+        return (drawn - at).norm(dim=1).min()
+
+    agulhas, comorin, saint_vincent = (-34.8, 20.0), (8.1, 77.5), (37.0, -9.0)
+    assert all(pixels_to_the_nearest(*cape) < 4 for cape in (agulhas, comorin, saint_vincent))
+    assert all(pixels_to_the_nearest(*sea) > 15 for sea in ((0, -140), (-40, 80), (30, -45)))
+
+
 def test_samples_are_drawn_on_the_right():
     picture = world_map(place(0, 0), place(0, 0))
     assert where(picture, BLUE)[1] == pytest.approx(0.25, abs=0.03)
