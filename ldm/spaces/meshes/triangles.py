@@ -23,14 +23,8 @@ def read_triangles(
 
     Raises:
         ValueError: the file does not exist or has no triangles.
-        ModuleNotFoundError: libigl is not installed.
     """
-    try:
-        import igl
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "meshes need libigl: install this package with the extra `manifold`"
-        ) from error
+    import igl
 
     file = Path(path).expanduser()
     if not file.is_file():
