@@ -1,4 +1,4 @@
-"""Sample from a trained run: a picture of the samples, and files in the field's usual formats.
+r"""Sample from a trained run: a picture of the samples, and files in the field's usual formats.
 
 python sample.py run=runs/demo/digits n=64 seed=0 label=3 sampler=ddim sampler.steps=50 \
     guidance.scale=2 batch_size=32 output=samples
@@ -8,18 +8,18 @@ Conditions of the samples are condition.<key>=...; label=3 is short for conditio
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from data import Batch
-from ldm import distributed
 from ldm.cli import command, take, take_conditions
 from ldm.config.compose import ConfigError
-from ldm.run.experiment import load_run
-from ldm.run.parts import Parts
-from ldm.run.sampling import draw_share, gather
+from ldm.config.groups import groups
+
+if TYPE_CHECKING:
+    from data import Batch
+    from ldm.run.parts import Parts
 
 
-def sample(parts: Parts, n: int, seed: int = 0, batch_size: int = 32, **asked: Any) -> Batch:
+def sample(parts: "Parts", n: int, seed: int = 0, batch_size: int = 32, **asked: Any) -> "Batch":
     """Draw samples 0 to n - 1 of a seed; returns them, compact, with their conditions.
 
     Ranks share the work; every rank returns all samples.
@@ -36,6 +36,9 @@ def sample(parts: Parts, n: int, seed: int = 0, batch_size: int = 32, **asked: A
         ConfigError: there is no prior, or a number is out of range.
         DataError: the data module does not know such a condition.
     """
+    from ldm import distributed
+    from ldm.run.sampling import draw_share, gather
+
     if parts.prior is None:
         raise ConfigError(f"{parts.config.run} has no trained prior to sample from")
     check_numbers(n, seed, batch_size)
@@ -57,7 +60,7 @@ def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object)
         raise ConfigError(f"seed must not be negative, got {seed}")
 
 
-@command
+@command(choices=lambda: groups("sampler"))
 def main(arguments: list[str]) -> None:
     """Draw samples and write them to `output`."""
     own, overrides = take(
@@ -69,6 +72,10 @@ def main(arguments: list[str]) -> None:
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     check_numbers(**own)  # fail before anything is loaded
+
+    from ldm import distributed
+    from ldm.run.experiment import load_run
+
     distributed.join()
     parts = load_run(own.pop("run"), overrides)
     output = Path(own.pop("output", Path(parts.config.run) / "samples"))

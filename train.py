@@ -5,22 +5,26 @@ python train.py --multirun experiment=demo/digits seed=0,1,2
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 import hydra
 from omegaconf import DictConfig
 
-from eval.evaluate import evaluate
-from ldm import distributed
 from ldm.cli import command
 from ldm.config.compose import ConfigError, compose, jobs, name_run, resolved
-from ldm.config.groups import CONFIGS, search_path
-from ldm.run.describe import describe
-from ldm.run.experiment import Parts, train_stages
-from ldm.run.parts import build_data, build_part
+from ldm.config.groups import CONFIGS, groups, search_path
+
+if TYPE_CHECKING:
+    from ldm.run.parts import Parts
 
 
-def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
+def train(config: DictConfig) -> "tuple[dict[str, float], Parts]":
     """Train the unfinished stages, then evaluate; returns the metrics and the parts."""
+    from eval.evaluate import evaluate
+    from ldm import distributed
+    from ldm.run.experiment import train_stages
+    from ldm.run.parts import build_data, build_part
+
     data = build_data(config)
     data.prepare_data()  # before models are built: the tokenizer's space may read a data file
     # The evaluation's checks run before any training: fail now, not after days.
@@ -30,7 +34,7 @@ def train(config: DictConfig) -> tuple[dict[str, float], Parts]:
     return metrics, parts
 
 
-@command
+@command(choices=groups)
 def main(arguments: list[str]) -> None:
     """Run one experiment, or a sweep with `--multirun`."""
     options = {argument for argument in arguments if argument.startswith("-")}
@@ -43,9 +47,11 @@ def main(arguments: list[str]) -> None:
             compose(job, sweep=True) for job in jobs(a for a in arguments if a not in options)
         ]
     described = [config for config in configs if config.describe]
-    for config in described:
-        describe(config)
     if described:
+        from ldm.run.describe import describe
+
+        for config in described:
+            describe(config)
         return
     if not options:
         train(configs[0])

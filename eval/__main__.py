@@ -2,19 +2,22 @@
 
 import sys
 
-from eval.evaluate import evaluate
 from ldm.cli import command, take
 from ldm.config.compose import ConfigError
-from ldm.run.experiment import load_run
-from ldm.run.parts import build_part
+from ldm.config.groups import groups
 
 
-@command
+@command(choices=lambda: groups("eval", "sampler"))
 def main(arguments: list[str]) -> None:
     """Load the run, score it, and print the scores."""
     own, overrides = take(arguments, run=str)
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
+
+    from eval.evaluate import evaluate
+    from ldm.run.experiment import load_run
+    from ldm.run.parts import build_part
+
     parts = load_run(own["run"], overrides)
     parts.data.prepare_data()
     build_part(parts.config, "eval").check(parts)

@@ -16,11 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from eval.metrics import seed_spread
 from ldm.cli import command
 from ldm.config.compose import ConfigError, compose
 from ldm.config.groups import CONFIGS
-from ldm.run.folder import Run, changes, read_config
 
 __all__ = ["record", "reproduce"]
 
@@ -87,6 +85,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _ours(experiment: str, runs: Path) -> dict[str, Any] | None:
+    from ldm.run.folder import Run
+
     folders = [
         runs / experiment,
         *sorted((runs / experiment).parent.glob(f"{_last(experiment)},seed=*")),
@@ -99,21 +99,24 @@ def _ours(experiment: str, runs: Path) -> dict[str, Any] | None:
         for metric, value in _read(run.metrics).items():
             if metric != "protocol":
                 values.setdefault(metric, []).append(value)
-    scales = dict.fromkeys(_scale(experiment, run) for run in done)
-    return {"values": values, "scale": "; ".join(scales) + _effort(done)}
+    scales = dict.fromkeys(_scale(experiment, run.folder) for run in done)
+    efforts = [path for run in done for path in run.efforts]
+    return {"values": values, "scale": "; ".join(scales) + _effort(efforts, len(done))}
 
 
 def _last(experiment: str) -> str:
     return experiment.rpartition("/")[2]
 
 
-def _scale(experiment: str, run: Run) -> str:
+def _scale(experiment: str, folder: Path) -> str:
     """Describe the scale: full if the configuration is the experiment's, else the changes."""
+    from ldm.run.folder import Run, changes, read_config
+
     if not (CONFIGS / "experiment" / f"{experiment}.yaml").is_file():
         return "of an experiment that is no longer there"
     full = compose([f"experiment={experiment}"])
     stage = list(full.stages)[-1]
-    trained = read_config(run.stage(stage) / "config.yaml")
+    trained = read_config(Run(folder).stage(stage) / "config.yaml")
     changed = [change for change in changes(full, trained, stage) if not _of_seed(change[0])]
     if not changed:
         return "full scale"
@@ -124,18 +127,18 @@ def _of_seed(key: str) -> bool:
     return key.rpartition(".")[2] in ("seed", "split_seed", "data_seed")
 
 
-def _effort(done: list[Run]) -> str:
+def _effort(paths: list[Path], seeds: int) -> str:
     """Describe the training time, as a mean over seeds, and the machine."""
-    efforts = [_read(path) for run in done for path in run.efforts]
+    efforts = [_read(path) for path in paths]
     if not efforts:
         return ""
-    hours = sum(effort["seconds"] for effort in efforts) / 3600 / len(done)
+    hours = sum(effort["seconds"] for effort in efforts) / 3600 / seeds
     machines = ", ".join(dict.fromkeys(effort["machine"] for effort in efforts))
-    seeds = f", {len(done)} seeds" if len(done) > 1 else ""
-    return f"; {hours:.2f} h on {machines}{seeds}"
+    mean = f", {seeds} seeds" if seeds > 1 else ""
+    return f"; {hours:.2f} h on {machines}{mean}"
 
 
-@command
+@command(choices=lambda: {"table": _names()})
 def main(arguments: list[str]) -> None:
     """Print one table."""
     name, *more = arguments or [""]
@@ -164,6 +167,8 @@ def _spread(values: list[float] | None) -> list[float] | None:
     """Mean and sample standard deviation over seeds."""
     if values is None or len(values) == 1:
         return values
+    from eval.metrics import seed_spread
+
     spread = seed_spread(values)
     return [spread.mean, spread.std]
 

@@ -4,49 +4,83 @@ import functools
 import logging
 import os
 import sys
+import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
-from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
-from data import DataError
-from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.config.validate import allow
-from ldm.hub.weights import BadCheckpoint
-from ldm.samplers import Unsolved
-from ldm.training import Diverged
 
 __all__ = ["command", "take", "take_conditions"]
 
 WRONG_INPUT = 2
-# OSError: a full disk, a missing file, a folder without write permission.
-WRONG_INPUTS = (ConfigError, DataError, BadCheckpoint, MisconfigurationException, OSError)
 STOPPED = 143  # a shell's exit code for a process ended by SIGTERM
+Main = Callable[[list[str]], None]
 
 
-def command(main: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
-    """Turn errors that users can fix into a message on stderr and an exit code, 2 for bad input."""
+def command(
+    main: Main | None = None, *, choices: Callable[[], Mapping[str, Sequence[str]]] = dict
+) -> Any:
+    """Turn a function of the arguments into a command with a help text and exit codes.
+
+    Errors that users can fix become a message on stderr and an exit code, 2 for bad input.
+
+    A command's module imports at its top only what this one does: torch, diffusers and Lightning
+    take seconds, so functions that need them import them, and help and misspelt keys do not wait.
+
+    Args:
+        main: called with the arguments; None to decorate with `choices`.
+        choices: the names to choose from that the help text lists below the module's docstring.
+    """
+    if main is None:
+        return functools.partial(command, choices=choices)
 
     @functools.wraps(main)
     def run(arguments: list[str]) -> None:
         if {"-h", "--help"} & set(arguments):
-            return print(sys.modules[main.__module__].__doc__)
+            return print(_help(sys.modules[main.__module__].__doc__, choices()))
         _quiet_lightning()
         try:
             main(_permitted(arguments))
-        except WRONG_INPUTS as error:
+        except (ConfigError, OSError) as error:  # OSError: a full disk, a missing file
             _fail(str(error), WRONG_INPUT)
-        except (Diverged, Unsolved) as error:
-            _fail(str(error), 1)
-        except SIGTERMException:
-            if distributed.rank() > 0:
-                sys.exit(0)  # Lightning would kill the first rank for another code
-            _fail("stopped by SIGTERM, state saved: the same command goes on from there", STOPPED)
+        except (Exception, SystemExit) as error:  # Lightning's SIGTERMException is a SystemExit
+            _explain(error)
+            raise
 
     return run
+
+
+def _help(usage: str, choices: Mapping[str, Sequence[str]]) -> str:
+    lists = [
+        textwrap.fill(", ".join(names), 100, initial_indent=f"  {key}: ", subsequent_indent=" " * 6)
+        for key, names in choices.items()
+    ]
+    return "\n".join([usage.rstrip(), *(["", "Choices:", *lists] if lists else [])])
+
+
+def _explain(error: BaseException) -> None:
+    """End the process with a message if the error is one that users can fix; else return."""
+    # What raised the error has imported these modules already, or is none of them.
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+
+    from data import DataError
+    from ldm import distributed
+    from ldm.hub.weights import BadCheckpoint
+    from ldm.samplers import Unsolved
+    from ldm.training import Diverged
+
+    if isinstance(error, DataError | BadCheckpoint | MisconfigurationException):
+        _fail(str(error), WRONG_INPUT)
+    if isinstance(error, Diverged | Unsolved):
+        _fail(str(error), 1)
+    if isinstance(error, SIGTERMException):
+        if distributed.rank() > 0:
+            sys.exit(0)  # Lightning would kill the first rank for another code
+        _fail("stopped by SIGTERM, state saved: the same command goes on from there", STOPPED)
 
 
 def _permitted(arguments: list[str]) -> list[str]:

@@ -1,17 +1,24 @@
 """The commands' exit codes, arguments and help."""
 
 import errno
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import eval.__main__
+import eval.reproduce
+import ldm.analysis.__main__
 import sample
 import train
 from data.files.whole import StorageFull
 from ldm.cli import command, take
 from ldm.config.compose import ConfigError
 from ldm.training import Diverged
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,49 @@ def test_a_commands_own_arguments_are_taken_by_kind():
         take(["n=many"], n=int)
 
 
-@pytest.mark.parametrize("main", [train.main, sample.main, eval.__main__.main])
-def test_help_is_how_a_command_is_called(main, capsys):
+@pytest.mark.parametrize(
+    ("main", "choices"),
+    [
+        (train.main, ["  experiment: delta_vae/r2,", "demo/digits,", "  trainer: auto, cpu,"]),
+        (sample.main, ["  sampler: adaptive_ode, ddim,"]),
+        (eval.__main__.main, ["  eval: classifier,", "  sampler: adaptive_ode,"]),
+        (eval.reproduce.main, ["  table: compvis,"]),
+        (ldm.analysis.__main__.main, ["  analysis: inversion,", "  sampler: adaptive_ode,"]),
+    ],
+)
+def test_help_is_how_a_command_is_called_and_what_there_is_to_choose(main, choices, capsys):
     main(["--help"])
-    assert "python " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "python " in printed
+    assert [one for one in choices if one not in printed] == []
+
+
+SLOW = {"torch", "pytorch_lightning", "diffusers", "torchvision", "torchmetrics", "scipy"}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "train.main(['--help'])",
+        "sample.main(['--help'])",
+        "eval.__main__.main(['--help'])",
+        "eval.reproduce.main(['--help'])",
+        "ldm.analysis.__main__.main(['--help'])",
+        "train.main(['experiment=demo/digits', 'tokenizer.bottlneck.groups=4'])",
+        "train.main(['experiment=demo/digts'])",
+        "sample.main(['run=none', 'n=0'])",
+    ],
+)
+def test_help_and_misspelt_keys_do_not_wait_for_imports(call):
+    code = f"""
+import sys, train, sample, eval.__main__, eval.reproduce, ldm.analysis.__main__
+try:
+    {call}
+except SystemExit as stopped:
+    assert stopped.code == 2
+print(*sys.modules, file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert set(done.stderr.split()) & SLOW == set()

@@ -53,7 +53,7 @@ def test_experiments_compose_and_are_described(command, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     seen = []
     monkeypatch.setattr(train, "train", seen.append)
-    monkeypatch.setattr(train, "describe", seen.append)
+    monkeypatch.setattr("ldm.run.describe.describe", seen.append)
     arguments = words(command)[1]
     monkeypatch.setattr("sys.argv", ["train.py", *arguments])
     train.main(arguments)

@@ -3,8 +3,23 @@
 Each is a command, too: python -m ldm.analysis inversion run=runs/demo/digits
 """
 
-from ldm.analysis.editing import edit
-from ldm.analysis.interpolation import between, interpolate
-from ldm.analysis.inversion import encode, invert, resample
+from importlib import import_module
+from typing import Any
 
-__all__ = ["between", "edit", "encode", "interpolate", "invert", "resample"]
+FILES = {
+    "between": "interpolation",
+    "edit": "editing",
+    "encode": "inversion",
+    "interpolate": "interpolation",
+    "invert": "inversion",
+    "resample": "inversion",
+}
+"""File of each function; it is imported at first use, for the command's help to come at once."""
+
+__all__ = list(FILES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{FILES[name]}"), name)

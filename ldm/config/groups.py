@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ldm.config.signatures import ConfigError
 
-__all__ = ["CONFIGS", "folders", "is_group", "keys_of", "members", "search_path"]
+__all__ = ["CONFIGS", "folders", "groups", "is_group", "keys_of", "members", "search_path"]
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -32,6 +32,12 @@ def search_path() -> list[str]:
     """Overrides by which Hydra searches all of `folders`."""
     own = [f"file://{folder}" for folder in folders()[1:]]
     return [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+
+
+def groups(*names: str) -> dict[str, list[str]]:
+    """Members of these groups, or of all that stand at the top of the configurations."""
+    found = {path.name for folder in folders() for path in folder.iterdir() if path.is_dir()}
+    return {name: members(name) for name in names or sorted(found)}
 
 
 def is_group(key: str) -> bool:
