@@ -1,7 +1,6 @@
-"""Base classes of image datasets, held in memory or read from files."""
+"""Base classes of image datasets, and images held in memory."""
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,31 +8,27 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from data.batch import Batch
-from data.files.errors import DataError
 from data.files.whole import staging
-from data.images.crop import Crop
+from data.images.crop import height_width
 from data.images.grid import grid, save_picture
 from data.module import DataModule
 from data.order import Draw, mix
 
-__all__ = ["ImageDataset", "ImageFiles", "Images", "MemoryImages", "coins", "read_image"]
-
-REMEDY = "mend or remove it, or set skip_corrupt=True"
+__all__ = ["ImageDataset", "Images", "MemoryImages", "coins"]
 
 
 class Images(DataModule):
-    """Dataset of square images in [-1, 1], grey or colour."""
+    """Dataset of images of one size in [-1, 1], grey or colour."""
 
     channels: int
     """Channels of `x`: 1 or 3."""
 
-    size: int
-    """Height and width of `x`, pixels."""
+    size: int | Sequence[int]
+    """Side of the square `x`, or its height and width, pixels."""
 
     flip: bool = False
     """Mirror training images left to right with probability one half."""
@@ -41,7 +36,7 @@ class Images(DataModule):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of one `x`: `(channels, height, width)`."""
-        return (self.channels, self.size, self.size)
+        return (self.channels, *height_width(self.size))
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -168,87 +163,3 @@ class MemoryImages(ImageDataset):
         digest.update(self.images.numpy())
         digest.update(self.labels.numpy())
         return digest.hexdigest()
-
-
-class ImageFiles(ImageDataset):
-    """Images read from files on access.
-
-    Args:
-        folder: folder that the names are relative to.
-        names: names of the files.
-        labels: class of each file.
-        crop: resizes and crops every image to one square size.
-        channels: 1 for grey, 3 for colour; files of the other kind are converted.
-        flip: as for `ImageDataset`.
-
-    Raises:
-        DataError: a file cannot be decoded or contains NaN; the message names its path.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        names: Sequence[str],
-        labels: Int64[Tensor, " n"],
-        crop: Crop,
-        channels: int = 3,
-        flip: bool = False,
-    ) -> None:
-        super().__init__(labels, flip)
-        self.folder, self.crop, self.channels = folder, crop, channels
-        # One array instead of a million Python strings, whose reference counts would make every
-        # worker process copy their memory pages.
-        self.names = np.array([os.fsencode(name) for name in names])
-
-    def path(self, index: int) -> Path:
-        """Return the path of an image."""
-        return self.folder / os.fsdecode(self.names[index])
-
-    def pixels(
-        self, index: Int64[Tensor, " b"], draws: Sequence[Draw]
-    ) -> Float32[Tensor, "b c h w"]:
-        size = self.crop.size
-        out = np.empty((len(draws), size, size, self.channels), np.float32)
-        for row, i, draw in zip(out, index.tolist(), draws, strict=True):
-            rng = None if draw.seed is None else np.random.default_rng(draw.seed)
-            image = read_image(self.path(i), self.channels)
-            square = np.asarray(self.crop(image, rng), np.float32)
-            white = 1 if image.mode == "F" else 255
-            # Bicubic filters overshoot; PIL clips bytes but not real numbers.
-            row[:] = (square.reshape(size, size, -1) * np.float32(2 / white) - 1).clip(-1, 1)
-        return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
-
-    def digest(self) -> str:
-        digest = hashlib.sha256(f"{self.crop} {self.channels} {self.flip}".encode())
-        for name in self.names:
-            status = os.stat(self.folder / os.fsdecode(name))
-            digest.update(name + f" {status.st_size} {status.st_mtime_ns}\n".encode())
-        digest.update(self.labels.numpy())
-        return digest.hexdigest()
-
-
-def read_image(path: Path, channels: int = 3) -> Image.Image:
-    """Decode a file to a grey or colour image.
-
-    Transparency and the orientation tag are ignored, as in papers' loaders. Floating-point images
-    (TIFF) must be in [0, 1], 16-bit images are scaled to [0, 1]; both are grey and returned in
-    PIL's mode "F".
-
-    Raises:
-        DataError: the file cannot be decoded or contains non-finite values; the message names it.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} is not a sound image ({error}): {REMEDY}") from error
-    if image.mode != "F" and not image.mode.startswith("I"):
-        return image.convert("L" if channels == 1 else "RGB")
-    # PIL's conversion would clip these to 255 instead of scaling them.
-    values = np.asarray(image, np.float32) / (1 if image.mode == "F" else 65535)
-    if not np.isfinite(values).all():
-        raise DataError(f"{path} holds NaN or infinity: {REMEDY}")
-    low, high = values.min(), values.max()
-    if low < 0 or high > 1:
-        raise DataError(f"{path} holds real numbers in [{low:g}, {high:g}]: scale them to [0, 1]")
-    return Image.fromarray(values)

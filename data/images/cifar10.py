@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from data.files.errors import DataError
 from data.files.roots import cache_folder, download_folder, find, looked_for, stamp
 from data.files.whole import staging
 from data.images.base import Images, MemoryImages
+from data.images.reading import open_image
 
 __all__ = ["CIFAR10"]
 
@@ -147,11 +147,8 @@ def _decode(archive: Path, class_names: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _picture(content: bytes, name: str) -> np.ndarray:
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise DataError(f"{name} in the archive is not a sound image ({error})") from error
+    image = open_image(io.BytesIO(content), f"{name} in the archive")
+    pixels = np.asarray(image.convert("RGB"))
     if pixels.shape != (32, 32, 3):
         raise DataError(f"{name} in the archive should be 32x32 in colour, got {pixels.shape}")
     return pixels

@@ -1,5 +1,6 @@
-"""Resizing and cropping of images to squares, by the published conventions."""
+"""Resizing and cropping of images to one size, by the published conventions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,20 +8,38 @@ from PIL import Image
 
 from data.files.errors import DataError
 
-__all__ = ["Crop"]
+__all__ = ["Crop", "height_width"]
+
+
+def height_width(size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width of images of this size: one number for a square, or both.
+
+    Raises:
+        DataError: neither one nor two numbers, or not positive.
+
+    Example:
+        >>> height_width(256), height_width([64, 512])
+        ((256, 256), (64, 512))
+    """
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
+        raise DataError(f"size is one number of pixels, or [height, width], got {size}")
+    return sides
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Resize the short side, then crop a square.
+    """Resize an image so that it covers a rectangle, then crop to it.
 
     Args:
-        size: side of the square, pixels.
-        short_side: short side of the image before cropping, pixels; by default `size`.
-        resize: "adm" halves with a box filter while the short side is at least twice the target,
-            then resizes with a bicubic filter (Dhariwal and Nichol, "Diffusion models beat GANs on
+        size: of the result, pixels: side of a square, or height and width.
+        short_side: short side of the rectangle that the image is resized to cover, pixels; by
+            default that of `size`. For squares it is the short side of the resized image.
+        resize: "adm" halves with a box filter while the image covers the rectangle twice, then
+            resizes with a bicubic filter (Dhariwal and Nichol, "Diffusion models beat GANs on
             image synthesis", 2021; also DiT and SiT). "bilinear" is one bilinear step with
-            antialiasing, as in timm, torchvision and GSQ.
+            antialiasing, as in timm, torchvision and GSQ, to torchvision's sizes: it truncates the
+            long side and rounds the position of the centre.
         random: crop at a random position if a generator is given, otherwise at the centre.
 
     Raises:
@@ -31,41 +50,60 @@ class Crop:
         (256, 256)
     """
 
-    size: int
+    size: int | Sequence[int]
     short_side: int | None = None
     resize: str = "adm"
     random: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.size <= self.side:
-            raise DataError(f"1 <= size <= short_side is needed, got {self.size} and {self.side}")
+        object.__setattr__(self, "size", height_width(self.size))
+        if self.short_side is not None and self.short_side < min(self.size):
+            raise DataError(
+                f"short_side must be at least that of size, {min(self.size)}, got {self.short_side}"
+            )
         if self.resize not in ("adm", "bilinear"):
             raise DataError(f"resize must be 'adm' or 'bilinear', got {self.resize!r}")
 
     @property
-    def side(self) -> int:
-        """Short side after resizing, pixels."""
-        return self.size if self.short_side is None else self.short_side
+    def covered(self) -> tuple[int, int]:
+        """Height and width of the rectangle that the resized image covers, pixels."""
+        if self.short_side is None:
+            return self.size
+        height, width = (-(-side * self.short_side // min(self.size)) for side in self.size)
+        return height, width
 
     def __call__(self, image: Image.Image, rng: np.random.Generator | None = None) -> Image.Image:
         """Crop at the centre, or, for random crops, at a position drawn from `rng`."""
         image = self._resized(image)
-        spare = (image.width - self.size, image.height - self.size)
+        height, width = self.size
+        spare = (image.width - width, image.height - height)
         if self.random and rng is not None:
             left, top = (int(rng.integers(room + 1)) for room in spare)
+        elif self.resize == "bilinear":
+            left, top = (round(room / 2) for room in spare)
         else:
             left, top = (room // 2 for room in spare)
-        return image.crop((left, top, left + self.size, top + self.size))
+        return image.crop((left, top, left + width, top + height))
 
     def _resized(self, image: Image.Image) -> Image.Image:
-        if min(image.size) == self.side:
-            return image
+        height, width = self.covered
         if self.resize == "bilinear":
-            return image.resize(self._scaled(image), Image.Resampling.BILINEAR)
-        while min(image.size) >= 2 * self.side:
+            return _resize(image, self._scaled(image), Image.Resampling.BILINEAR)
+        while image.height >= 2 * height and image.width >= 2 * width:
             image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
-        return image.resize(self._scaled(image), Image.Resampling.BICUBIC)
+        return _resize(image, self._scaled(image), Image.Resampling.BICUBIC)
 
     def _scaled(self, image: Image.Image) -> tuple[int, int]:
-        scale = self.side / min(image.size)
-        return round(image.width * scale), round(image.height * scale)
+        """Width and height at which the image just covers the rectangle."""
+        height, width = self.covered
+        tall = height * image.width >= width * image.height  # then the height binds
+        new, old = (height, image.height) if tall else (width, image.width)
+        sides = [
+            side * new // old if self.resize == "bilinear" else round(side * (new / old))
+            for side in image.size
+        ]
+        return sides[0], sides[1]
+
+
+def _resize(image: Image.Image, size: tuple[int, int], how: Image.Resampling) -> Image.Image:
+    return image if image.size == size else image.resize(size, how)

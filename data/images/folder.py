@@ -1,19 +1,25 @@
 """Datasets from folders and archives of image files."""
 
 import logging
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
+from data.batch import Batch
 from data.files.archives import SUFFIXES, unpacked
 from data.files.errors import DataError
 from data.files.roots import find, looked_for
-from data.images.base import ImageFiles, Images
+from data.images.base import Images
+from data.images.captions import TABLES, as_text, read_captions
 from data.images.crop import Crop
-from data.images.listing import Listing, damaged, list_images
-from data.order import permutation
+from data.images.files import ImageFiles
+from data.images.inspection import inspect
+from data.images.listing import HIDDEN, Listing, list_images, subfolder
+from data.images.reading import BITS
+from data.images.split import held_out
 
 __all__ = ["ImageFolder"]
 
@@ -23,19 +29,23 @@ log = logging.getLogger(__name__)
 class ImageFolder(Images):
     """Images from `root/train/<class>/*` and `root/test/<class>/*`, also without classes.
 
-    `test` may be called `val` or `validation`. If there is no such folder, or the images (or class
-    folders) are in `root` itself, a fixed fraction is held out. An archive of such a folder (tar,
-    also compressed, or zip) is unpacked once to the cache.
+    `test` may be called `val` or `validation`, all in upper or lower case. If there is no such
+    folder, or the images (or class folders) are in `root` itself, a fixed fraction of every class
+    is held out. An archive of such a folder (tar, also compressed, or zip) is unpacked once to the
+    cache. Captions are read from a `metadata.csv` or `metadata.jsonl`, see `read_captions`; batches
+    then have a `text`.
 
     Args:
         root: path of the folder or archive, also relative to LDM_DATA or `datasets/`.
-        size: side of the square images, pixels.
+        size: side of the square images, or their height and width, pixels.
         channels: 3 for colour, 1 to read all files as grey.
-        short_side: short side of images before cropping, pixels; by default `size`.
+        short_side: short side of images before cropping, pixels; by default `size`; see `Crop`.
         test_short_side: the same for the test split (GSQ evaluates 256 pixels cropped from 292).
         resize: "adm" or "bilinear", see `Crop`.
         crop: "center" or "random" crops of training images; test images are cropped at the centre.
         flip: mirror training images at random.
+        bits: how many bits of 16-bit files are in use: 12 if white is 4095, as from many cameras.
+        upright: turn images as their EXIF orientation tags say; papers' loaders ignore these tags.
         test_fraction: fraction held out if there is no test folder.
         verify: decode every file before training; the result is cached until the folder changes.
         skip_corrupt: leave out damaged files and count them in `skipped`.
@@ -53,18 +63,21 @@ class ImageFolder(Images):
 
     train_folders: ClassVar[tuple[str, ...]] = ("train",)
     test_folders: ClassVar[tuple[str, ...]] = ("test", "val", "validation")
+    tables: ClassVar[tuple[str, ...]] = TABLES
     how_to_get = "set `root` to a folder of images, of class folders, or of train/ and test/"
 
     def __init__(
         self,
         root: str,
-        size: int = 256,
+        size: int | Sequence[int] = 256,
         channels: int = 3,
         short_side: int | None = None,
         test_short_side: int | None = None,
         resize: str = "adm",
         crop: str = "center",
         flip: bool = False,
+        bits: int = BITS,
+        upright: bool = False,
         test_fraction: float = 0.1,
         verify: bool = True,
         skip_corrupt: bool = False,
@@ -78,7 +91,10 @@ class ImageFolder(Images):
             raise DataError(f"crop must be 'center' or 'random', got {crop!r}")
         if not 0 < test_fraction < 1:
             raise DataError(f"test_fraction must be in (0, 1), got {test_fraction}")
+        if not 1 <= bits <= BITS:
+            raise DataError(f"16-bit files use 1 to {BITS} bits, got bits={bits}")
         self.root, self.size, self.channels, self.flip = root, size, channels, flip
+        self.bits, self.upright = bits, upright
         self.test_fraction, self.verify, self.skip_corrupt = test_fraction, verify, skip_corrupt
         self.crops = {
             "train": Crop(size, short_side, resize, random=crop == "random"),
@@ -114,7 +130,40 @@ class ImageFolder(Images):
             self.crops[split],
             self.channels,
             flip=self.flip and split == "train",
+            bits=self.bits,
+            upright=self.upright,
+            captions=listing.captions,
+            width=self._text_width,
         )
+
+    @cached_property
+    def _text_width(self) -> int:
+        """Bytes of the longest caption of any split; 0 without captions."""
+        if not self.tables:
+            return 0
+        captions = [one for listing in self._listings.values() for one in listing.captions]
+        return max((len(caption.encode()) for caption in captions), default=0)
+
+    def example(self, n: int) -> Batch:
+        text = {"text": torch.zeros(n, self._text_width, dtype=torch.int64)}
+        return {**super().example(n), **(text if self._text_width else {})}
+
+    def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
+        """As for all datasets; also `text`, by default the captions of test images in turn."""
+        text = asked.pop("text", None)
+        batch = super().requests(indices, seed, **asked)
+        if text is not None and not self._text_width:
+            raise DataError(f"text={text!r}, but {self.name} has no captions")
+        if self._text_width:
+            known = self._listings["test"].captions if text is None else [str(text)]
+            captions = [known[index % len(known)] for index in indices]
+            if (width := len(str(text or "").encode())) > self._text_width:
+                raise DataError(
+                    f"text has {width} bytes, and the longest caption of {self.name} has "
+                    f"{self._text_width}: shorten it"
+                )
+            batch["text"] = as_text(captions, self._text_width)
+        return batch
 
     @cached_property
     def folder(self) -> Path:
@@ -129,9 +178,9 @@ class ImageFolder(Images):
             if not path.name.endswith(SUFFIXES):
                 raise DataError(f"{path} is neither a folder nor one of {' '.join(SUFFIXES)}")
             path = unpacked(path)
-            inside = list(path.iterdir())
+            inside = [one for one in path.iterdir() if not one.name.startswith(HIDDEN)]
             # Archives often contain a single top folder.
-            if len(inside) == 1 and inside[0].is_dir() and inside[0].name not in self.train_folders:
+            if len(inside) == 1 and inside[0].is_dir() and self._split(path, "train") is None:
                 path = inside[0]
         return path
 
@@ -141,13 +190,10 @@ class ImageFolder(Images):
 
     def splits(self) -> dict[str, Listing]:
         """List the files of each split, without damaged ones if these are skipped."""
-        train, test = (
-            next((self.folder / name for name in names if (self.folder / name).is_dir()), None)
-            for names in (self.train_folders, self.test_folders)
-        )
-        first = self._sound(list_images(train or self.folder))
+        train, test = self._split(self.folder, "train"), self._split(self.folder, "test")
+        first = self._listed(train or self.folder)
         if train and test:
-            second = self._sound(list_images(test))
+            second = self._listed(test)
             unknown = set(second.classes) ^ set(first.classes)
             if unknown:
                 raise DataError(
@@ -156,27 +202,56 @@ class ImageFolder(Images):
                 )
             return {"train": first, "test": second}
         count = len(first.names)
-        held_out = round(count * self.test_fraction) or 1
-        if held_out == count:
-            raise DataError(f"{self.folder} holds {count} images, too few to hold any out")
-        order = permutation(count, 0).tolist()  # the split does not depend on the training seed
+        chosen = set(held_out(first.classes or [""] * count, self.test_fraction))
+        if not chosen:
+            raise DataError(
+                f"{self.folder} holds {count} images, too few to hold any out of a class"
+            )
         return {
-            "train": first.subset(sorted(order[held_out:])),
-            "test": first.subset(sorted(order[:held_out])),
+            "train": first.subset([row for row in range(count) if row not in chosen]),
+            "test": first.subset(sorted(chosen)),
         }
 
+    def _split(self, folder: Path, split: str) -> Path | None:
+        names = self.train_folders if split == "train" else self.test_folders
+        return next(filter(None, (subfolder(folder, name) for name in names)), None)
+
+    def _listed(self, folder: Path) -> Listing:
+        listing = list_images(folder)
+        listing = listing._replace(captions=read_captions(listing, self.folder, self.tables))
+        return self._sound(listing) if self.verify or self.skip_corrupt else listing
+
     def _sound(self, listing: Listing) -> Listing:
-        if not (self.verify or self.skip_corrupt):
+        found, total = inspect(listing), len(listing.names)
+        if found.turned and not self.upright:
+            log.warning(
+                "%d of %d images under %s have an EXIF orientation that is ignored, as papers' "
+                "loaders do: set upright=true to turn them",
+                *(found.turned, total, listing.folder),
+            )
+        self._check_bits(found.brightest, listing.folder)
+        if not found.damaged:
             return listing
-        faults = damaged(listing)
-        if not faults:
-            return listing
-        count = f"{len(faults)} of {len(listing.names)} images under {listing.folder} are damaged"
-        fault = next(iter(faults.values()))
+        count = f"{len(found.damaged)} of {total} images under {listing.folder} are damaged"
+        fault = next(iter(found.damaged.values()))
         if not self.skip_corrupt:
             raise DataError(f"{count}; the first: {fault}")
-        if len(faults) == len(listing.names):
+        if len(found.damaged) == total:
             raise DataError(f"all of {count}; the first: {fault}")
         log.warning("%s and left out", count)
-        self.skipped += len(faults)
-        return listing.subset([row for row in range(len(listing.names)) if row not in faults])
+        self.skipped += len(found.damaged)
+        return listing.subset([row for row in range(total) if row not in found.damaged])
+
+    def _check_bits(self, brightest: int, folder: Path) -> None:
+        used = brightest.bit_length()
+        if used > self.bits:
+            raise DataError(
+                f"16-bit images under {folder} reach {brightest}, beyond the {2**self.bits - 1} of "
+                f"bits={self.bits}: set bits={used} or more"
+            )
+        if 0 < used <= self.bits - 2:
+            log.warning(
+                "16-bit images under %s reach %d of %d, so they are dark: set bits=%d if that is "
+                "their white",
+                *(folder, brightest, 2**self.bits - 1, used),
+            )

@@ -1,5 +1,6 @@
 """ImageNet-1k, from its usual folder layouts."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from data.files.errors import DataError
@@ -23,7 +24,7 @@ class ImageNet(ImageFolder):
 
     Args:
         root: path of the folder, also relative to LDM_DATA or `datasets/`.
-        size: side of the square images, pixels.
+        size: side of the square images, or their height and width, pixels.
         short_side: as for `ImageFolder`.
         test_short_side: as for `ImageFolder`.
         resize: "adm" or "bilinear", see `Crop`.
@@ -42,6 +43,7 @@ class ImageNet(ImageFolder):
     classes = 1000
     train_folders: ClassVar[tuple[str, ...]] = ("train", "ILSVRC2012_train/data")
     test_folders: ClassVar[tuple[str, ...]] = ("val", "validation", "ILSVRC2012_validation/data")
+    tables: ClassVar[tuple[str, ...]] = ()
     how_to_get = (
         "ask for ImageNet at https://image-net.org (ILSVRC2012) and unpack it to "
         "train/<synset>/*.JPEG and val/<synset>/*.JPEG"
@@ -50,7 +52,7 @@ class ImageNet(ImageFolder):
     def __init__(
         self,
         root: str = "imagenet",
-        size: int = 256,
+        size: int | Sequence[int] = 256,
         short_side: int | None = None,
         test_short_side: int | None = None,
         resize: str = "adm",

@@ -1,25 +1,17 @@
-"""Listings of the images of a folder, their classes, and damaged files."""
+"""Listings of the images of a folder, and their classes."""
 
 import hashlib
-import json
-import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.progress import track
-
 from data.files.errors import DataError
-from data.files.roots import cache_folder
-from data.files.whole import staging
-from data.images.base import read_image
+from data.images.reading import EXTENSIONS
 
-__all__ = ["EXTENSIONS", "Listing", "damaged", "list_images"]
+__all__ = ["HIDDEN", "Listing", "list_images", "subfolder"]
 
-log = logging.getLogger(__name__)
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+HIDDEN = (".", "__MACOSX")  # beginnings of names that are passed over
 
 
 class Listing(NamedTuple):
@@ -29,16 +21,21 @@ class Listing(NamedTuple):
         folder: folder that the names are relative to.
         names: sorted names of the files.
         classes: first folder of each name; empty if the images are in the folder itself.
+        captions: text of each image; empty without captions.
     """
 
     folder: Path
     names: list[str]
     classes: list[str]
+    captions: Sequence[str] = ()
 
     def subset(self, rows: list[int]) -> "Listing":
         """Select rows."""
-        classes = [self.classes[row] for row in rows] if self.classes else []
-        return Listing(self.folder, [self.names[row] for row in rows], classes)
+        names, classes, captions = (
+            [column[row] for row in rows] if column else []
+            for column in (self.names, self.classes, self.captions)
+        )
+        return Listing(self.folder, names, classes, captions)
 
     def digest(self) -> str:
         """Hash location, names, sizes and modification times of the files, without reading them."""
@@ -54,20 +51,12 @@ def list_images(folder: Path) -> Listing:
     """List the images of a folder: all `<class>/**/<image>`, or all `<image>`.
 
     Raises:
-        DataError: there are no images, or some are in class folders and some are not.
+        DataError: there are no images, or some are in class folders and some are not; a folder
+            cannot be read, or a link leads nowhere or to a folder that is listed already.
     """
-    names = []
-    for base, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        inside = Path(base).relative_to(folder)
-        names += [
-            (inside / name).as_posix()
-            for name in files
-            if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
-        ]
+    names = sorted(_images(folder))
     if not names:
         raise DataError(f"no images under {folder}: files that end in {' '.join(EXTENSIONS)} count")
-    names.sort()
     loose = [name for name in names if "/" not in name]
     if loose and len(loose) < len(names):
         raise DataError(
@@ -78,29 +67,55 @@ def list_images(folder: Path) -> Listing:
     return Listing(folder, names, classes)
 
 
-def damaged(listing: Listing) -> dict[int, str]:
-    """Decode every file; return the rows of damaged images with the reason.
+def _images(folder: Path) -> Iterator[str]:
+    """Names of the images below a folder, also through links."""
+    listed: dict[tuple[int, int], str] = {}
+    for base, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
+        status = os.stat(base)
+        before = listed.setdefault((status.st_dev, status.st_ino), base)
+        if before != base:  # it would multiply the images, or never end
+            raise DataError(f"{base} and {before} are one folder: remove the link")
+        folders[:] = [name for name in folders if not name.startswith(HIDDEN)]
+        inside = Path(base).relative_to(folder)
+        for name in files:
+            if name.startswith(HIDDEN):
+                continue
+            image = name.lower().endswith(EXTENSIONS)
+            _check_file(os.path.join(base, name), image)
+            if image:
+                yield (inside / name).as_posix()
 
-    The result is cached until the folder changes.
+
+def _check_file(path: str, image: bool) -> None:
+    if os.path.isfile(path):
+        return
+    if os.path.islink(path) and not os.path.exists(path):
+        raise DataError(f"{path} is a link to what is not there: remove or mend it")
+    if image:  # reading a pipe or a device may never end
+        raise DataError(f"{path} is not a file but a pipe, a device or a socket: remove it")
+
+
+def _unreadable(error: OSError) -> None:
+    raise DataError(
+        f"{error.filename} cannot be listed ({error.strerror}): make it readable, or remove it"
+    ) from error
+
+
+def subfolder(folder: Path, name: str) -> Path | None:
+    """Find the folder of this name, which may have several parts, in upper or lower case.
 
     Raises:
-        DataError: the cache folder is not writable.
+        DataError: there are several.
     """
-    cache = cache_folder() / "verified" / f"{listing.digest()[:32]}.json"
-    if not cache.exists():
-        log.info("verifying %d images under %s", len(listing.names), listing.folder)
-        paths = [listing.folder / name for name in listing.names]
-        with staging(cache) as part, ThreadPoolExecutor() as threads:
-            faults = track(
-                threads.map(_fault, paths), "verifying", total=len(paths), transient=True
-            )
-            part.write_text(json.dumps({row: fault for row, fault in enumerate(faults) if fault}))
-    return {int(row): fault for row, fault in json.loads(cache.read_text()).items()}
-
-
-def _fault(path: Path) -> str | None:
-    try:
-        read_image(path)
-    except DataError as error:
-        return str(error)
-    return None
+    for part in name.split("/"):
+        if not folder.is_dir():
+            return None
+        with os.scandir(folder) as inside:
+            alike = sorted(one.name for one in inside if one.name.lower() == part.lower())
+        alike = [name for name in alike if (folder / name).is_dir()]
+        if len(alike) > 1:
+            raise DataError(f"{folder} holds {' and '.join(alike)}: keep one of them")
+        if not alike:
+            return None
+        folder = folder / alike[0]
+    return folder

@@ -1,4 +1,4 @@
-"""Resizing and cropping to squares, against torchvision and closed forms."""
+"""Resizing and cropping, against torchvision and closed forms."""
 
 import numpy as np
 import pytest
@@ -30,11 +30,20 @@ def test_an_image_of_the_requested_size_is_unchanged():
     assert np.array_equal(np.asarray(Crop(17)(image)), np.asarray(image))
 
 
-@pytest.mark.parametrize(("width", "height"), [(64, 48), (48, 64), (100, 50)])
-def test_bilinear_agrees_with_torchvision(width, height):
+@given(sides, sides, st.integers(1, 20), st.integers(0, 10))
+def test_bilinear_agrees_with_torchvision(width, height, size, more):
     image = noise(width, height)
-    expected = vision.center_crop(vision.resize(image, [24]), [20, 20])
-    assert np.array_equal(np.asarray(Crop(20, 24, "bilinear")(image)), np.asarray(expected))
+    expected = vision.center_crop(vision.resize(image, [size + more]), [size, size])
+    got = Crop(size, size + more, "bilinear")(image)
+    assert np.array_equal(np.asarray(got), np.asarray(expected))
+
+
+def test_bilinear_truncates_the_long_side_as_torchvision_does():
+    image = noise(500, 281)
+    assert vision.resize(image, [256]).size == (455, 256)  # rounded to the nearest it were 456
+    expected = vision.center_crop(vision.resize(image, [256]), [256, 256])
+    got = Crop(256, resize="bilinear")(image)
+    assert np.array_equal(np.asarray(got), np.asarray(expected))
 
 
 def test_adm_halves_with_a_box_filter():
@@ -51,18 +60,29 @@ def test_adm_ends_with_a_bicubic_step():
     assert np.array_equal(np.asarray(Crop(20)(image)), np.asarray(expected))
 
 
-@pytest.mark.parametrize("resize", ["adm", "bilinear"])
 @pytest.mark.parametrize(
     ("before", "side", "after"),
     [((5, 3), 2, (3, 2)), ((3, 5), 2, (2, 3)), ((100, 30), 20, (67, 20))],
 )
-def test_the_longer_side_is_rounded_to_the_nearest(resize, before, side, after):
+def test_adm_rounds_the_longer_side_to_the_nearest(before, side, after):
     image = noise(*before)
-    filters = {"adm": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-    scaled = image.resize(after, filters[resize])
+    scaled = image.resize(after, Image.Resampling.BICUBIC)
     left, top = ((length - 1) // 2 for length in after)
     expected = scaled.crop((left, top, left + 1, top + 1))
-    assert np.array_equal(np.asarray(Crop(1, side, resize)(image)), np.asarray(expected))
+    assert np.array_equal(np.asarray(Crop(1, side)(image)), np.asarray(expected))
+
+
+@given(sides, sides, sides, sides, st.integers(0, 10), st.sampled_from(["adm", "bilinear"]))
+def test_any_image_covers_any_rectangle(width, height, wide, high, more, resize):
+    crop = Crop([high, wide], min(high, wide) + more, resize, random=True)
+    for rng in (None, np.random.default_rng(0)):
+        assert crop(noise(width, height), rng).size == (wide, high)
+
+
+def test_a_rectangle_is_cut_from_the_middle_of_the_longer_side():
+    image = noise(20, 12)  # covers 6 x 4 at 10 x 6
+    expected = image.resize((10, 6), Image.Resampling.BOX).crop((3, 0, 7, 6))
+    assert np.array_equal(np.asarray(Crop([6, 4])(image)), np.asarray(expected))
 
 
 def test_random_crops_reach_every_position():
@@ -77,8 +97,9 @@ def test_random_crops_reach_every_position():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 0}, "got 0 and 0"),
-        ({"size": 8, "short_side": 4}, "got 8 and 4"),
+        ({"size": 0}, r"\[height, width\], got 0"),
+        ({"size": [8]}, r"\[height, width\], got \[8\]"),
+        ({"size": 8, "short_side": 4}, "at least that of size, 8, got 4"),
         ({"size": 8, "resize": "nearest"}, "'adm' or 'bilinear', got 'nearest'"),
     ],
 )

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from data import DataError, ImageFolder
-from data.images import listing
+from data.images import inspection
+from data.images.captions import as_strings
 
 
 def folder(root, **options) -> ImageFolder:
@@ -57,7 +58,7 @@ def test_a_relative_root_is_searched_for_in_the_data_folder(pictures, monkeypatc
 
 def test_the_test_split_may_have_another_short_side(pictures):
     data = folder(pictures, test_short_side=9)
-    assert (data.train_dataset.crop.side, data.test_dataset.crop.side) == (8, 9)
+    assert (data.train_dataset.crop.covered, data.test_dataset.crop.covered) == ((8, 8), (9, 9))
 
 
 def test_one_channel_reads_images_as_grey(pictures):
@@ -106,11 +107,11 @@ def test_skipping_damaged_files_looks_at_them_even_if_verifying_is_off(pictures)
 
 def test_files_are_verified_once(pictures, cache, monkeypatch):
     looked_at = []
-    read = listing.read_image
-    monkeypatch.setattr(listing, "read_image", lambda *a: looked_at.append(a[0]) or read(*a))
+    read = inspection.open_image
+    monkeypatch.setattr(inspection, "open_image", lambda path: looked_at.append(path) or read(path))
     folder(pictures).setup()
     assert len(set(looked_at)) == len(looked_at) > 0
-    monkeypatch.setattr(listing, "read_image", pytest.fail)
+    monkeypatch.setattr(inspection, "open_image", pytest.fail)
     folder(pictures).prepare_data()
 
 
@@ -160,6 +161,8 @@ def test_a_root_that_is_not_an_archive_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"size": [8, 8, 8]}, r"\[height, width\], got \[8, 8, 8\]"),
+        ({"bits": 17}, "1 to 16 bits, got bits=17"),
         ({"channels": 4}, "1 channel or 3, got 4"),
         ({"crop": "left"}, "'center' or 'random', got 'left'"),
         ({"test_fraction": 1.0}, r"in \(0, 1\), got 1.0"),
@@ -168,3 +171,67 @@ def test_a_root_that_is_not_an_archive_is_refused(tmp_path):
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(DataError, match=message):
         folder("pets", **options)
+
+
+def test_images_of_any_height_and_width_are_read(pictures):
+    data = folder(pictures, size=[12, 6])
+    data.setup()
+    assert data.shape == (3, 12, 6)
+    assert data.show(data.train_dataset.__getitems__([0, 1])).shape[0] == 3
+
+
+def test_split_folders_may_be_in_upper_case(pictures):
+    for name in ("train", "test"):
+        (pictures / name).rename(pictures / name.capitalize())
+    assert [len(part.names) for part in folder(pictures).splits().values()] == [6, 2]
+
+
+def test_no_class_is_held_out_as_a_whole(tmp_path, picture):
+    for name, count in (("rare", 1), ("common", 9)):
+        for number in range(count):
+            picture(tmp_path / "pets" / name / f"{number}.png")
+    data = folder(tmp_path / "pets", test_fraction=0.5)
+    data.setup()
+    assert data.class_names == ("common", "rare")
+    assert sorted(set(data.train_dataset.labels.tolist())) == [0, 1]
+
+
+def test_captions_are_kept_in_both_splits_and_asked_for(pictures):
+    rows = ["file_name,text"]
+    for path in sorted(pictures.rglob("*.png")):
+        name = path.relative_to(pictures).as_posix()
+        rows.append(f"{name},{name.replace('/', ' ')}")
+    (pictures / "metadata.csv").write_text("\n".join(rows))
+    data = folder(pictures)
+    data.setup()
+    batch = data.train_dataset.__getitems__([0, 5])
+    assert as_strings(batch["text"]) == ["train cat 0.png", "train dog 2.png"]
+    width = batch["text"].shape[1]
+    assert data.test_dataset[0]["text"].shape == data.example(2)["text"][0].shape == (width,)
+    asked = data.requests(range(3), 0)["text"]
+    assert as_strings(asked) == ["test cat 0.png", "test dog 0.png", "test cat 0.png"]
+    assert as_strings(data.requests([4], 0, text="a cat")["text"]) == ["a cat"]
+    with pytest.raises(DataError, match=r"text has 99 bytes, and the longest caption .* has 15"):
+        data.requests([4], 0, text="x" * 99)
+
+
+def test_text_cannot_be_asked_for_without_captions(pictures):
+    with pytest.raises(DataError, match="pets has no captions"):
+        folder(pictures).requests([0], 0, text="a cat")
+
+
+def test_turned_and_dark_images_are_said(pictures, caplog):
+    image = Image.new("RGB", (6, 4))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(pictures / "train" / "cat" / "8.jpg", exif=exif)
+    Image.fromarray(np.full((9, 9), 4000, np.uint16)).save(pictures / "train" / "cat" / "9.png")
+    folder(pictures).setup()
+    assert "1 of 8 images" in caplog.text
+    assert "set upright=true" in caplog.text
+    assert "reach 4000 of 65535, so they are dark: set bits=12" in caplog.text
+    caplog.clear()
+    folder(pictures, upright=True, bits=12).setup()
+    assert not caplog.text
+    with pytest.raises(DataError, match=r"reach 4000, beyond the 1023 of bits=10: set bits=12"):
+        folder(pictures, bits=10).setup()

@@ -1,0 +1,96 @@
+"""Image datasets that are read from files on access."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from data.batch import Batch
+from data.images.base import ImageDataset
+from data.images.captions import as_text
+from data.images.crop import Crop
+from data.images.reading import BITS, read_image
+from data.order import Draw
+
+__all__ = ["ImageFiles"]
+
+
+class ImageFiles(ImageDataset):
+    """Images read from files on access.
+
+    Args:
+        folder: folder that the names are relative to.
+        names: names of the files.
+        labels: class of each file.
+        crop: resizes and crops every image to one size.
+        channels: 1 for grey, 3 for colour; files of the other kind are converted.
+        flip: as for `ImageDataset`.
+        bits: how many bits of 16-bit files are in use, see `read_image`.
+        upright: turn images as their EXIF orientation tags say.
+        captions: text of each file; empty without captions.
+        width: length of `text` in a batch, bytes; at least that of the longest caption.
+
+    Raises:
+        DataError: a file cannot be decoded or contains NaN; the message names its path.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        labels: Int64[Tensor, " n"],
+        crop: Crop,
+        channels: int = 3,
+        flip: bool = False,
+        bits: int = BITS,
+        upright: bool = False,
+        captions: Sequence[str] = (),
+        width: int = 0,
+    ) -> None:
+        super().__init__(labels, flip)
+        self.folder, self.crop, self.channels = folder, crop, channels
+        self.bits, self.upright = bits, upright
+        # One array instead of a million Python strings, whose reference counts would make every
+        # worker process copy their memory pages.
+        self.names = np.array([os.fsencode(name) for name in names])
+        self.captions, self.width = np.array([one.encode() for one in captions], np.bytes_), width
+
+    def path(self, index: int) -> Path:
+        """Return the path of an image."""
+        return self.folder / os.fsdecode(self.names[index])
+
+    def pixels(
+        self, index: Int64[Tensor, " b"], draws: Sequence[Draw]
+    ) -> Float32[Tensor, "b c h w"]:
+        size = self.crop.size
+        out = np.empty((len(draws), *size, self.channels), np.float32)
+        for row, i, draw in zip(out, index.tolist(), draws, strict=True):
+            rng = None if draw.seed is None else np.random.default_rng(draw.seed)
+            image = read_image(self.path(i), self.channels, self.bits, self.upright)
+            levels = np.asarray(self.crop(image, rng), np.float32)
+            white = 1 if image.mode == "F" else 255
+            # Bicubic filters overshoot; PIL clips bytes but not real numbers.
+            row[:] = (levels.reshape(*size, -1) * np.float32(2 / white) - 1).clip(-1, 1)
+        return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
+
+    def __getitems__(self, items: Sequence[int | Draw]) -> Batch:
+        batch = super().__getitems__(items)
+        if len(self.captions):
+            chosen = self.captions[batch["index"].numpy()]
+            batch["text"] = as_text([caption.decode() for caption in chosen], self.width)
+        return batch
+
+    def digest(self) -> str:
+        options = f"{self.crop} {self.channels} {self.flip} {self.bits} {self.upright}"
+        digest = hashlib.sha256(options.encode())
+        for name in self.names:
+            status = os.stat(self.folder / os.fsdecode(name))
+            digest.update(name + f" {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(self.labels.numpy())
+        digest.update(self.captions.tobytes())
+        return digest.hexdigest()

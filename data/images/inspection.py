@@ -1,0 +1,61 @@
+"""A look at every image file before training, made once for a folder."""
+
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.progress import track
+
+from data.files.errors import DataError
+from data.files.roots import cache_folder
+from data.files.whole import staging
+from data.images.listing import Listing
+from data.images.reading import brightest, convert, is_turned, open_image
+
+__all__ = ["Findings", "inspect"]
+
+log = logging.getLogger(__name__)
+
+
+class Findings(NamedTuple):
+    """What is known of the images of a folder once all were decoded.
+
+    Attributes:
+        damaged: rows of the listing with damaged images, each with the reason.
+        turned: number of images whose EXIF orientation tag asks to turn them.
+        brightest: largest number in any 16-bit image; 0 if there is none.
+    """
+
+    damaged: dict[int, str]
+    turned: int
+    brightest: int
+
+
+def inspect(listing: Listing) -> Findings:
+    """Decode every file; the result is cached until the folder changes.
+
+    Raises:
+        DataError: the cache folder is not writable.
+    """
+    cache = cache_folder() / "inspected" / f"{listing.digest()[:32]}.json"
+    if not cache.exists():
+        log.info("verifying %d images under %s", len(listing.names), listing.folder)
+        paths = [listing.folder / name for name in listing.names]
+        with staging(cache) as part, ThreadPoolExecutor() as threads:
+            looks = track(threads.map(_look, paths), "verifying", total=len(paths), transient=True)
+            faults, turned, levels = zip(*looks, strict=True)
+            damaged = {row: fault for row, fault in enumerate(faults) if fault}
+            part.write_text(json.dumps([damaged, sum(turned), max(levels)]))
+    damaged, turned, level = json.loads(cache.read_text())
+    return Findings({int(row): fault for row, fault in damaged.items()}, turned, level)
+
+
+def _look(path: Path) -> tuple[str | None, bool, int]:
+    try:
+        image = open_image(path)
+        convert(image, str(path))
+    except DataError as error:
+        return str(error), False, 0
+    return None, is_turned(image), brightest(image)
