@@ -3,12 +3,16 @@ r"""Sample from a trained run: a picture of the samples, and files in the field'
 python sample.py run=runs/demo/digits n=64 seed=0 label=3 sampler=ddim sampler.steps=50 \
     guidance.scale=2 batch_size=32 output=samples
 
-Conditions of the samples are condition.<key>=...; label=3 is short for condition.label=3.
+Conditions of the samples are condition.<key>=...; label=3 is short for condition.label=3. The
+folder `output` then holds these samples alone, with samples.json, which says how they were drawn;
+a picture of the first of them is beside it.
 """
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
 
 from ldm.cli import command, take, take_conditions
 from ldm.config.compose import ConfigError
@@ -60,6 +64,37 @@ def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object)
         raise ConfigError(f"seed must not be negative, got {seed}")
 
 
+def save(parts: "Parts", folder: Path, samples: "Batch", **asked: Any) -> Path:
+    """Write samples to a folder of their own, and beside it a picture of the first.
+
+    Args:
+        parts: that the samples were drawn from.
+        folder: holds these samples alone afterwards.
+        samples: from `sample`.
+        **asked: how they were drawn, for the record.
+
+    Returns:
+        The path of the picture.
+
+    Raises:
+        DataError: the folder holds other files, or cannot be written.
+    """
+    from data.files.exact import write_exact
+    from data.images.grid import save_picture
+
+    asked |= {key: _plain(parts.config[key]) for key in ("run", "sampler", "guidance")}
+    write_exact(folder, lambda part: parts.data.save(part, samples), n=len(samples["x"]), **asked)
+    path = folder.with_name(f"{folder.resolve().name}-overview.png")
+    # The picture comes last: those of points need the data, which may be missing on this machine.
+    shown = max(100, parts.data.shown)
+    save_picture(path, parts.data.show({key: value[:shown] for key, value in samples.items()}))
+    return path
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node) if OmegaConf.is_config(node) else node
+
+
 @command(choices=lambda: groups("sampler"))
 def main(arguments: list[str]) -> None:
     """Draw samples and write them to `output`."""
@@ -73,16 +108,19 @@ def main(arguments: list[str]) -> None:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     check_numbers(**own)  # fail before anything is loaded
 
+    from data.files.exact import check_exact
     from ldm import distributed
     from ldm.run.experiment import load_run
 
+    run = own.pop("run")
+    output = Path(own.pop("output", Path(run) / "samples")).expanduser()
+    parts = load_run(run, overrides)
+    check_exact(output)
     distributed.join()
-    parts = load_run(own.pop("run"), overrides)
-    output = Path(own.pop("output", Path(parts.config.run) / "samples"))
     samples = sample(parts, own.pop("n", 64), **own, **asked)
     if distributed.rank() == 0:
-        parts.data.save(output, samples)
-        print(f"{len(samples['x'])} samples: {output}, shown in {output / 'samples.png'}")
+        picture = save(parts, output, samples, **own, **asked)
+        print(f"{len(samples['x'])} samples: {output}, the first shown in {picture}")
 
 
 if __name__ == "__main__":

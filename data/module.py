@@ -78,13 +78,13 @@ class DataModule(pl.LightningDataModule, ABC):
         """Draw samples as one colour picture, or as a clip of pictures, in [0, 1].
 
         Args:
-            batch: the samples, with at least `x`.
+            batch: the samples, with at least `x`, as drawn or from `compact`.
             columns: samples per row, for data drawn as a grid.
         """
 
     @abstractmethod
     def save(self, folder: Path, batch: Batch) -> None:
-        """Write samples to a folder: `samples.png`, and files in the field's usual formats.
+        """Write samples to a folder as files in the field's usual formats, and nothing else.
 
         Args:
             folder: created if it is missing.

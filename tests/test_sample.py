@@ -1,5 +1,7 @@
 """Samples of a run: which pictures, in what files, whatever they are drawn beside."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -17,19 +19,68 @@ def draw(run, output, *overrides):
 
 
 def test_the_files_are_those_that_evaluation_suites_read(trained, tmp_path, capsys):
-    arrays = draw(trained, tmp_path, "n=12")
+    arrays = draw(trained, tmp_path / "drawn", "n=12")
     assert set(arrays) == {"arr_0", "arr_1"}
     assert arrays["arr_0"].shape == (12, 8, 8, 3)
     assert arrays["arr_0"].dtype == np.uint8
     assert arrays["arr_1"].tolist() == [*range(10), 0, 1]
     assert (arrays["arr_0"] == arrays["arr_0"][..., :1]).all()  # grey
     for number in range(12):
-        image = np.asarray(Image.open(tmp_path / f"{number:05d}.png"))
+        image = np.asarray(Image.open(tmp_path / "drawn" / f"{number:05d}.png"))
         assert np.array_equal(image, arrays["arr_0"][number])
-    assert not (tmp_path / "00012.png").exists()
-    with Image.open(tmp_path / "samples.png") as grid:
+    assert contents(tmp_path / "drawn") == files(12)  # all pictures are of one size
+    with Image.open(tmp_path / "drawn-overview.png") as grid:
         assert min(grid.size) >= 3 * 64  # four by three, enlarged to be seen
     assert "12 samples" in capsys.readouterr().out
+
+
+def contents(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def files(n):
+    return [*(f"{number:05d}.png" for number in range(n)), "samples.json", "samples.npz"]
+
+
+def test_a_folder_holds_what_was_drawn_last(trained, tmp_path):
+    folder = tmp_path / "drawn"
+    draw(trained, folder, "n=7", "seed=1")
+    arrays = draw(trained, folder, "n=3", "seed=2", "label=4", "guidance.scale=2")
+    assert contents(folder) == files(3)
+    assert np.array_equal(np.asarray(Image.open(folder / "00002.png")), arrays["arr_0"][2])
+    record = json.loads((folder / "samples.json").read_text())
+    assert (record["n"], record["seed"], record["label"]) == (3, 2, 4)
+    assert record["guidance"]["scale"] == 2
+    assert record["sampler"]["steps"] == 4
+
+
+def drawing_begun(*_, **__):
+    raise AssertionError("drawing had begun")
+
+
+def test_a_folder_with_files_of_others_is_refused_before_drawing(
+    refused, trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("ldm.run.sampling.draw_share", drawing_begun)
+    (tmp_path / "00003.png").write_text("mine")
+    (tmp_path / "samples.npz").write_text("mine")
+    message = refused(sample.main, f"run={trained}", f"output={tmp_path}", "n=5")
+    assert f"{tmp_path} holds 2 files that were not drawn into it, 00003.png first" in message
+    assert contents(tmp_path) == ["00003.png", "samples.npz"]
+    assert (tmp_path / "00003.png").read_text() == "mine"
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_drawing(
+    refused, trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("ldm.run.sampling.draw_share", drawing_begun)
+    (tmp_path / "file").write_text("")
+    message = refused(sample.main, f"run={trained}", f"output={tmp_path}/file")
+    assert f"{tmp_path}/file is a file: name a folder, output=..." in message
+    message = refused(sample.main, f"run={trained}", f"output={tmp_path}/file/drawn")
+    assert f"cannot write to {tmp_path}/file" in message
+    message = refused(sample.main, f"run={trained}", "output=/proc/drawn")
+    assert "cannot write to /proc" in message
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
@@ -47,13 +98,13 @@ def test_samples_do_not_depend_on_the_batch_size_or_on_how_many_there_are(
 
 def test_seeds_labels_and_guidance_are_obeyed(trained, tmp_path):
     def images(*overrides):
-        return draw(trained, tmp_path, "n=6", *overrides)["arr_0"]
+        return draw(trained, tmp_path / "drawn", "n=6", *overrides)["arr_0"]
 
     first = images("seed=1")
     assert np.array_equal(first, images("seed=1"))
     assert (first != images("seed=2")).any(axis=(1, 2, 3)).all()
     for label in (0, 7):
-        assert draw(trained, tmp_path, "n=6", f"label={label}")["arr_1"].tolist() == [label] * 6
+        assert draw(trained, tmp_path / "drawn", "n=6", f"label={label}")["arr_1"].tolist() == [label] * 6
     # So short a run has learnt little of labels: guidance makes much of it.
     guided = images("seed=1", "guidance.scale=40")
     assert not np.array_equal(first, guided)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data.files.errors import DataError
 
-__all__ = ["StorageFull", "staging", "write_whole"]
+__all__ = ["StorageFull", "check_writable", "staging", "write_whole"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # torch and safetensors put the system's error in one of their own, with one of these texts.
@@ -63,6 +63,16 @@ def staging(path: Path) -> Iterator[Path]:
         ) from error
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a path that no file or folder can be written to, before its content is made.
+
+    Raises:
+        DataError: the folder of the path cannot be written to.
+    """
+    with _beside(path):
+        pass
+
+
 def _beside(path: Path) -> tempfile.TemporaryDirectory:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +80,7 @@ def _beside(path: Path) -> tempfile.TemporaryDirectory:
     except OSError as error:
         raise DataError(
             f"cannot write to {path.parent} ({error.strerror}): make it writable, or choose "
-            "another folder with LDM_CACHE (for caches), `root` (for downloads) or `run`"
+            "another folder with LDM_CACHE (for caches), `root` (for downloads), `run` or `output`"
         ) from error
 
 

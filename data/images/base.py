@@ -50,7 +50,8 @@ class Images(DataModule):
         return coins(draws).astype(np.int64) if self.flip else super().drawn_views(draws)
 
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "3 height width"]:
-        return grid(batch["x"], columns)
+        x = batch["x"]
+        return grid(x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x, columns)
 
     def compact(self, batch: Batch) -> Batch:
         """Round pixels to the nearest bytes; bytes are unchanged."""
@@ -62,7 +63,7 @@ class Images(DataModule):
         return {**batch, "x": (x * 127.5 + 128).clamp(0, 255).byte()}
 
     def save(self, folder: Path, batch: Batch) -> None:
-        """Write `00000.png`, ..., `samples.png` with the first hundred, and `samples.npz`.
+        """Write `00000.png`, ..., and `samples.npz`.
 
         `samples.npz` has the layout of ADM's evaluation suite: RGB bytes `(n, h, w, 3)` under
         `arr_0`, labels under `arr_1`.
@@ -71,8 +72,6 @@ class Images(DataModule):
         colour = pixels.expand(-1, 3, -1, -1)
         for number, image in enumerate(colour):
             save_picture(folder / f"{number:05d}.png", image.float().div(255))
-        first = pixels[:100].float().div(127.5).sub(1)
-        save_picture(folder / "samples.png", self.show({"x": first}))
         arrays = {"arr_0": colour.permute(0, 2, 3, 1).numpy()}
         if "label" in batch:
             arrays["arr_1"] = batch["label"].cpu().numpy()

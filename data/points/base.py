@@ -16,7 +16,6 @@ from torch.utils.data import Dataset
 from data.batch import Batch
 from data.files.errors import DataError
 from data.files.whole import staging
-from data.images.grid import save_picture
 from data.module import DataModule
 from data.order import Draw, permutation
 from data.points.charts import Chart
@@ -113,13 +112,11 @@ class Points(DataModule):
         return self.drawing(self.test_dataset.points, batch["x"].detach().float().cpu())
 
     def save(self, folder: Path, batch: Batch) -> None:
-        """Write `samples.png`, `samples.npy` of shape `(n, *shape)`, and `labels.npy` if any."""
+        """Write `samples.npy` of shape `(n, *shape)`, and `labels.npy` if any."""
         for name, key in {"samples": "x", "labels": "label"}.items():
             if key in batch:
                 with staging(folder / f"{name}.npy") as part:
                     np.save(part, batch[key].detach().cpu().numpy())
-        # The drawing comes last: it needs the data, which may be missing on this machine.
-        save_picture(folder / "samples.png", self.show(batch))
 
 
 class SplitPoints(Points):
