@@ -1,5 +1,7 @@
 """Evaluation of a run as configured: scores are computed, saved, printed and logged."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 
@@ -12,46 +14,51 @@ from ldm.training.records import log_picture
 __all__ = ["evaluate"]
 
 
-def evaluate(parts: Parts) -> dict[str, float]:
+def evaluate(parts: Parts, folder: Path | None = None) -> dict[str, float]:
     """Score a run, write `metrics.json` and pictures, print and log them; all ranks return scores.
+
+    Args:
+        parts: trained.
+        folder: of the files; by default the run's own.
 
     Raises:
         ValueError: problems that `Evaluation.check` would have found.
     """
     distributed.join()
     evaluation, device = build_part(parts.config, "eval"), distributed.device()
-    record = Record(data=parts.data.name, shape=list(parts.data.shape), weights="averaged")
+    folder = Path(parts.config.run) if folder is None else folder
+    kept = {"data": parts.data.name, "shape": list(parts.data.shape), "weights": "averaged"}
+    record = Record(folder, **kept)
     parts.tokenizer.to(device).eval()
     if parts.prior is not None:
         parts.prior.to(device).eval()
     evaluation.score(parts, record)
     if distributed.rank() == 0:
-        run = Run(parts.config.run)
-        record.save(run)
-        _show(record, run)
-        _log(record, run, parts)
+        path = record.save()
+        _print(record, path)
+        _log(record, parts)
     distributed.barrier()
     return record.values
 
 
-def _show(record: Record, run: Run) -> None:
-    table = Table(title=str(run.folder))
+def _print(record: Record, metrics: Path) -> None:
+    table = Table(title=str(metrics.parent))
     table.add_column("score")
     table.add_column("value", justify="right")
     for name, value in record.values.items():
         table.add_row(name, f"{value:.4g}")
     console = Console(width=100)
     console.print(table)
-    for path in (*sorted(run.folder.glob("*.png")), run.metrics):
+    for path in (*record.pictures, metrics):
         console.print(str(path))
 
 
-def _log(record: Record, run: Run, parts: Parts) -> None:
+def _log(record: Record, parts: Parts) -> None:
     """Log scores and pictures at the number of samples that the last stage was trained on."""
     training = parts.config[list(parts.models)[-1]].get("training")
     step = 0 if training is None else training.samples
-    for logger in build_loggers(parts.config, run, "evaluation"):
+    for logger in build_loggers(parts.config, Run(parts.config.run), "evaluation"):
         logger.log_metrics(record.values, step=step)
-        for path in sorted(run.folder.glob("*.png")):
+        for path in record.pictures:
             log_picture(logger, path.stem, path, step)
         logger.finalize("success")

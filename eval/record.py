@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, TypeVar
 
+from jaxtyping import Float
 from torch import Tensor
 
 from data.files.whole import write_whole
-from ldm.run.folder import Run
+from data.images.grid import save_picture
 
 __all__ = ["Record"]
 
@@ -18,6 +20,7 @@ class Record:
     """The scores of one evaluation by name, the protocol of each, and results that scorers share.
 
     Args:
+        folder: of `metrics.json` and of the pictures; None to write no files.
         **protocol: entries common to all scores.
 
     Example: a shared result is computed once.
@@ -26,7 +29,9 @@ class Record:
         True
     """
 
-    def __init__(self, **protocol: Any) -> None:
+    def __init__(self, folder: Path | None = None, /, **protocol: Any) -> None:
+        self.folder = folder
+        self.pictures: list[Path] = []
         self.values: dict[str, float] = {}
         self.protocols: dict[str, dict[str, Any]] = {}
         self.protocol = protocol
@@ -49,7 +54,22 @@ class Record:
             self._made[key] = make()
         return self._made[key]
 
-    def save(self, run: Run) -> None:
-        """Write `metrics.json`: the scores, and under `protocol` the protocol of each."""
+    def show(self, name: str, picture: Float[Tensor, "3 h w"]) -> None:
+        """Write `<name>.png`, a picture in [0, 1]; called on one rank alone."""
+        if self.folder is not None:
+            path = self.folder / f"{name}.png"
+            save_picture(path, picture)
+            self.pictures.append(path)
+
+    def save(self) -> Path | None:
+        """Write `metrics.json`: the scores, and under `protocol` the protocol of each.
+
+        Returns:
+            The path of the file; None without a folder.
+        """
+        if self.folder is None:
+            return None
+        path = self.folder / "metrics.json"
         text = json.dumps({**self.values, "protocol": self.protocols}, indent=2)
-        write_whole(run.metrics, lambda temporary: temporary.write_text(text + "\n"))
+        write_whole(path, lambda temporary: temporary.write_text(text + "\n"))
+        return path

@@ -104,7 +104,8 @@ def test_seeds_labels_and_guidance_are_obeyed(trained, tmp_path):
     assert np.array_equal(first, images("seed=1"))
     assert (first != images("seed=2")).any(axis=(1, 2, 3)).all()
     for label in (0, 7):
-        assert draw(trained, tmp_path / "drawn", "n=6", f"label={label}")["arr_1"].tolist() == [label] * 6
+        labels = draw(trained, tmp_path / "drawn", "n=6", f"label={label}")["arr_1"]
+        assert labels.tolist() == [label] * 6
     # So short a run has learnt little of labels: guidance makes much of it.
     guided = images("seed=1", "guidance.scale=40")
     assert not np.array_equal(first, guided)

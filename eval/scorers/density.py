@@ -3,11 +3,9 @@
 import warnings
 from dataclasses import dataclass
 
-from data.images.grid import save_picture
 from eval.record import Record
 from eval.scorers.point_scorer import LikelihoodScorer, SampleScorer, all_points
 from ldm import distributed
-from ldm.run.folder import Run
 from ldm.run.parts import Parts
 from ldm.samplers import Likelihood, Unsolved
 
@@ -38,5 +36,4 @@ class Density(SampleScorer, LikelihoodScorer):
             warnings.warn(f"no density is drawn: {error}", stacklevel=2)
             return
         if distributed.rank() == 0:
-            picture = chart.draw(all_points(parts.data, "test"), x, log_density)
-            save_picture(Run(parts.config.run).folder / "density.png", picture)
+            record.show("density", chart.draw(all_points(parts.data, "test"), x, log_density))

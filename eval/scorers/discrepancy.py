@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 from omegaconf import OmegaConf
 
-from data.images.grid import save_picture
 from eval.metrics import GaussianKernel, discrepancy, median_distance
 from eval.record import Record
 from eval.scorers.point_scorer import SampleScorer, all_points
 from ldm import distributed
-from ldm.run.folder import Run
 from ldm.run.parts import Parts
 
 __all__ = ["Discrepancy"]
@@ -41,4 +39,4 @@ class Discrepancy(SampleScorer):
             **protocol,
         )
         if distributed.rank() == 0:
-            save_picture(Run(parts.config.run).folder / "samples.png", parts.data.show(batch))
+            record.show("samples", parts.data.show(batch))

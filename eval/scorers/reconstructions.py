@@ -6,16 +6,14 @@ from typing import Literal
 import torch
 
 from data import Batch, DataModule
-from data.images.grid import save_picture
 from eval.metrics import CodebookUsage, PairScores, to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ImageScorer
-from eval.scorers.scorer import to_device
+from eval.scorers.scorer import Shown, to_device
 from ldm import distributed
 from ldm.bottlenecks import DiscreteBottleneck
 from ldm.losses import LPIPS
-from ldm.run.folder import Run
 from ldm.run.parts import Parts
 
 __all__ = ["Reconstructions"]
@@ -53,7 +51,8 @@ class Reconstructions(ImageScorer):
             distance = DistributionScores(extractor, full=False).to(device)
         if isinstance(bottleneck := tokenizer.bottleneck, DiscreteBottleneck):
             usage = CodebookUsage(bottleneck.vocabulary, bottleneck.groups).to(device)
-        for number, batch in enumerate(map(to_device, self.batches(data, "test"))):
+        shown = Shown(min(SHOWN, len(data.test_dataset)))
+        for batch in map(to_device, self.batches(data, "test")):
             reconstruction, encoded = tokenizer.reconstruct(batch)
             reconstruction["x"] = reconstruction["x"].float().clamp(-1, 1)
             real, fake = to_uint8(batch["x"]), to_uint8(reconstruction["x"])
@@ -63,9 +62,10 @@ class Reconstructions(ImageScorer):
                 distance.update(fake, real=False)
             if usage is not None:
                 usage.update(encoded.codes)
-            if number == 0 and distributed.rank() == 0:
-                path = Run(parts.config.run).folder / "reconstructions.png"
-                save_picture(path, data.show(_side_by_side(batch, reconstruction), columns=8))
+            shown.add({**batch, "reconstruction": reconstruction["x"]})
+        first = shown.gather()
+        if distributed.rank() == 0:
+            record.show("reconstructions", data.show(_side_by_side(first), columns=8))
         protocol = {
             "split": "test",
             "n": len(data.test_dataset),
@@ -80,8 +80,6 @@ class Reconstructions(ImageScorer):
             record.add({f"codebook_{k}": v for k, v in usage.compute().items()}, **protocol)
 
 
-def _side_by_side(batch: Batch, reconstruction: Batch) -> Batch:
-    """Interleave the first samples with their reconstructions."""
-    both = {**batch, **reconstruction}
-    pairs = {key: [batch[key][:SHOWN], both[key][:SHOWN]] for key in batch}
-    return {key: torch.stack(pair, 1).flatten(0, 1) for key, pair in pairs.items()}
+def _side_by_side(batch: Batch) -> Batch:
+    """Interleave samples with their reconstructions."""
+    return {"x": torch.stack([batch["x"], batch["reconstruction"]], 1).flatten(0, 1)}

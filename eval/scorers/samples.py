@@ -9,20 +9,19 @@ from omegaconf import OmegaConf
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from data.images.grid import save_picture
 from eval.metrics import to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ImageScorer
-from eval.scorers.scorer import check_samples, to_device
+from eval.scorers.scorer import Shown, check_samples, to_device
 from ldm import distributed
 from ldm.bottlenecks import Bottleneck
-from ldm.run.folder import Run
 from ldm.run.parts import Parts
 from ldm.run.sampling import draw_share
 
 __all__ = ["Samples", "off_manifold"]
 
+SHOWN = 100  # samples in the picture
 REMEMBERED = 10_000  # reference features for KD, precision and recall, as in ADM's evaluations
 
 
@@ -60,16 +59,17 @@ class Samples(ImageScorer):
         asked = MeanMetric().to(device)
         judged, off = False, []
         share = draw_share(parts, self.samples, self.seed, self.batch_size)
-        for number, (batch, latent) in enumerate(share):
+        shown = Shown(min(SHOWN, self.samples))
+        for batch, latent in share:
+            shown.add(batch)
             off.append(off_manifold(parts.tokenizer.bottleneck, latent))
             logits = distance.update(to_uint8(batch["x"].to(device)), real=False)
             if logits is not None and logits.shape[1] == data.classes:
                 judged = True  # the extractor classifies into the classes of the data
                 asked.update((logits.argmax(1) == batch["label"].to(device)).float())
-            if number == 0 and distributed.rank() == 0:
-                path = Run(parts.config.run).folder / "samples.png"
-                first = {key: value[:100] for key, value in batch.items()}
-                save_picture(path, data.show(first, columns=10))
+        first = shown.gather()
+        if distributed.rank() == 0:
+            record.show("samples", data.show(first, columns=10))
         protocol = self._protocol(parts) | extractor.protocol
         record.add(distance.compute(), **protocol)
         if parts.tokenizer.bottleneck.manifold is not None:

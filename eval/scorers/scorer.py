@@ -10,8 +10,9 @@ from data import Batch, DataModule
 from eval.record import Record
 from ldm import distributed
 from ldm.run.parts import Parts
+from ldm.run.sampling import gather
 
-__all__ = ["BatchedScorer", "Scorer", "check_samples", "to_device"]
+__all__ = ["BatchedScorer", "Scorer", "Shown", "check_samples", "to_device"]
 
 
 class Scorer(ABC):
@@ -68,6 +69,28 @@ class BatchedScorer(Scorer):
         """Batches of this rank's share of a split, in order."""
         rank, world = distributed.rank(), distributed.world()
         return data.ordered_batches(split, self.batch_size * world, rank, world)
+
+
+class Shown:
+    """The first samples of a set that ranks share in turn, kept for a picture.
+
+    Args:
+        n: number of samples shown.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n, self.missing = n, len(range(distributed.rank(), n, distributed.world()))
+        self.kept: list[Batch] = []
+
+    def add(self, batch: Batch) -> None:
+        """Keep what is needed of this rank's next batch, or none of it."""
+        if self.missing or not self.kept:  # ranks beyond `n` keep an empty batch, for its keys
+            self.kept.append({key: value[: self.missing] for key, value in batch.items()})
+            self.missing -= len(self.kept[-1]["index"])
+
+    def gather(self) -> Batch:
+        """Join what all ranks kept: the first `n` samples in order, on every rank."""
+        return gather(self.kept, self.n)
 
 
 def check_samples(samples: int) -> None:

@@ -2,15 +2,19 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from eval.evaluate import evaluate
 from eval.extractors import Extractor, Features
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
+from eval.scorers.reconstructions import Reconstructions
 from eval.scorers.samples import Samples, off_manifold
+from ldm import distributed
 from ldm.bottlenecks import Gaussian, GroupedSphericalQuantizer, ManifoldPosterior
 from ldm.run.experiment import load_run
 from ldm.run.sampling import draw
@@ -103,3 +107,25 @@ def test_a_large_reference_is_remembered_in_part(trained, tmp_path, monkeypatch)
     Samples(samples=20).score(parts, record)
     assert kept == [number % 4 == 0 for number in range(360)]
     assert record.protocols["kd_classifier"]["remembered"] == "1 in 4 of the reference"
+
+
+@pytest.mark.parametrize("scorer", [Samples(samples=14, batch_size=3), Reconstructions()])
+def test_two_processes_show_the_picture_that_one_shows(trained, tmp_path, two_processes, scorer):
+    parts = load_run(trained, [])
+
+    def work(rank: int) -> list[str]:
+        distributed.join()
+        record = Record(tmp_path / "two")
+        scorer.score(parts, record)
+        return [path.name for path in record.pictures]
+
+    record = Record(tmp_path / "one")
+    scorer.score(parts, record)
+    (path,) = record.pictures
+    assert two_processes(work) == [[path.name], []]
+    one, two = (
+        np.asarray(Image.open(tmp_path / folder / path.name)).astype(int)
+        for folder in ("one", "two")
+    )
+    assert one.shape == two.shape
+    assert np.abs(one - two).max() <= 1  # a matrix product of other sizes may round otherwise
