@@ -27,7 +27,7 @@ Functions are excluded, since some of them write files."""
 FUNCTIONS = ("ldm.training.records",)
 """Modules whose functions may be named, too: they build loggers."""
 
-STAGE_KEYS = {"checkpoint", "training", "on", "given", "sampler", "guidance"}
+STAGE_KEYS = {"checkpoint", "resize_classes", "training", "on", "given", "sampler", "guidance"}
 """Keys of a stage's node that are not arguments of its model."""
 
 KINDS = {"run": str, "seed": int, "stages": list[str], "stage": str | None, "describe": bool}

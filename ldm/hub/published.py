@@ -14,7 +14,7 @@ from data.files.roots import cache_folder
 from ldm.hub.diffusers import autoencoder_kl_from_diffusers
 from ldm.hub.weights import BadCheckpoint, put, read_state
 
-__all__ = ["PUBLISHED", "Published", "fetch", "load_published"]
+__all__ = ["PUBLISHED", "Published", "fetch", "load_published", "published_state"]
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,10 @@ def fetch(name: str, file: str | PathLike[str] | None = None) -> Path:
     return path
 
 
-def load_published(name: str, model: nn.Module, file: str | PathLike[str] | None = None) -> None:
-    """Convert published weights and load them in a model, with the statistics of its latents.
+def published_state(
+    name: str, model: nn.Module, file: str | PathLike[str] | None = None
+) -> dict[str, Tensor]:
+    """Read published weights under the names of their module, with the statistics of latents.
 
     Args:
         name: in `PUBLISHED`.
@@ -152,7 +154,7 @@ def load_published(name: str, model: nn.Module, file: str | PathLike[str] | None
         file: weights given by hand; otherwise `fetch` finds them.
 
     Raises:
-        BadCheckpoint: as for `fetch`, or the weights are not finite or do not fit the model.
+        BadCheckpoint: as for `fetch`, or the file holds something else.
     """
     published, path = PUBLISHED[name], fetch(name, file)
     state = read_state(path)
@@ -166,7 +168,22 @@ def load_published(name: str, model: nn.Module, file: str | PathLike[str] | None
     if published.std is not None:
         for key, value in (("mean", published.mean), ("std", published.std)):
             state[key] = torch.as_tensor(value).expand_as(getattr(module, key))
-    put(state, module, path, reader=f"the configured model, which should be of {published.config}")
+    return state
+
+
+def load_published(name: str, model: nn.Module, file: str | PathLike[str] | None = None) -> None:
+    """Load published weights in a model, all of them.
+
+    Args:
+        name, model, file: as for `published_state`.
+
+    Raises:
+        BadCheckpoint: as for `published_state`, or the weights are not finite or do not fit.
+    """
+    path, published = fetch(name, file), PUBLISHED[name]
+    state = published_state(name, model, path)
+    reader = f"the configured model, which should be of {published.config}"
+    put(state, model.get_submodule(published.module), path, reader)
 
 
 def _check(path: Path, sha256: str | None) -> None:

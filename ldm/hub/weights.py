@@ -5,7 +5,7 @@ import json
 import pickle
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from data.files.whole import write_whole
 __all__ = [
     "BadCheckpoint",
     "check_resumable",
+    "few",
     "fingerprint",
     "load",
     "load_averaged",
@@ -128,7 +129,7 @@ def put(
         BadCheckpoint: not finite, or of other names or shapes.
     """
     if broken := [name for name, x in state.items() if not x.isfinite().all()]:
-        raise BadCheckpoint(f"{path} holds NaN or infinity in {_few(broken)}: {damaged}")
+        raise BadCheckpoint(f"{path} holds NaN or infinity in {few(broken)}: {damaged}")
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -190,7 +191,9 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _few(names: list[str]) -> str:
+def few(names: Iterable[str]) -> str:
+    """List the first three names, and count the others."""
+    names = list(names)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 

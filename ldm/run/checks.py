@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 
 from data import DataModule
 from ldm.config.compose import ConfigError
+from ldm.config.lineage import lineage
 from ldm.priors import Prior
 from ldm.run.parts import Parts, build_guidance, build_sampler
 from ldm.run.rehearsal import on_meta, without_weights
@@ -112,7 +113,21 @@ def _check_prior_training(parts: Parts, name: str, training: PriorTraining) -> N
             f"{data.name} has too many views of a sample to cache their latents: set "
             f"trainer.cache_latents=false, or, for random crops, data.crop=center"
         )
+    _check_measured(parts, name)
     check_prior(name, training.model, latents, data)
+
+
+def _check_measured(parts: Parts, name: str) -> None:
+    """Refuse a tokenizer that is used as it was loaded, although its latents were not measured."""
+    for below in lineage(parts.config, name):
+        model = parts.models[below]
+        if isinstance(model, Tokenizer) and not model.training and not model.measured:
+            source = parts.config[below].get("checkpoint") or parts.config.run
+            raise ConfigError(
+                f"the latents of the {below} in {source} were never measured, so a prior cannot "
+                f"learn them: import it again with measure=true, or with scaling_factor=..., see "
+                f"docs/weights.md"
+            )
 
 
 def _check_points(tokenizer: Tokenizer, data: DataModule) -> None:

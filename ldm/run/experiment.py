@@ -6,9 +6,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from data import DataModule
+from ldm import distributed
 from ldm.config.compose import ConfigError, overridden
 from ldm.config.lineage import lineage
-from ldm.hub import load_into, weights
+from ldm.hub import load_into, start_from, weights
 from ldm.priors import Prior
 from ldm.run.checks import check_sampler, check_training
 from ldm.run.folder import Run, read_config
@@ -62,6 +63,8 @@ def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | N
             continue
         if run.checkpoint(name).is_file():
             weights.check_resumable(run.checkpoint(name))
+        else:
+            _start(parts, name)
         trainings[name] = build_training(parts, name)
         if trainings[name] is not None:
             check_training(parts, name, trainings[name])
@@ -69,6 +72,16 @@ def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | N
         if isinstance(model, Prior):
             check_sampler(parts.config, name, model, parts.data)
     return trainings
+
+
+def _start(parts: Parts, name: str) -> None:
+    """Load the weights that a stage's training starts from, if its `checkpoint` names some."""
+    node = parts.config[name]
+    if node.get("checkpoint") is not None:
+        resize = bool(node.get("resize_classes"))
+        said = start_from(node.checkpoint, parts.models[name], name, resize)
+        if distributed.rank() == 0:
+            print(said, flush=True)
 
 
 def load_run(folder: str | Path, overrides: list[str]) -> Parts:
@@ -129,6 +142,8 @@ def load_parts(parts: Parts, run: Run) -> Parts:
 def _load(parts: Parts, run: Run, name: str) -> None:
     """Load a finished model's weights, from its own stage or from the configured `checkpoint`.
 
+    Where the stage was trained here, the checkpoint is what its training started from.
+
     Raises:
         BadCheckpoint: the file is unreadable, or its latents have another space.
     """
@@ -137,7 +152,7 @@ def _load(parts: Parts, run: Run, name: str) -> None:
         model.eval()
         return
     given = parts.config[name].get("checkpoint")
-    checkpoint = run.model(name) if given is None else given
+    checkpoint = run.model(name) if given is None or run.trained(name, given) else given
     space = model.bottleneck.space if isinstance(model, Tokenizer) else model.space
     load_into(checkpoint, model, name, repr(space))
     model.eval().requires_grad_(False)

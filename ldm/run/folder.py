@@ -39,6 +39,13 @@ class Run:
         """File of a stage's averaged weights; it exists once the stage is finished."""
         return self.folder / name / "model.safetensors"
 
+    def trained(self, name: str, checkpoint: str) -> bool:
+        """Return True if a stage was trained here from these weights, to its end."""
+        path = self.stage(name) / "config.yaml"
+        if not (self.model(name).is_file() and path.is_file()):
+            return False
+        return read_config(path)[name].get("checkpoint") == checkpoint
+
     @property
     def metrics(self) -> Path:
         """File with the scores of the last evaluation."""

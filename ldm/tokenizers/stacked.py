@@ -38,6 +38,11 @@ class Stacked(Tokenizer):
         """Space of the second tokenizer's latents, which priors learn."""
         return self.second.space
 
+    @property
+    def measured(self) -> bool:
+        """True if the latents of both tokenizers can be normalised."""
+        return self.first.measured and self.second.measured
+
     def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
         return self.second.encode(latents_as_data(self.first, batch, generator), generator)
 

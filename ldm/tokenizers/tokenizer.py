@@ -24,7 +24,8 @@ class Tokenizer(nn.Module):
     `encode` returns raw latents, which a cache stores. `normalize` draws latents from them and
     scales these to mean 0 and standard deviation 1, per feature of their space: priors learn them.
     `denormalize` inverts the scaling, and `decode` maps to data. Mean and standard deviation are
-    measured once (`measure`), after training, and saved with the weights.
+    measured once (`measure`), after training, and saved with the weights; priors refuse a tokenizer
+    that was not `measured`.
 
     Encoder and decoder receive the context, if the batch has one, as keyword arguments.
 
@@ -66,8 +67,11 @@ class Tokenizer(nn.Module):
         self.encoder, self.bottleneck, self.decoder = encoder, bottleneck, decoder
         self.latents = latents
         features = bottleneck.space.shape[bottleneck.space.feature_axis]
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("std", torch.ones(features))
+        # A standard deviation of 0 says that none was measured; spaces without a scale set it to 1.
+        std = torch.zeros(features) if self.learned else torch.ones(features)
+        mean, std = bottleneck.space.moments(torch.zeros(features), std)
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
 
     @property
     def space(self) -> Space:
@@ -81,6 +85,11 @@ class Tokenizer(nn.Module):
     def learned(self) -> bool:
         """True if there are parameters to train and to load."""
         return any(True for _ in self.parameters())
+
+    @property
+    def measured(self) -> bool:
+        """True if latents can be normalised: their mean and standard deviation are known."""
+        return self.latents == "codes" or bool((self.std > 0).all())
 
     def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
         """Raw latents of a batch, with codes, losses, stats and context."""

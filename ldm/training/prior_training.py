@@ -29,8 +29,8 @@ class PriorTraining(Training):
         **common: see `Training`.
 
     Raises:
-        ValueError: prior and tokenizer have different spaces; or, at the first step, latents are
-            not in the space, or are not normalised although the space is linear.
+        ValueError: prior and tokenizer have different spaces; or, at the first step, latents were
+            never measured, are not in the space, or are not normalised although it is linear.
     """
 
     def __init__(
@@ -71,6 +71,11 @@ class PriorTraining(Training):
         return self.ema.model.log_prob(latent, told, likelihood, generator)
 
     def _check(self, latent: Tensor, told: Batch) -> None:
+        if not all(model.measured for model in self.latents.models):
+            raise ValueError(
+                "the mean and standard deviation of the tokenizer's latents were never measured: "
+                "call tokenizer.measure first"
+            )
         space = self.model.space.on(told)
         space.check(latent)
         if not latent.is_floating_point():

@@ -152,6 +152,17 @@ def test_a_channel_that_never_varies_but_for_rounding_is_refused(constant, round
     assert model.std.tolist() == [1, 1, 1]
 
 
+def test_a_tokenizer_with_weights_is_measured_only_once_it_was():
+    weights = Tokenizer(nn.Conv2d(3, 3, 1), Noisy(GRID, 0.0), nn.Conv2d(3, 3, 1))
+    both = Stacked(tokenizer(), weights)
+    assert not weights.measured
+    assert not both.measured
+    weights.measure(encodings(raws()))
+    assert weights.measured
+    assert both.measured
+    assert tokenizer().measured  # without weights, points are their own latents
+
+
 def test_an_empty_measurement_is_refused():
     with pytest.raises(ValueError, match="no latents to measure"):
         tokenizer().measure([])

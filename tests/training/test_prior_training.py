@@ -30,6 +30,19 @@ def test_latents_of_another_scale_are_refused_at_the_first_step(
     assert not (tmp_path / "checkpoints").exists()
 
 
+def test_latents_that_were_never_measured_are_refused_at_the_first_step(
+    prior_training, tokenizer, run, tmp_path
+):
+    training = prior_training()
+    std = tokenizer.std.clone()
+    try:
+        tokenizer.std.zero_()
+        with pytest.raises(ValueError, match=r"never measured: call tokenizer\.measure"):
+            run(training, tmp_path)
+    finally:
+        tokenizer.std.copy_(std)
+
+
 def test_the_tokenizer_is_frozen_in_evaluation_mode_and_in_no_checkpoint(
     prior_training, tokenizer, run, tmp_path
 ):
