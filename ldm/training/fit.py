@@ -39,6 +39,7 @@ class TrainerOptions:
         accumulate: parts of a rank's batch over which the gradient is accumulated.
         cache_latents: encode the training set once, before a prior is trained.
         checkpoints, pictures, records: number of each that a stage writes, evenly spaced.
+        callbacks: your own, called before a checkpoint is written.
     """
 
     accelerator: str = "auto"
@@ -53,6 +54,7 @@ class TrainerOptions:
     checkpoints: int = 20
     pictures: int = 5
     records: int = 100
+    callbacks: Sequence[pl.Callback] = ()
 
 
 def fit(
@@ -104,6 +106,7 @@ def fit(
             LogMetrics(every(options.records)),
             SavePictures(folder / "samples", every(options.pictures), draw),
             ShowProgress(folder.name, every(20)),
+            *options.callbacks,
             *callbacks,
             SaveCheckpoint(last, every(options.checkpoints)),
         ],
