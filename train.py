@@ -5,6 +5,8 @@ python train.py --multirun experiment=demo/digits seed=0,1,2
 """
 
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
@@ -19,18 +21,24 @@ if TYPE_CHECKING:
 
 
 def train(config: DictConfig) -> "tuple[dict[str, float], Parts]":
-    """Train the unfinished stages, then evaluate; returns the metrics and the parts."""
+    """Train the unfinished stages, then evaluate; returns the metrics and the parts.
+
+    Raises:
+        DataError: another process is writing to the run folder.
+    """
+    from data.files.lock import sole_use
     from eval.evaluate import evaluate
     from ldm import distributed
     from ldm.run.experiment import train_stages
     from ldm.run.parts import build_data, build_part
 
-    data = build_data(config)
-    data.prepare_data()  # before models are built: the tokenizer's space may read a data file
-    # The evaluation's checks run before any training: fail now, not after days.
-    parts = train_stages(config, data, build_part(config, "eval").check)
-    metrics = evaluate(parts)
-    distributed.barrier()
+    with sole_use(Path(config.run)) if distributed.leads() else nullcontext():
+        data = build_data(config)
+        data.prepare_data()  # before models are built: the tokenizer's space may read a data file
+        # The evaluation's checks run before any training: fail now, not after days.
+        parts = train_stages(config, data, build_part(config, "eval").check)
+        metrics = evaluate(parts)
+        distributed.barrier()
     return metrics, parts
 
 

@@ -6,7 +6,20 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["anywhere", "barrier", "device", "interleave", "join", "mean", "rank", "world"]
+__all__ = [
+    "anywhere",
+    "barrier",
+    "device",
+    "interleave",
+    "join",
+    "leads",
+    "mean",
+    "rank",
+    "world",
+]
+
+# Set by torchrun, SLURM, or Lightning (for nodes, by whoever starts it on each).
+PLACES = ("RANK", "SLURM_PROCID", "NODE_RANK", "GROUP_RANK", "LOCAL_RANK")
 
 
 def rank() -> int:
@@ -17,6 +30,11 @@ def rank() -> int:
 def world() -> int:
     """Return the number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def leads() -> bool:
+    """Return whether this process is the first of its job, also before the job has a group."""
+    return not any(int(os.environ.get(place, 0)) for place in PLACES)
 
 
 def barrier() -> None:

@@ -77,3 +77,12 @@ def test_two_processes_draw_the_same_samples_as_one(parts, two_processes):
     for two in two_processes(work):
         assert two["label"].tolist() == labels.tolist()
         assert (two["x"].int() - one.int()).abs().max() <= 1  # rounding depends on the batch size
+
+
+@pytest.mark.parametrize("place", ["RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK"])
+def test_the_first_process_of_a_job_knows_itself_before_there_is_a_group(monkeypatch, place):
+    assert distributed.leads()
+    monkeypatch.setenv(place, "0")
+    assert distributed.leads()
+    monkeypatch.setenv(place, "1")
+    assert not distributed.leads()

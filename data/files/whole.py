@@ -1,16 +1,22 @@
 """Files and folders that are whole or not there at all."""
 
 import errno
+import glob
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from data.files.errors import DataError
+from data.files.lock import locked
 
 __all__ = ["StorageFull", "check_writable", "staging", "write_whole"]
 
+LOCK = ".lock"  # of a temporary folder
+mine: set[Path] = set()  # temporary folders of this process, which does not see its own locks
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # torch and safetensors put the system's error in one of their own, with one of these texts.
 FULL_TEXTS = ("No space left", "os error 28", "os error 122", "iostream error")
@@ -34,9 +40,10 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def staging(path: Path) -> Iterator[Path]:
     """Yield a temporary path for a file or folder, and move it to `path` when the block ends.
 
-    Both paths have the same name and file system. A file is flushed to disk and replaces an older
-    one. If two processes make the same folder, the second keeps the first one's. After an error
-    nothing is left of the new version.
+    Both paths have the same name and file system. A file is flushed to disk, has the permissions of
+    any new file, and replaces an older one. If two processes make the same folder, the second keeps
+    the first one's. After an error nothing is left of the new version; what a killed process leaves
+    is removed when `path` is next written.
 
     Raises:
         StorageFull: the device is full; `path` is as it was.
@@ -44,11 +51,10 @@ def staging(path: Path) -> Iterator[Path]:
     """
     try:
         with _beside(path) as folder:
-            part = Path(folder) / path.name
+            part = folder / path.name
             yield part
             if part.is_file():
-                with part.open("rb+") as file:
-                    os.fsync(file.fileno())
+                _finish(part, like=folder / LOCK)
             try:
                 part.replace(path)
             except OSError:
@@ -73,15 +79,42 @@ def check_writable(path: Path) -> None:
         pass
 
 
-def _beside(path: Path) -> tempfile.TemporaryDirectory:
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, locked until it is removed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+        _remove_leftovers(path)
+        made = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
     except OSError as error:
         raise DataError(
             f"cannot write to {path.parent} ({error.strerror}): make it writable, or choose "
             "another folder with LDM_CACHE (for caches), `root` (for downloads), `run` or `output`"
         ) from error
+    with made as name, locked(Path(name) / LOCK):
+        folder = Path(name)
+        mine.add(folder)
+        try:
+            yield folder
+        finally:
+            mine.remove(folder)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary folders for `path` whose processes were killed."""
+    for folder in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        if folder in mine or not (folder / LOCK).is_file():
+            continue
+        with suppress(OSError), locked(folder / LOCK) as free:  # OSError: removed meanwhile
+            if free:
+                shutil.rmtree(folder)
+
+
+def _finish(file: Path, like: Path) -> None:
+    """Flush a file to disk, and give it the permissions of another, not those its writer chose."""
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())
+    file.chmod(stat.S_IMODE(like.stat().st_mode))
 
 
 def _is_full(error: BaseException | None) -> bool:

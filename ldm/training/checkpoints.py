@@ -6,13 +6,24 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from data.files.whole import write_whole
 from ldm import distributed
 from ldm.training.training import Training
 
-__all__ = ["SaveCheckpoint"]
+__all__ = ["SaveCheckpoint", "WholeFiles"]
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes checkpoints beside their names and moves them there when they are whole.
+
+    Lightning would hold a copy in memory, and write it to the folder of temporary files first.
+    """
+
+    def save_checkpoint(self, checkpoint: dict, path: str | Path, storage_options=None) -> None:
+        write_whole(Path(path), lambda part: torch.save(checkpoint, part))
 
 
 class SaveCheckpoint(pl.Callback):
@@ -52,10 +63,7 @@ class SaveCheckpoint(pl.Callback):
         names, parameters = zip(*training.named_parameters(), strict=True)
         norms = torch._foreach_norm([p.detach() for p in parameters])
         training.refuse_nonfinite(dict(zip(names, norms, strict=True)))
-        if trainer.is_global_zero:
-            write_whole(self.path, lambda part: trainer.save_checkpoint(part, weights_only=False))
-        else:
-            trainer.save_checkpoint(self.path, weights_only=False)
+        trainer.save_checkpoint(self.path, weights_only=False)
 
     def _ask(self, *_) -> None:
         self.asked = True

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from data.files.whole import write_whole
 from ldm.hub.weights import check_resumable
-from ldm.training.checkpoints import SaveCheckpoint
+from ldm.training.checkpoints import SaveCheckpoint, WholeFiles
 from ldm.training.pictures import SavePictures
 from ldm.training.progress import ShowProgress
 from ldm.training.records import CSV, LogMetrics
@@ -110,6 +110,7 @@ def fit(
             *callbacks,
             SaveCheckpoint(last, every(options.checkpoints)),
         ],
+        plugins=WholeFiles(),
         default_root_dir=folder,
         enable_checkpointing=False,
         enable_progress_bar=False,

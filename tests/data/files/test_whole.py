@@ -1,7 +1,9 @@
 """Files and folders that are whole or not there, on full devices and in failing processes."""
 
 import errno
+import multiprocessing
 import os
+import signal
 
 import pytest
 import torch
@@ -157,4 +159,47 @@ def test_a_file_that_cannot_be_moved_into_place_is_an_error(tmp_path, monkeypatc
     with pytest.raises(PermissionError):
         write_whole(tmp_path / "file", lambda part: part.write_text("new"))
     assert (tmp_path / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_file_has_the_permissions_of_any_new_one_whatever_its_writer_sets(tmp_path, umask):
+    def write(part):
+        part.write_text("new")
+        part.chmod(0o600)
+
+    before = os.umask(umask)
+    try:
+        write_whole(tmp_path / "file", write)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_what_a_killed_process_leaves_is_removed_when_the_file_is_next_written(tmp_path):
+    def killed():
+        with staging(tmp_path / "file") as part:
+            part.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    process = multiprocessing.get_context("fork").Process(target=killed)
+    process.start(), process.join()
+    assert len(os.listdir(tmp_path)) == 1  # the half
+    write_whole(tmp_path / "file", lambda part: part.write_text("whole"))
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_another_process_is_writing_stays(tmp_path):
+    def other(connection):
+        with staging(tmp_path / "file") as part:
+            connection.send("begun"), connection.recv()
+            part.write_text("theirs")
+
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=other, args=(there,))
+    process.start(), here.recv()
+    write_whole(tmp_path / "file", lambda part: part.write_text("mine"))
+    here.send("go on"), process.join()
+    assert process.exitcode == 0
+    assert (tmp_path / "file").read_text() == "theirs"
     assert os.listdir(tmp_path) == ["file"]
