@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help demo test bench lint
+.PHONY: help demo test bench lint docs
 help:
 	@echo "make demo    train, sample and score the demo (runs/demo/digits)"
 	@echo "make test    run the tests"
 	@echo "make bench   print speed ratios against named baselines"
-	@echo "make lint    check style and layering"
+	@echo "make lint    check style, layering and types"
+	@echo "make docs    pages of all modules, from their docstrings (docs/api)"
 
 demo: $(INSTALLED)
 	$(BIN)/python train.py experiment=demo/digits
@@ -24,6 +25,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/ty check
+
+docs: $(INSTALLED)
+	$(BIN)/pdoc --docformat google --output-directory docs/api ldm data eval '!ldm.installed'
 
 # The environment is that of the lock: a changed lock is installed anew.
 $(INSTALLED): requirements.lock

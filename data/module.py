@@ -5,20 +5,37 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader
 
 from data.batch import Batch, check_batch
 from data.files.errors import DataError
 from data.order import Draw, SampleOrder, check_share
 
-__all__ = ["DataModule"]
+__all__ = ["DataModule", "Samples"]
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """The samples of one split: a map-style dataset that returns whole batches."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        ...
+
+    def __getitems__(self, items: Sequence[int | Draw]) -> Batch:
+        """Return a batch: of an index the plain sample, of a `Draw` the sample augmented."""
+        ...
+
+    def digest(self) -> str:
+        """Hash everything that determines samples, labels and augmentation."""
+        ...
 
 
 class DataModule(pl.LightningDataModule, ABC):
@@ -26,9 +43,8 @@ class DataModule(pl.LightningDataModule, ABC):
 
     A subclass defines how a split is loaded, which augmented views of a sample training uses, the
     conditions of generated samples, and how samples are drawn and saved: training, sampling and
-    evaluation do not depend on the modality. Its datasets are map-style, accept an index or a
-    `Draw`, return a whole batch for a list of them (`__getitems__`), and have `digest()`. Splits
-    are loaded at first use, so a module works without a Trainer.
+    evaluation do not depend on the modality. Splits are loaded at first use, so a module works
+    without a Trainer.
 
     Args:
         seed: of the sample order and the augmentation.
@@ -38,7 +54,7 @@ class DataModule(pl.LightningDataModule, ABC):
         DataError: `workers` is negative.
     """
 
-    name: str
+    name: str  # ty: ignore[incompatible-mutable-override]  Lightning's may be None
     """Name of the dataset in figures and tables."""
 
     class_names: tuple[str, ...] = ()
@@ -66,7 +82,7 @@ class DataModule(pl.LightningDataModule, ABC):
         """Shape of one `x`."""
 
     @abstractmethod
-    def load(self, split: str) -> Dataset:
+    def load(self, split: str) -> Samples:
         """Load the dataset of one of the splits `held`; only the train split is augmented.
 
         Raises:
@@ -141,12 +157,12 @@ class DataModule(pl.LightningDataModule, ABC):
         return {"index": index, "label": labels}
 
     @cached_property
-    def train_dataset(self) -> Dataset:
+    def train_dataset(self) -> Samples:
         """The training samples."""
         return self.load("train")
 
     @cached_property
-    def val_dataset(self) -> Dataset:
+    def val_dataset(self) -> Samples:
         """Held-out samples for model selection, in datasets that have a val split.
 
         Raises:
@@ -160,7 +176,7 @@ class DataModule(pl.LightningDataModule, ABC):
         return self.load("val")
 
     @cached_property
-    def test_dataset(self) -> Dataset:
+    def test_dataset(self) -> Samples:
         """Held-out samples for evaluation."""
         return self.load("test")
 
@@ -228,7 +244,7 @@ class DataModule(pl.LightningDataModule, ABC):
         order = BatchSampler(mine, batch_size // world, drop_last=False)
         return self._loader(dataset, order)
 
-    def dataset_of(self, split: str) -> Dataset:
+    def dataset_of(self, split: str) -> Samples:
         """The dataset of one split, loaded at first use.
 
         Raises:
@@ -238,9 +254,9 @@ class DataModule(pl.LightningDataModule, ABC):
             raise DataError(f"a split is 'train', 'val' or 'test', got {split!r}")
         return getattr(self, f"{split}_dataset")
 
-    def _loader(self, dataset: Dataset, order: SampleOrder | BatchSampler) -> DataLoader:
+    def _loader(self, dataset: Samples, order: SampleOrder | BatchSampler) -> DataLoader:
         return DataLoader(
-            dataset,
+            dataset,  # ty: ignore[invalid-argument-type]  it need not derive from torch's Dataset
             batch_sampler=order,
             num_workers=self.workers,
             collate_fn=_as_it_is,
@@ -251,5 +267,5 @@ class DataModule(pl.LightningDataModule, ABC):
         )
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Batch:
     return batch

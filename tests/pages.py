@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def commands(page: Path) -> list[str]:
     """Commands as they are printed: indented by four spaces, comments after two spaces and a #."""
-    lines = re.findall(r"^    ((?:\w+=\S+ )*(?:python|make|pip) .*)$", page.read_text(), flags=re.M)
+    lines = re.findall(
+        r"^    ((?:\w+=\S+ )*(?:python|torchrun|make) .*)$", page.read_text(), flags=re.M
+    )
     return [re.sub(r"\s{2,}#.*", "", line).strip() for line in lines]
 
 

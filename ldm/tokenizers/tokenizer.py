@@ -76,7 +76,7 @@ class Tokenizer(nn.Module):
     @property
     def space(self) -> Space:
         """Space of the latents that priors learn."""
-        if self.latents == "codes":
+        if isinstance(self.bottleneck, DiscreteBottleneck) and self.latents == "codes":
             grid = self.bottleneck.space.shape[1:]
             return Categorical([*grid, self.bottleneck.groups], self.bottleneck.vocabulary)
         return self.bottleneck.space
@@ -107,7 +107,7 @@ class Tokenizer(nn.Module):
             context: from `encode`, or from the conditions of generated samples.
             generator: of stochastic decoders.
         """
-        if self.latents == "codes":
+        if isinstance(self.bottleneck, DiscreteBottleneck) and self.latents == "codes":
             return self._decode(self.bottleneck.codes_to_latent(latent), context)
         return self._decode(self.bottleneck.decodable(latent), context)
 
@@ -160,7 +160,7 @@ class Tokenizer(nn.Module):
         Raises:
             ValueError: there are no latents, one is not finite, or a feature never varies.
         """
-        count, total, square = 0, 0.0, 0.0
+        count, total, square = 0, torch.zeros(()), torch.zeros(())
         for encoded in encodings:
             latent = self.bottleneck.latent(encoded.raw, generator).double()
             features = self.bottleneck.space.on(encoded.context).features(latent)
