@@ -14,11 +14,14 @@ def main(arguments: list[str]) -> None:
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
 
+    from data.files.whole import check_writable
     from eval.evaluate import evaluate
     from ldm.run.experiment import load_run
+    from ldm.run.folder import Run
     from ldm.run.parts import build_part
 
     parts = load_run(own["run"], overrides)
+    check_writable(Run(parts.config.run).metrics)
     parts.data.prepare_data()
     build_part(parts.config, "eval").check(parts)
     evaluate(parts)

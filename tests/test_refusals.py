@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 import eval.__main__
+import ldm.analysis.__main__
 import sample
 import train
+from data import DataError
 
 DEMO = "experiment=demo/digits"
 POINTS = [
@@ -174,3 +176,35 @@ def test_a_mesh_is_fetched_before_a_space_is_made_of_it(refused, tmp_path, monke
     message = refused(train.main, "experiment=rdm/spot_50")
     assert "could not download spot.obj" in message
     assert "put the file at datasets/meshes/spot.obj yourself" in message
+
+
+class TestPlacesThatCannotBeWritten:
+    """Each has a file where a folder would be made, which stops everybody, root included."""
+
+    @pytest.mark.parametrize("place", ["runs/digits", "runs/digits/prior", "runs/.latents"])
+    def test_one_of_a_run_is_found_before_training(self, refused, tiny, tmp_path, place):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_text("a file")
+        assert f"cannot write to {tmp_path / place}" in refused(train.main, *tiny)
+
+    def test_no_cache_of_latents_is_needed_where_none_is_written(self, refused, tiny, tmp_path):
+        (tmp_path / "runs").mkdir()
+        (tmp_path / "runs" / ".latents").write_text("a file")
+        # On to what is wrong further on.
+        uncached = ["trainer.cache_latents=false", "sampler=flow_euler"]
+        assert "the sampler does not fit" in refused(train.main, *tiny, *uncached)
+
+    def test_the_output_of_an_analysis_is_tried_before_it_is_made(self, refused, trained, tmp_path):
+        (tmp_path / "file").write_text("a file")
+        output = [f"run={trained}", f"output={tmp_path}/file"]
+        message = refused(ldm.analysis.__main__.main, "inversion", *output)
+        assert f"cannot write to {tmp_path}/file" in message
+
+    def test_scores_need_a_run_folder_that_can_be_written(
+        self, refused, trained, tmp_path, monkeypatch
+    ):
+        def readonly(path):
+            raise DataError(f"cannot write to {path.parent}")
+
+        monkeypatch.setattr("data.files.whole.check_writable", readonly)
+        assert f"cannot write to {trained}" in refused(eval.__main__.main, f"run={trained}")

@@ -72,11 +72,27 @@ def staging(path: Path) -> Iterator[Path]:
 def check_writable(path: Path) -> None:
     """Refuse a path that no file or folder can be written to, before its content is made.
 
+    Folders that are missing are not made: the one that they would be made in is tried.
+
     Raises:
         DataError: the folder of the path cannot be written to.
     """
-    with _beside(path):
-        pass
+    there = path.parent
+    try:
+        path.is_dir()  # an error if the system cannot hold the name
+        while not there.exists():
+            there = there.parent
+        with tempfile.TemporaryDirectory(prefix=".try-", dir=there):
+            pass
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot write to {folder} ({error.strerror}): make it writable, or choose "
+        "another folder with LDM_CACHE (for caches), `root` (for downloads), `run` or `output`"
+    )
 
 
 @contextmanager
@@ -87,10 +103,7 @@ def _beside(path: Path) -> Iterator[Path]:
         _remove_leftovers(path)
         made = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
     except OSError as error:
-        raise DataError(
-            f"cannot write to {path.parent} ({error.strerror}): make it writable, or choose "
-            "another folder with LDM_CACHE (for caches), `root` (for downloads), `run` or `output`"
-        ) from error
+        raise _unwritable(path.parent, error) from error
     with made as name, locked(Path(name) / LOCK):
         folder = Path(name)
         mine.add(folder)

@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> None:
     if own.get("n", 8) < 1 or own.get("steps", 8) < 2:
         raise ConfigError("n must be 1 or more and steps 2 or more")
 
+    from data.files.whole import check_writable
     from data.images.grid import save_picture
     from ldm import distributed
     from ldm.analysis import pictures
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> None:
     parts.tokenizer.to(distributed.device())
     parts.data.prepare_data()
     output = Path(own.get("output", parts.config.run)) / f"{name}.png"
+    check_writable(output)
     try:
         picture = getattr(pictures, name)(parts, own, asked)
     except ValueError as error:

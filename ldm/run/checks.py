@@ -4,16 +4,32 @@ import torch
 from omegaconf import DictConfig
 
 from data import DataModule
+from data.files.whole import check_writable
 from ldm.config.compose import ConfigError
 from ldm.config.lineage import lineage
 from ldm.priors import Prior
+from ldm.run.folder import Run
 from ldm.run.parts import Parts, build_guidance, build_sampler
 from ldm.run.rehearsal import on_meta, without_weights
 from ldm.tokenizers import Tokenizer
 from ldm.training import PriorTraining, TokenizerTraining, Training
 from ldm.training.latents import Latents
 
-__all__ = ["check_prior", "check_sampler", "check_training"]
+__all__ = ["check_folders", "check_prior", "check_sampler", "check_training"]
+
+
+def check_folders(parts: Parts, run: Run, stages: list[str]) -> None:
+    """Check that everything that training and evaluation write can be written.
+
+    Raises:
+        DataError: a folder is read-only, or a file is where it would be.
+    """
+    written = [run.metrics, *(run.stage(name) / "config.yaml" for name in stages)]
+    priors = any(isinstance(parts.models[name], Prior) for name in stages)
+    if parts.config.trainer.cache_latents and priors:
+        written.append(run.latents / "latents")
+    for path in written:
+        check_writable(path)
 
 
 def check_training(parts: Parts, name: str, training: Training) -> None:

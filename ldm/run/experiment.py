@@ -11,7 +11,7 @@ from ldm.config.compose import ConfigError, overridden
 from ldm.config.lineage import lineage
 from ldm.hub import load_into, start_from, weights
 from ldm.priors import Prior
-from ldm.run.checks import check_sampler, check_training
+from ldm.run.checks import check_folders, check_sampler, check_training
 from ldm.run.folder import Run, read_config
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data
@@ -43,6 +43,7 @@ def train_stages(
         raise ConfigError(f"no stage {', '.join(unknown)}: choose from {', '.join(config.stages)}")
     data.setup()
     parts = Parts(config, data, build_models(config, data, stages))
+    check_folders(parts, run, stages)
     trainings = prepare(parts, run, stages)
     check(parts)
     for name in stages:

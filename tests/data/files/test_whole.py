@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from data.files.errors import DataError
-from data.files.whole import StorageFull, staging, write_whole
+from data.files.whole import StorageFull, check_writable, staging, write_whole
 
 
 def full(path):
@@ -203,3 +203,25 @@ def test_what_another_process_is_writing_stays(tmp_path):
     assert process.exitcode == 0
     assert (tmp_path / "file").read_text() == "theirs"
     assert os.listdir(tmp_path) == ["file"]
+
+
+class TestPathThatIsToBeWritten:
+    def test_it_passes_and_nothing_is_left(self, tmp_path):
+        check_writable(tmp_path / "a" / "b" / "file")
+        assert os.listdir(tmp_path) == []
+
+    def test_a_file_in_place_of_its_folder_is_refused(self, tmp_path):
+        (tmp_path / "file").write_text("kept")
+        with pytest.raises(DataError, match=r"cannot write to .*file/a \(Not a directory\)"):
+            check_writable(tmp_path / "file" / "a" / "b")
+
+    def test_a_name_that_the_system_cannot_hold_is_refused(self, tmp_path):
+        for path in (tmp_path / ("a" * 300), tmp_path / ("a" * 300) / "b"):
+            with pytest.raises(DataError, match="File name too long"):
+                check_writable(path)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+    def test_a_read_only_folder_is_refused(self, tmp_path):
+        tmp_path.chmod(0o500)
+        with pytest.raises(DataError, match="Permission denied"):
+            check_writable(tmp_path / "a")
