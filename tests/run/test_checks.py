@@ -169,7 +169,7 @@ def test_values_of_no_use_are_refused_before_training(tmp_path, option, message,
     with pytest.raises(SystemExit):
         train.main(["experiment=demo/sphere", f"run={tmp_path}", option])
     assert re.search(message, capsys.readouterr().err)
-    assert not any(tmp_path.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock"}
 
 
 def test_an_unfinished_run_of_points_is_not_scored(tmp_path, capsys):
