@@ -1,12 +1,14 @@
 """Lookup of configuration files: groups, their members and keys."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from ldm.config.signatures import ConfigError
+from ldm.config.yaml_files import read_yaml
 
 __all__ = ["CONFIGS", "folders", "groups", "is_group", "keys_of", "members", "search_path"]
 
@@ -17,7 +19,7 @@ def folders() -> list[Path]:
     """Folders of configurations: the shipped one, and the user's own in LDM_CONFIGS.
 
     Raises:
-        ConfigError: LDM_CONFIGS is not a folder.
+        ConfigError: LDM_CONFIGS is not a folder, or holds a damaged file.
     """
     own = os.environ.get("LDM_CONFIGS")
     if not own:
@@ -25,7 +27,15 @@ def folders() -> list[Path]:
     folder = Path(own).expanduser().resolve()
     if not folder.is_dir():
         raise ConfigError(f"LDM_CONFIGS={own} is no folder: name one that is laid out as configs/")
+    _check_files(folder)
     return [CONFIGS, folder]
+
+
+@cache
+def _check_files(folder: Path) -> None:
+    """Read all files of a folder once, since Hydra reads them without bounds."""
+    for path in folder.rglob("*.yaml"):
+        read_yaml(path)
 
 
 def search_path() -> list[str]:

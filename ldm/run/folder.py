@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
 from ldm.config.lineage import lineage
+from ldm.config.yaml_files import read_yaml
 from ldm.distributed import rank
 
 __all__ = ["Run", "changes", "read_config"]
@@ -91,17 +90,22 @@ def read_config(path: Path) -> DictConfig:
     Raises:
         ConfigError: the file is damaged or truncated.
     """
+    remedy = (
+        "copy it again, or delete it and run this run's train.py command once more, which writes "
+        "it and skips what is finished"
+    )
     try:
-        config = OmegaConf.load(path)
-        missing = [key for key in ALWAYS if config.get(key) is None]
-    except (YAMLError, ValueError, AttributeError, OmegaConfBaseException) as error:
-        missing = [" ".join(str(error).split())[:200]]
+        config = read_yaml(path)
+        # None is ever written; resolving one could read this machine's environment, or never end.
+        if "${" in OmegaConf.to_yaml(config):
+            raise ConfigError(f"{path} holds an interpolation, ${{...}}, as no run writes")
+    except ConfigError as error:
+        raise ConfigError(f"{error}: {remedy}") from error
+    missing = [
+        key for key in ALWAYS if OmegaConf.is_missing(config, key) or config.get(key) is None
+    ]
     if missing:
-        raise ConfigError(
-            f"{path} is cut short or damaged ({', '.join(missing)}): copy it again, or delete it "
-            f"and run this run's train.py command once more, which writes it and skips what is "
-            f"finished"
-        )
+        raise ConfigError(f"{path} is cut short or damaged ({', '.join(missing)}): {remedy}")
     return config
 
 
