@@ -12,10 +12,11 @@ import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader
+from torch.utils.data import BatchSampler
 
 from data.batch import Batch, check_batch
 from data.files.errors import DataError
+from data.loading import BatchLoader
 from data.order import Draw, SampleOrder, check_share
 
 __all__ = ["DataModule", "Samples"]
@@ -201,7 +202,7 @@ class DataModule(pl.LightningDataModule, ABC):
 
     def train_batches(
         self, start: int, stop: int, rank: int, world: int, batch_size: int
-    ) -> DataLoader:
+    ) -> BatchLoader:
         """Augmented training batches from position `start` to position `stop`.
 
         They depend only on the arguments and the seed: training resumes with a later `start`.
@@ -222,11 +223,11 @@ class DataModule(pl.LightningDataModule, ABC):
             rank=rank,
             world=world,
         )
-        return self._loader(self.train_dataset, order)
+        return BatchLoader(self.train_dataset, order, self.workers)
 
     def ordered_batches(
         self, split: str, batch_size: int, rank: int = 0, world: int = 1
-    ) -> DataLoader:
+    ) -> BatchLoader:
         """Batches with each sample of a split once, unaugmented: for evaluation and latent caches.
 
         Rank `r` of `w` gets the samples `r`, `r + w`, `r + 2w`, ...; none is repeated as padding,
@@ -242,7 +243,7 @@ class DataModule(pl.LightningDataModule, ABC):
         dataset = self.dataset_of(split)
         mine = range(rank, len(dataset), world)
         order = BatchSampler(mine, batch_size // world, drop_last=False)
-        return self._loader(dataset, order)
+        return BatchLoader(dataset, order, self.workers)
 
     def dataset_of(self, split: str) -> Samples:
         """The dataset of one split, loaded at first use.
@@ -253,19 +254,3 @@ class DataModule(pl.LightningDataModule, ABC):
         if split not in ("train", "val", "test"):
             raise DataError(f"a split is 'train', 'val' or 'test', got {split!r}")
         return getattr(self, f"{split}_dataset")
-
-    def _loader(self, dataset: Samples, order: SampleOrder | BatchSampler) -> DataLoader:
-        return DataLoader(
-            dataset,  # ty: ignore[invalid-argument-type]  it need not derive from torch's Dataset
-            batch_sampler=order,
-            num_workers=self.workers,
-            collate_fn=_as_it_is,
-            pin_memory=torch.cuda.is_available(),
-            # Without a generator of its own, a loader draws from torch's global one each time it
-            # starts, and resumed runs would differ from uninterrupted ones.
-            generator=torch.Generator(),
-        )
-
-
-def _as_it_is(batch: Any) -> Batch:
-    return batch

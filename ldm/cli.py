@@ -13,11 +13,11 @@ import yaml
 
 from ldm.config.compose import ConfigError
 from ldm.config.validate import allow
+from ldm.stopping import Stop, Stopped
 
 __all__ = ["command", "take", "take_conditions"]
 
 WRONG_INPUT = 2
-STOPPED = 143  # a shell's exit code for a process ended by SIGTERM
 Main = Callable[[list[str]], None]
 
 
@@ -43,13 +43,16 @@ def command(
         if {"-h", "--help"} & set(arguments):
             return print(_help(sys.modules[main.__module__].__doc__, choices()))
         _quiet_lightning()
-        try:
-            main(_permitted(arguments))
-        except (ConfigError, OSError) as error:  # OSError: a full disk, a missing file
-            _fail(str(error), WRONG_INPUT)
-        except (Exception, SystemExit) as error:  # Lightning's SIGTERMException is a SystemExit
-            _explain(error)
-            raise
+        with Stop(at_once=True):
+            try:
+                main(_permitted(arguments))
+            except Stopped as stopped:
+                _end(stopped)
+            except (ConfigError, OSError) as error:  # OSError: a full disk, a missing file
+                _fail(str(error), WRONG_INPUT)
+            except Exception as error:
+                _explain(error)
+                raise
 
     return run
 
@@ -65,10 +68,9 @@ def _help(usage: str, choices: Mapping[str, Sequence[str]]) -> str:
 def _explain(error: BaseException) -> None:
     """End the process with a message if the error is one that users can fix; else return."""
     # What raised the error has imported these modules already, or is none of them.
-    from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
     from data import DataError
-    from ldm import distributed
     from ldm.hub.weights import BadCheckpoint
     from ldm.samplers import Unsolved
     from ldm.training import Diverged
@@ -77,10 +79,17 @@ def _explain(error: BaseException) -> None:
         _fail(str(error), WRONG_INPUT)
     if isinstance(error, Diverged | Unsolved):
         _fail(str(error), 1)
-    if isinstance(error, SIGTERMException):
-        if distributed.rank() > 0:
-            sys.exit(0)  # Lightning would kill the first rank for another code
-        _fail("stopped by SIGTERM, state saved: the same command goes on from there", STOPPED)
+
+
+def _end(stopped: Stopped) -> None:
+    """End the process as a signal asked it to; the first of a job says so."""
+    from ldm import distributed
+
+    if distributed.leads():
+        _fail(str(stopped), stopped.code)
+    # Lightning kills the first rank if another fails: not while it saves what is kept, but where it
+    # may be waiting for this one.
+    sys.exit(0 if stopped.kept else stopped.code)
 
 
 def _permitted(arguments: list[str]) -> list[str]:
@@ -136,7 +145,8 @@ def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str,
 
 def _quiet_lightning() -> None:
     # Its warnings concern hardware, loggers and modes that are intended here.
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # the first is set anew at its import
     for package in ("pytorch_lightning", "lightning_fabric"):
         warnings.filterwarnings("ignore", module=package)
 

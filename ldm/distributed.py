@@ -12,6 +12,7 @@ __all__ = [
     "device",
     "interleave",
     "join",
+    "largest",
     "leads",
     "mean",
     "rank",
@@ -58,11 +59,16 @@ def device() -> torch.device:
 
 def anywhere(flag: bool) -> bool:
     """Return on every rank whether `flag` is true on any rank."""
+    return bool(largest(int(flag)))
+
+
+def largest(number: int) -> int:
+    """Return on every rank the largest of the numbers that the ranks have."""
     if world() == 1:
-        return flag
-    result = torch.tensor(int(flag), device=_home())
+        return number
+    result = torch.tensor(number, device=_home())
     dist.all_reduce(result, dist.ReduceOp.MAX)
-    return bool(result)
+    return int(result)
 
 
 def mean(values: Tensor) -> Tensor:

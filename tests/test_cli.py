@@ -1,12 +1,14 @@
 """The commands' exit codes, arguments and help."""
 
+import contextlib
 import errno
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import eval.__main__
 import eval.reproduce
@@ -16,6 +18,7 @@ import train
 from data.files.whole import StorageFull
 from ldm.cli import command, take
 from ldm.config.compose import ConfigError
+from ldm.stopping import Stopped
 from ldm.training import Diverged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,16 +43,34 @@ def test_errors_that_a_user_can_mend_are_messages(capsys, error, code):
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
-@pytest.mark.parametrize(("rank", "code"), [(0, 143), (1, 0), (3, 0)])
-def test_told_to_stop_only_the_first_rank_fails(capsys, monkeypatch, rank, code):
+@pytest.mark.parametrize(
+    ("rank", "kept", "code"), [(0, "state saved", 143), (0, "", 143), (1, "state saved", 0)]
+)
+def test_told_to_stop_only_the_first_rank_says_so(capsys, monkeypatch, rank, kept, code):
     def main(arguments):
-        raise SIGTERMException
+        raise Stopped(signal.SIGTERM, kept)
 
-    monkeypatch.setattr("ldm.distributed.rank", lambda: rank)
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
     with pytest.raises(SystemExit) as stopped:
         command(main)([])
     assert stopped.value.code == code
-    assert ("state saved" in capsys.readouterr().err) == (rank == 0)
+    said = capsys.readouterr().err
+    assert ("stopped by SIGTERM, " + (kept or "what was finished is kept") in said) == (rank == 0)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_a_command_in_words_whatever_catches_errors(capsys, number, code):
+    def main(arguments):
+        with contextlib.suppress(Exception):
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as stopped:
+        command(main)([])
+    assert stopped.value.code == code
+    message = f"error: stopped by {signal.Signals(number).name}, what was finished is kept"
+    assert capsys.readouterr().err.startswith(message)
+    assert signal.getsignal(number) == before
 
 
 def test_errors_of_ours_keep_their_traceback():

@@ -42,14 +42,16 @@ def test_collectives_of_two_processes_agree(two_processes):
         return (
             wholes,
             distributed.mean(torch.tensor([1.0, 4.0]) * rank),
+            distributed.largest(rank + 3),
             distributed.anywhere(rank == 1),
             distributed.anywhere(False),
         )
 
-    for wholes, mean, somewhere, nowhere in two_processes(work):
+    for wholes, mean, most, somewhere, nowhere in two_processes(work):
         for n, whole in zip((7, 6, 1), wholes, strict=True):
             assert torch.equal(whole, torch.arange(14).view(7, 2)[:n])
         assert mean.tolist() == [0.5, 2.0]
+        assert most == 4
         assert somewhere
         assert not nowhere
 

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Callback
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from data import Batch, DataModule, SampleOrder
@@ -21,6 +20,7 @@ from ldm.randomness import fold, step_generator
 from ldm.run.folder import Run
 from ldm.run.parts import Parts, build_loggers, build_part, reader, told_readers
 from ldm.run.sampling import draw
+from ldm.stopping import Stopped
 from ldm.tokenizers import Tokenizer, latents_as_data
 from ldm.training import PriorTraining, TokenizerTraining, Training
 from ldm.training.fit import fit
@@ -174,9 +174,10 @@ def _latent_batches(
         task = bar.add_task("latents", total=total, remarks="")
         for done in cache.fill(training.device, rank, world):
             bar.update(task, advance=done)
-            if training.trainer.received_sigterm:
-                raise SIGTERMException
-    distributed.barrier()
+            if training.stop.asked:
+                break
+    if stop := training.told_to_stop():  # every rank comes here
+        raise Stopped(stop, "latents encoded so far saved")
     length = len(data.train_dataset)
     order = SampleOrder(length, size, data.seed, start=start, stop=stop, rank=rank, world=world)
     return cache.batches(order, data.workers)

@@ -1,16 +1,13 @@
 """Checkpoints from which an interrupted run resumes exactly."""
 
-import signal
-import threading
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from data.files.whole import write_whole
-from ldm import distributed
+from ldm.stopping import Stopped
 from ldm.training.training import Training
 
 __all__ = ["SaveCheckpoint", "WholeFiles"]
@@ -27,7 +24,7 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class SaveCheckpoint(pl.Callback):
-    """Writes `last.ckpt` every `every` samples, at the end, and on SIGTERM, which stops the run.
+    """Writes `last.ckpt` every `every` samples, at the end, and when the run is told to stop.
 
     Args:
         path: of the checkpoint; a complete new one replaces the older one.
@@ -36,22 +33,14 @@ class SaveCheckpoint(pl.Callback):
 
     def __init__(self, path: Path, every: int) -> None:
         self.path, self.every = path, every
-        self.asked = False
-
-    def on_train_start(self, *_) -> None:
-        # Replaces Lightning's handler, which calls a collective operation wherever the signal
-        # arrives and can deadlock the ranks. Lightning restores the previous handler at the end.
-        self.asked = False
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._ask)
 
     def on_train_batch_end(self, trainer, module: Training, *_) -> None:
         seen, before = module.samples_seen, module.samples_seen - module.batch_size
-        stop = distributed.anywhere(self.asked)
+        stop = module.told_to_stop()
         if stop or seen // self.every > before // self.every or seen >= module.samples:
             self.save(trainer)
         if stop:
-            raise SIGTERMException
+            raise Stopped(stop, "state saved")
 
     def save(self, trainer: pl.Trainer) -> None:
         """Write the checkpoint; a collective call of all ranks, of which the first writes.
@@ -64,6 +53,3 @@ class SaveCheckpoint(pl.Callback):
         norms = torch._foreach_norm([p.detach() for p in parameters])
         training.refuse_nonfinite(dict(zip(names, norms, strict=True)))
         trainer.save_checkpoint(self.path, weights_only=False)
-
-    def _ask(self, *_) -> None:
-        self.asked = True

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from data.files.whole import write_whole
 from ldm.hub.weights import check_resumable
+from ldm.stopping import Stopped
 from ldm.training.checkpoints import SaveCheckpoint, WholeFiles
 from ldm.training.pictures import SavePictures
 from ldm.training.progress import ShowProgress
@@ -74,6 +75,10 @@ def fit(
         draw: returns a picture `(3, h, w)` in [0, 1] of outputs of the averaged model.
         loggers: builds the loggers other than metrics.csv.
         callbacks: called before a checkpoint is written.
+
+    Raises:
+        Stopped: SIGTERM or SIGINT arrived, and the state is saved.
+        Diverged: see `Training.minimize`.
     """
     last = folder / "checkpoints" / "last.ckpt"
     resume_at = 0
@@ -126,6 +131,8 @@ def fit(
         if trainer.is_global_zero:
             machine = f"{_machine(training.device)}, {precision}"
             _note_effort(folder / "effort.json", time.perf_counter() - began, machine)
+    if stop := training.told_to_stop():  # too late for a step, and not passed on by Lightning
+        raise Stopped(stop, "state saved")
 
 
 def fast_precision(accelerator: str) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset
+from torch.utils.data import BatchSampler, Dataset
 
 from data import Batch, DataModule, SampleOrder
 from data.files.download import digest
 from data.files.whole import write_whole
+from data.loading import BatchLoader
 
 __all__ = ["LatentCache", "LatentDataset"]
 
@@ -85,15 +86,15 @@ class LatentCache:
         }
         return LatentDataset(shards, self.shard, count, self.data.drawn_views)
 
-    def batches(self, order: SampleOrder, workers: int = 0) -> DataLoader:
+    def batches(self, order: SampleOrder, workers: int = 0) -> BatchLoader:
         """Loader of batches with `raw`, `index`, and the other stored keys."""
-        return _loader(self.dataset(), order, workers)
+        return BatchLoader(self.dataset(), order, workers)
 
-    def _samples(self, number: int) -> DataLoader:
+    def _samples(self, number: int) -> BatchLoader:
         end = min((number + 1) * self.shard, len(self.data.train_dataset))
         indices = range(number * self.shard, end)
         order = BatchSampler(indices, self.batch_size, drop_last=False)
-        return _loader(self.data.train_dataset, order, self.data.workers)
+        return BatchLoader(self.data.train_dataset, order, self.data.workers)
 
     def _whole(self, view: str, number: int) -> bool:
         path = self._keys(view, number)
@@ -154,20 +155,6 @@ class LatentDataset(Dataset):
             rows = [parts[view][number][row] for view, number, row in places]
             batch[key] = torch.from_numpy(np.stack(rows))
         return batch
-
-
-def _loader(dataset: Dataset, order: SampleOrder | BatchSampler, workers: int) -> DataLoader:
-    return DataLoader(
-        dataset,
-        batch_sampler=order,
-        num_workers=workers,
-        collate_fn=_as_it_is,  # datasets return whole batches
-        generator=torch.Generator(),  # else the loader draws from torch's global generator
-    )
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
 
 
 def _writer(array: np.ndarray):

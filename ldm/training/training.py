@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from data import Batch
+from ldm import distributed
 from ldm.randomness import fold, step_generator
+from ldm.stopping import Stop
 from ldm.training.ema import EMA
 from ldm.training.learning_rate import Constant
 
@@ -77,6 +79,8 @@ class Training(pl.LightningModule):
         self.accumulate = 1
         self.batches: Callable[["Training"], Iterable[Batch]] | None = None
         """Returns the remaining batches of this rank; set before the stage runs."""
+        self.stop = Stop()
+        """Notes signals while the stage runs."""
         self.frozen: list[nn.Module] = []  # a list, so neither submodules nor saved
 
     def _check_optimizer(self) -> None:
@@ -152,7 +156,15 @@ class Training(pl.LightningModule):
         return self.make_optimizer([p for p in module.parameters() if p.requires_grad])
 
     def train_dataloader(self) -> Iterable[Batch]:
+        # Lightning has just set a handler that calls a collective operation wherever the signal
+        # arrives and can deadlock the ranks; it restores the previous ones at the end. Until now a
+        # signal stopped the run at once, for there was nothing to save.
+        self.stop.listen()
         return self.batches(self)
+
+    def told_to_stop(self) -> int:
+        """Number of the signal that asked any rank to stop, 0 if none did; a collective call."""
+        return distributed.largest(self.stop.asked or 0)
 
     def setup(self, stage: str) -> None:
         for module in self.frozen:

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 import torch
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from ldm.stopping import Stopped
 from ldm.training.checkpoints import SaveCheckpoint
 
 LAST = "checkpoints/last.ckpt"
@@ -93,7 +93,7 @@ def assert_same(one, other):
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     kind, make, uninterrupted, run, tmp_path, how, stopped, kept
 ):
-    with pytest.raises((SIGTERMException, Killed)):
+    with pytest.raises((Stopped, Killed)):
         run(stop_at(make(), stopped, how), tmp_path / "parts")
     if kept:
         checkpoint = torch.load(tmp_path / "parts" / LAST, weights_only=True)
@@ -106,7 +106,7 @@ def test_resuming_after_the_first_epoch_and_over_its_end(tokenizer_training, run
     options = {"samples": 3200, "batch_size": 320}  # an epoch is 1,437: steps straddle its ends
     run(tokenizer_training(**options), tmp_path / "whole")
     for stopped in (1280, 2240):
-        with pytest.raises(SIGTERMException):
+        with pytest.raises(Stopped):
             run(stop_at(tokenizer_training(**options), stopped, sigterm), tmp_path / "parts")
     run(tokenizer_training(**options), tmp_path / "parts")
     assert_same(state(tmp_path / "parts"), state(tmp_path / "whole"))

@@ -1,0 +1,63 @@
+"""The loader of whole batches, whose workers leave signals to the process that they work for."""
+
+import atexit
+import signal
+import weakref
+from collections.abc import Iterable
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from data.batch import Batch
+
+__all__ = ["BatchLoader"]
+
+working: weakref.WeakSet = weakref.WeakSet()  # iterators whose workers may be alive
+
+
+class BatchLoader(DataLoader):
+    """Loads the batches of an order; the dataset returns each one whole.
+
+    Workers never see SIGTERM and SIGINT, which launchers and terminals send to all processes of a
+    group: the process they work for answers, and may need them until it has saved its state.
+
+    Args:
+        dataset: with `__getitems__`.
+        order: lists of what to load, one list a batch.
+        workers: loader processes; 0 loads in this process.
+    """
+
+    def __init__(self, dataset: Dataset, order: Iterable[list], workers: int = 0) -> None:
+        super().__init__(
+            dataset,
+            batch_sampler=order,
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=torch.cuda.is_available(),
+            # Without a generator of its own, a loader draws from torch's global one each time it
+            # starts, and resumed runs would differ from uninterrupted ones.
+            generator=torch.Generator(),
+        )
+
+    def __iter__(self):
+        if self.num_workers == 0 or not hasattr(signal, "pthread_sigmask"):
+            return super().__iter__()
+        # Inherited by the workers, whatever handlers they set.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        try:
+            iterator = super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        working.add(iterator)
+        return iterator
+
+
+@atexit.register
+def _end_workers() -> None:
+    # Torch would end them by SIGTERM, and wait for ever.
+    for iterator in list(working):
+        iterator._shutdown_workers()
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
