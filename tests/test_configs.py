@@ -78,6 +78,22 @@ def test_priors_of_images_build_on_stable_diffusions_latents(name):
 
 
 @pytest.mark.parametrize(
+    ("tokenizer", "prior", "sampler"),
+    [
+        ("kl_f8", "dit", "ddim"),
+        ("vq_f8", "sit", "flow_heun"),
+        ("gsq_f8", "rfm_dit", "geodesic_walk"),
+    ],
+)
+def test_the_size_of_the_data_alone_makes_all_parts_rectangular(tokenizer, prior, sampler):
+    groups = [f"tokenizer={tokenizer}", f"prior={prior}", f"sampler={sampler}"]
+    parts = check(compose([*IMAGES, *groups, "data.size=[128,256]"]))
+    assert parts.data.shape == (3, 128, 256)
+    assert parts.tokenizer.space.shape[1:] == (16, 32)
+    assert parts.prior.backbone.pos_embed.shape[1] == 8 * 16
+
+
+@pytest.mark.parametrize(
     ("name", "published"),
     [
         ("dit_s_2", 32_963_360),

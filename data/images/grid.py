@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 __all__ = ["grid", "save_picture"]
 
 FRAME = 2  # width of the white frame around each image, pixels
-VISIBLE = 64  # smaller images are enlarged to about this width, pixels
+VISIBLE = 64  # smaller images are enlarged until their longer side has about this many pixels
 
 
 def grid(
@@ -35,7 +35,7 @@ def grid(
     """
     columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
     images = images.float().cpu().clamp(-1, 1).add(1).div(2).expand(-1, 3, -1, -1)
-    factor = max(1, round(VISIBLE / images.shape[-1]))
+    factor = max(1, round(VISIBLE / max(images.shape[-2:])))
     images = images.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
     spare = images.new_ones(-len(images) % columns, *images.shape[1:])
     tiles = pad(torch.cat([images, spare]), (FRAME, 0, FRAME, 0), value=1)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class Classifier(Extractor):
 
     Args:
         channels: of a picture.
-        side: of a square picture, pixels; designed for 8 to 64.
+        size: height and width of a picture, pixels; designed for sides of 8 to 64.
         classes: number of classes.
         settings: of network and training.
     """
@@ -63,18 +64,18 @@ class Classifier(Extractor):
     name = "classifier"
 
     def __init__(
-        self, channels: int, side: int, classes: int, settings: Settings | None = None
+        self, channels: int, size: Sequence[int], classes: int, settings: Settings | None = None
     ) -> None:
         super().__init__()
         self.settings = settings = settings or Settings()
         self.feature_size = settings.feature_size
-        self.picture = (channels, side, side)
+        self.picture = (channels, *size)
         self.protocol = {
             "extractor": "classifier",
             "feature_size": settings.feature_size,
             "classifier_seed": settings.seed,
         }
-        width = settings.width
+        width, side = settings.width, max(size)
         layers = [nn.Conv2d(channels, width, 3, padding=1, bias=False), *_norm(width)]
         while side > 4:
             wider = 2 * settings.width
@@ -111,7 +112,7 @@ class Classifier(Extractor):
         only on the data, the settings, the machine and its number of threads.
 
         Args:
-            data: with labels, of square pictures.
+            data: with labels, of pictures of one size.
             cache: folder of trained classifiers; created if it is missing.
             settings: of network and training.
 
@@ -120,7 +121,7 @@ class Classifier(Extractor):
         """
         if not data.classes:
             raise ValueError(f"{data.name} has no labels to train a classifier on")
-        model = cls(data.channels, data.size, data.classes, settings)
+        model = cls(data.channels, data.shape[1:], data.classes, settings)
         identity = {"data": data.fingerprint, **asdict(model.settings)}
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         path = Path(cache) / f"classifier-{key}.safetensors"
@@ -135,7 +136,7 @@ class Classifier(Extractor):
         return model
 
     def fit(
-        self, images: UInt8[Tensor, "n channel side side"], labels: Int[Tensor, " n"]
+        self, images: UInt8[Tensor, "n channel height width"], labels: Int[Tensor, " n"]
     ) -> "Classifier":
         """Train from new initial weights; earlier training is discarded."""
         settings = self.settings
@@ -166,7 +167,7 @@ class Classifier(Extractor):
         return self.freeze()
 
     def accuracy(
-        self, images: UInt8[Tensor, "n channel side side"], labels: Int[Tensor, " n"]
+        self, images: UInt8[Tensor, "n channel height width"], labels: Int[Tensor, " n"]
     ) -> float:
         """Fraction of pictures whose label has the largest logit."""
         predicted = torch.cat([self(part).logits.argmax(1) for part in images.split(1000)])

@@ -27,3 +27,9 @@ def test_the_grid_agrees_with_torchvision(n, columns):
     images[-1] = 1  # white, as are unused cells in both grids
     expected = make_grid(images, nrow=columns or 3, pad_value=1)
     torch.testing.assert_close(grid(images * 2 - 1, columns), expected)
+
+
+@pytest.mark.parametrize("size", [(8, 32), (32, 8)])
+def test_small_rectangles_are_enlarged_by_their_longer_side(size):
+    picture = grid(torch.zeros(1, 1, *size), columns=1)
+    assert picture.shape == (3, 2 * size[0] + 4, 2 * size[1] + 4)

@@ -64,7 +64,7 @@ def test_training_repeats_itself_and_leaves_the_callers_randomness_alone():
     generator = torch.Generator().manual_seed(1)
     x = torch.randint(0, 256, (40, 3, 12, 12), dtype=torch.uint8, generator=generator)
     y = torch.arange(40) % 4
-    first, second = (Classifier(3, 12, 4, Settings(samples=256)) for _ in range(2))
+    first, second = (Classifier(3, (12, 12), 4, Settings(samples=256)) for _ in range(2))
     before = torch.get_rng_state()
     first.fit(x, y)
     second.fit(x, y)
@@ -74,10 +74,12 @@ def test_training_repeats_itself_and_leaves_the_callers_randomness_alone():
     assert not any(p.requires_grad for p in first.parameters())
 
 
-@pytest.mark.parametrize(("channels", "side"), [(1, 8), (3, 32), (3, 64)])
-def test_any_picture_size_gives_features_and_logits(channels, side):
-    model = Classifier(channels, side, 7, Settings(feature_size=24))
-    features = model(torch.zeros(2, channels, side, side, dtype=torch.uint8))
+@pytest.mark.parametrize(
+    ("channels", "size"), [(1, (8, 8)), (3, (32, 32)), (3, (64, 64)), (1, (8, 64)), (3, (32, 10))]
+)
+def test_any_picture_size_gives_features_and_logits(channels, size):
+    model = Classifier(channels, size, 7, Settings(feature_size=24))
+    features = model(torch.zeros(2, channels, *size, dtype=torch.uint8))
     assert features.pooled.shape == (2, 24)
     assert features.logits.shape == (2, 7)
 
