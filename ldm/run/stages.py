@@ -176,8 +176,8 @@ def _latent_batches(
             bar.update(task, advance=done)
             if training.stop.asked:
                 break
-    if stop := training.told_to_stop():  # every rank comes here
-        raise Stopped(stop, "latents encoded so far saved")
+    if told := training.told_to_stop():  # every rank comes here
+        raise Stopped(told, "latents encoded so far saved")
     length = len(data.train_dataset)
     order = SampleOrder(length, size, data.seed, start=start, stop=stop, rank=rank, world=world)
     return cache.batches(order, data.workers)
