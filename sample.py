@@ -110,7 +110,7 @@ def main(arguments: list[str]) -> None:
 
     from data.files.exact import check_exact
     from ldm import distributed
-    from ldm.run.experiment import load_run
+    from ldm.run.loading import load_run
 
     run = own.pop("run")
     output = Path(own.pop("output", Path(run) / "samples")).expanduser()

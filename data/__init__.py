@@ -1,4 +1,4 @@
-"""Datasets and LightningDataModules, one file a set or a modality."""
+"""Datasets and data modules, one file a set or a modality."""
 
 from data.batch import Batch, check_batch
 from data.files.errors import DataError

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -39,7 +38,7 @@ class Samples(Protocol):
         ...
 
 
-class DataModule(pl.LightningDataModule, ABC):
+class DataModule(ABC):
     """A named dataset with train and test splits, some with a val split, and their loaders.
 
     A subclass defines how a split is loaded, which augmented views of a sample training uses, the
@@ -72,7 +71,6 @@ class DataModule(pl.LightningDataModule, ABC):
     """Number of samples in a picture drawn during training."""
 
     def __init__(self, seed: int = 0, workers: int = 0) -> None:
-        super().__init__()
         if workers < 0:
             raise DataError(f"workers must be 0 or more, got {workers}")
         self.seed, self.workers = seed, workers
@@ -186,7 +184,10 @@ class DataModule(pl.LightningDataModule, ABC):
         """Number of classes; 0 without labels."""
         return len(self.class_names)
 
-    def setup(self, stage: str | None = None) -> None:
+    def prepare_data(self) -> None:  # noqa: B027 - most sets have nothing to prepare
+        """Download, cache or simulate what the splits are loaded from."""
+
+    def setup(self) -> None:
         """Load all splits and check one sample of each, so that bad data fails before training."""
         for split in self.held:
             check_batch(self.dataset_of(split).__getitems__([0]), self.shape)

@@ -16,8 +16,8 @@ def main(arguments: list[str]) -> None:
 
     from data.files.whole import check_writable
     from eval.evaluate import evaluate
-    from ldm.run.experiment import load_run
     from ldm.run.folder import Run
+    from ldm.run.loading import load_run
     from ldm.run.parts import build_part
 
     parts = load_run(own["run"], overrides)

@@ -8,7 +8,8 @@ from rich.table import Table
 from eval.record import Record
 from ldm import distributed
 from ldm.run.folder import Run
-from ldm.run.parts import Parts, build_loggers, build_part
+from ldm.run.loggers import build_loggers
+from ldm.run.parts import Parts, build_part
 from ldm.training.records import log_picture
 
 __all__ = ["evaluate"]

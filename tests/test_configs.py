@@ -5,9 +5,9 @@ import torch
 
 from ldm.config.compose import compose
 from ldm.config.groups import members
-from ldm.run.checks import check_sampler
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data, build_guidance, build_part, build_sampler
+from ldm.run.sampling import check_sampler
 from ldm.run.stages import build_training
 from ldm.spaces import Flat
 

@@ -12,7 +12,7 @@ import eval.__main__
 import sample
 import train
 from ldm.cli import command
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 
 
 class Unsafe:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import eval.__main__
 import sample
 import train
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 from ldm.run.sampling import draw
 from ldm.training.ema import EMA
 

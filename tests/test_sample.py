@@ -9,7 +9,7 @@ from PIL import Image
 
 import sample
 from data import CIFAR10
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 
 
 def draw(run, output, *overrides):

@@ -20,7 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import train
 from eval.evaluate import evaluate
 from ldm.hub import weights
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 from ldm.training.ema import EMA
 from ldm.training.latent_cache import LatentCache
 

@@ -20,10 +20,10 @@ from ldm import distributed
 from ldm.bottlenecks import Variational
 from ldm.config.compose import ConfigError
 from ldm.losses.reconstruction import bernoulli
+from ldm.progress import progress
 from ldm.randomness import sample_generators
 from ldm.run.parts import Parts
 from ldm.tokenizers import Tokenizer
-from ldm.training.progress import progress_bar
 
 __all__ = ["Elbo", "nats"]
 
@@ -68,14 +68,13 @@ class Elbo(BatchedScorer):
         names = ("log_likelihood", "elbo", "kl", "reconstruction")
         means = {name: MeanMetric().to(distributed.device()) for name in names}
         batches = self.batches(parts.data, "test")
-        with progress_bar() as bar:
-            task = bar.add_task("likelihood", total=len(batches), remarks="")
+        with progress("likelihood", len(batches)) as advance:
             for batch in batches:
                 generators = sample_generators(self.seed, batch["index"].tolist())
                 values = nats(parts.tokenizer, to_device(batch), self.importance, generators)
                 for name, value in zip(names, values, strict=True):
                     means[name].update(value.float())
-                bar.update(task, advance=1)
+                advance(1)
         record.add(
             {name: mean.compute() for name, mean in means.items()},
             split="test",

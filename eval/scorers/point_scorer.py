@@ -15,11 +15,11 @@ from eval.record import Record
 from eval.scorers.scorer import BatchedScorer, check_samples, to_device
 from ldm import distributed
 from ldm.config.compose import ConfigError
+from ldm.progress import progress
 from ldm.randomness import sample_generators
 from ldm.run.parts import Parts
 from ldm.run.sampling import draw_share, gather
 from ldm.samplers import Likelihood, Unsolved
-from ldm.training.progress import progress_bar
 
 __all__ = [
     "DrawnPoints",
@@ -175,15 +175,14 @@ class LikelihoodScorer(PointScorer):
             Unsolved: on every rank, if the solver failed on one.
         """
         found, failure = [], None
-        with progress_bar() as bar:
-            task = bar.add_task("likelihood", total=-(-n // distributed.world()), remarks="")
+        with progress("likelihood", -(-n // distributed.world())) as advance:
             for batch in batches:
                 try:
                     found.append(self._of_batch(parts, batch, likelihood).cpu())
                 except Unsolved as error:
                     failure = error
                     break
-                bar.update(task, advance=len(batch["index"]))
+                advance(len(batch["index"]))
         # Either all ranks join the collective operation that follows, or none.
         if distributed.anywhere(failure is not None):
             raise failure or Unsolved("the likelihood was not found on another process")

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
     from ldm import distributed
     from ldm.analysis import pictures
     from ldm.analysis.inversion import walker
-    from ldm.run.experiment import load_run
+    from ldm.run.loading import load_run
 
     parts = load_run(own["run"], overrides)
     walker(parts).to(distributed.device())

@@ -96,8 +96,16 @@ def name_run(config: DictConfig, experiment: str | None, job: Iterable[str] = ()
     config.run = ",".join([config.run, *sorted(one for one in job if not one.startswith(own))])
 
 
-def resolved(config: DictConfig) -> DictConfig:
-    """Resolve the interpolations in a copy of the configuration, and validate it."""
+def resolved(config: DictConfig, finished: bool = False) -> DictConfig:
+    """Resolve the interpolations in a copy of the configuration, and validate it.
+
+    Args:
+        config: of an experiment.
+        finished: as for `validate`.
+
+    Raises:
+        ConfigError: a value is missing, or as for `validate`.
+    """
     config = config.copy()
     for node in (config.get(key) for key in list(config)):
         if isinstance(node, DictConfig) and True in node:  # YAML parses an unquoted `on:` as True
@@ -108,12 +116,14 @@ def resolved(config: DictConfig) -> DictConfig:
         raise ConfigError(str(error)) from error
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise ConfigError(f"nothing is set for {', '.join(missing)}: {missing[0]}=...")
-    validate(config)
+    validate(config, finished)
     return config
 
 
 def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
-    """Apply `group=member` and `key=value` overrides to a run's configuration, and validate it.
+    """Apply `group=member` and `key=value` overrides to a finished run's configuration.
+
+    It is validated, but for what only training and scoring build: that is when it is built.
 
     Raises:
         ConfigError: an override is not `key=value`, or its key or member is unknown.
@@ -131,7 +141,7 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
             raise ConfigError(f"unknown key {key!r}{suggest(key, keys_of(config))}")
         else:
             OmegaConf.update(config, key, OmegaConf.from_dotlist([f"v={value}"]).v, merge=False)
-    return resolved(config)
+    return resolved(config, finished=True)
 
 
 def _group(group: str, member: str) -> DictConfig:

@@ -11,7 +11,16 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from ldm.config.groups import CONFIGS, members
 from ldm.config.signatures import ConfigError, check_arguments, check_type, refuse_unknown
 
-__all__ = ["ALLOWED", "STAGE_KEYS", "allow", "allowed", "locate", "validate"]
+__all__ = [
+    "ALLOWED",
+    "STAGE_KEYS",
+    "allow",
+    "allowed",
+    "check_targets",
+    "locate",
+    "targets",
+    "validate",
+]
 
 ALLOWED = (
     "ldm",
@@ -55,8 +64,13 @@ def _own() -> list[str]:
     return [name for name in os.environ.get("LDM_ALLOW", "").split(",") if name]
 
 
-def validate(config: DictConfig) -> None:
+def validate(config: DictConfig, finished: bool = False) -> None:
     """Check that every target is allowed and accepts its arguments.
+
+    Args:
+        config: of an experiment.
+        finished: True for that of a finished run. What only training and scoring build is then
+            checked by its name alone, so that sampling does not wait for the imports of Lightning.
 
     Raises:
         ConfigError: with the place, and the nearest valid name or the expected type.
@@ -75,14 +89,34 @@ def validate(config: DictConfig) -> None:
         asked = group in (config.stages if config.stage is None else [config.stage])
         if config.get(group) is None and (asked or group != "prior"):
             raise ConfigError(f"no {group} is named: {group}={' | '.join(members(group))}")
-    for place, node in _targets(config):
-        target = locate(node["_target_"], place)
+    nodes = list(targets(config))
+    for place, node in nodes:
+        _refuse_foreign(node["_target_"], place)
+    check_targets((place, node) for place, node in nodes if not (finished and _of_training(place)))
+
+
+def check_targets(nodes: Iterable[tuple[str, DictConfig]]) -> None:
+    """Check that targets are allowed and accept their arguments.
+
+    Args:
+        nodes: places and nodes, each with a `_target_`.
+
+    Raises:
+        ConfigError: with the place, and the nearest valid name or the expected type.
+    """
+    located = [(place, node, locate(node["_target_"], place)) for place, node in nodes]
+    for place, node, target in located:
         extra = set() if "." in place else STAGE_KEYS
         given = OmegaConf.to_container(node)
         check_arguments(place, target, {k: v for k, v in given.items() if k not in extra})
-    for place, node in _targets(config):  # only now: all targets are known to be allowed
-        if check_node := getattr(locate(node["_target_"], place), "check_node", None):
+    for place, node, target in located:  # only now: all targets are known to be allowed
+        if check_node := getattr(target, "check_node", None):
             check_node(place, OmegaConf.to_container(node))
+
+
+def _of_training(place: str) -> bool:
+    first, *rest = place.split(".")
+    return first in ("trainer", "logger", "eval") or rest[:1] == ["training"]
 
 
 def _own_stages(config: DictConfig) -> list[str]:
@@ -100,13 +134,7 @@ def locate(name: str, place: str = "") -> Callable[..., Any]:
     Raises:
         ConfigError: it does not exist, or its package is not allowed.
     """
-    refused = (
-        f"{place or 'config'}._target_={name} is refused: targets must be classes of "
-        f"{', '.join(allowed())}; for a package of your own that you trust, add "
-        f"allow=[{name.partition('.')[0]}] to the command"
-    )
-    if not _within(name, allowed()) and not _within(name, ["diffusers"]):
-        raise ConfigError(refused)
+    _refuse_foreign(name, place)
     try:
         target = hydra.utils.get_object(name)
     except Exception as error:  # whatever importing a module may raise
@@ -116,15 +144,30 @@ def locate(name: str, place: str = "") -> Callable[..., Any]:
     home = getattr(target, "__module__", None) or ""
     packages = allowed() if inspect.isclass(target) else (*FUNCTIONS, *_own())
     if not callable(target) or not _within(home, packages):
-        raise ConfigError(refused)
+        raise ConfigError(_refusal(name, place))
     return target
+
+
+def _refuse_foreign(name: str, place: str) -> None:
+    """Refuse a dotted name outside the allowed packages, without importing anything."""
+    if not _within(name, allowed()) and not _within(name, ["diffusers"]):
+        raise ConfigError(_refusal(name, place))
+
+
+def _refusal(name: str, place: str) -> str:
+    return (
+        f"{place or 'config'}._target_={name} is refused: targets must be classes of "
+        f"{', '.join(allowed())}; for a package of your own that you trust, add "
+        f"allow=[{name.partition('.')[0]}] to the command"
+    )
 
 
 def _within(name: str, packages: Iterable[str]) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
-def _targets(node: Any, place: str = "") -> Iterator[tuple[str, dict]]:
+def targets(node: Any, place: str = "") -> Iterator[tuple[str, DictConfig]]:
+    """Places and nodes with a `_target_`, in this node and below it."""
     if isinstance(node, DictConfig):
         if "_target_" in node:
             yield place, node
@@ -134,4 +177,4 @@ def _targets(node: Any, place: str = "") -> Iterator[tuple[str, dict]]:
     else:
         return
     for key, child in children:
-        yield from _targets(child, f"{place}.{key}" if place else str(key))
+        yield from targets(child, f"{place}.{key}" if place else str(key))

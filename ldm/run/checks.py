@@ -1,7 +1,6 @@
 """Checks of an experiment before training, in seconds at any model size."""
 
 import torch
-from omegaconf import DictConfig
 
 from data import DataModule
 from data.files.whole import check_writable
@@ -9,13 +8,13 @@ from ldm.config.compose import ConfigError
 from ldm.config.lineage import lineage
 from ldm.priors import Prior
 from ldm.run.folder import Run
-from ldm.run.parts import Parts, build_guidance, build_sampler
+from ldm.run.parts import Parts
 from ldm.run.rehearsal import on_meta, without_weights
 from ldm.tokenizers import Tokenizer
 from ldm.training import PriorTraining, TokenizerTraining, Training
 from ldm.training.latents import Latents
 
-__all__ = ["check_folders", "check_prior", "check_sampler", "check_training"]
+__all__ = ["check_folders", "check_prior", "check_training"]
 
 
 def check_folders(parts: Parts, run: Run, stages: list[str]) -> None:
@@ -83,21 +82,6 @@ def _example_told(latents: Latents, data: DataModule, device: str) -> dict[str, 
     for key, model in latents.told.items():
         example[key] = torch.zeros(1, *model.space.shape, device=device)
     return example
-
-
-def check_sampler(config: DictConfig, name: str, prior: Prior, data: DataModule) -> None:
-    """Draw one latent with a network that always outputs zero.
-
-    Raises:
-        ConfigError: the prior's process or conditions do not support the sampler or guidance.
-    """
-    sampler, guidance = build_sampler(config, name), build_guidance(config, name)
-    try:
-        requests = data.requests([0], config.seed)
-        given = {key: x for key, x in requests.items() if key != "index"}
-        prior.rehearse({**prior.example(1), **given}, sampler, guidance)
-    except Exception as error:  # diffusers raises ZeroDivisionError and others
-        raise ConfigError(f"the sampler does not fit the prior: {error}") from error
 
 
 def _check_tokenizer_loss(parts: Parts, name: str, training: TokenizerTraining) -> None:

@@ -1,25 +1,24 @@
-"""Running an experiment: parts are built once and checked, then stages train, resume or load."""
+"""Running an experiment: parts are built once and checked, then stages train, or resume."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from data import DataModule
 from ldm import distributed
-from ldm.config.compose import ConfigError, overridden
-from ldm.config.lineage import lineage
-from ldm.hub import load_into, start_from, weights
+from ldm.config.compose import ConfigError
+from ldm.hub import start_from, weights
 from ldm.priors import Prior
-from ldm.run.checks import check_folders, check_sampler, check_training
-from ldm.run.folder import Run, read_config
+from ldm.run.checks import check_folders, check_training
+from ldm.run.folder import Run
+from ldm.run.loading import load_model, load_parts
 from ldm.run.models import build_models
-from ldm.run.parts import Parts, build_data
+from ldm.run.parts import Parts
+from ldm.run.sampling import check_sampler
 from ldm.run.stages import build_training, train_stage
-from ldm.tokenizers import Tokenizer
 from ldm.training import Training
 
-__all__ = ["Parts", "Run", "load_run", "prepare", "train_stages"]
+__all__ = ["prepare", "train_stages"]
 
 
 def train_stages(
@@ -60,7 +59,7 @@ def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | N
         run.check_config(name, parts.config)
     for name in parts.models:
         if name not in stages or run.model(name).is_file():
-            _load(parts, run, name)
+            load_model(parts, run, name)
             continue
         if run.checkpoint(name).is_file():
             weights.check_resumable(run.checkpoint(name))
@@ -83,77 +82,3 @@ def _start(parts: Parts, name: str) -> None:
         said = start_from(node.checkpoint, parts.models[name], name, resize)
         if distributed.rank() == 0:
             print(said, flush=True)
-
-
-def load_run(folder: str | Path, overrides: list[str]) -> Parts:
-    """Load the trained parts of a run folder, with overrides of its configuration.
-
-    Raises:
-        ConfigError: there is no such run, or its configuration is not valid.
-        BadCheckpoint: a stage is not finished, or its file is damaged.
-    """
-    run = Run(folder)
-    config = overridden(_last_config(run), overrides)
-    config.run = str(run.folder)
-    data = build_data(config)
-    return load_parts(Parts(config, data), run)
-
-
-def _last_config(run: Run) -> DictConfig:
-    """Read the configuration of the last stage that was begun, in order of dependency.
-
-    The order of the stages decides, not the time of their files, which copying changes.
-    """
-    found: dict[tuple[int, int], DictConfig] = {}
-    for path in sorted(run.folder.glob("*/config.yaml")):
-        config, name = read_config(path), path.parent.name
-        try:
-            overridden(config, ())
-            place = list(config.stages).index(name) if name in config.stages else -1
-            found[len(lineage(config, name)), place] = config
-        except ConfigError as error:
-            raise ConfigError(f"{path} is not as training wrote it: {error}") from error
-    if not found:
-        raise ConfigError(f"no run at {run.folder}: train one with train.py experiment=...")
-    return found[max(found)]
-
-
-def load_parts(parts: Parts, run: Run) -> Parts:
-    """Load the finished stages of a run; models that are already built are reused."""
-    config = parts.config
-    done = [name for name in config.stages if run.model(name).is_file()]
-    missing = [name for name in config.stages if name not in done]
-    if not parts.models:
-        wanted = lineage(config, *config.stages)
-        parts.models = build_models(config, parts.data, wanted)
-    for name in list(parts.models):
-        if isinstance(parts.models[name], Prior) and name not in done:
-            del parts.models[name]
-        elif name in missing:
-            path = run.model(name)
-            raise ConfigError(f"{run.folder} is not trained to its end: {path} is missing")
-        elif parts.models[name].training:
-            _load(parts, run, name)
-    for name, model in parts.models.items():
-        if isinstance(model, Prior):
-            check_sampler(config, name, model, parts.data)
-    return parts
-
-
-def _load(parts: Parts, run: Run, name: str) -> None:
-    """Load a finished model's weights, from its own stage or from the configured `checkpoint`.
-
-    Where the stage was trained here, the checkpoint is what its training started from.
-
-    Raises:
-        BadCheckpoint: the file is unreadable, or its latents have another space.
-    """
-    model = parts.models[name]
-    if isinstance(model, Tokenizer) and not model.learned and not run.model(name).is_file():
-        model.eval()
-        return
-    given = parts.config[name].get("checkpoint")
-    checkpoint = run.model(name) if given is None or run.trained(name, given) else given
-    space = model.bottleneck.space if isinstance(model, Tokenizer) else model.space
-    load_into(checkpoint, model, name, repr(space))
-    model.eval().requires_grad_(False)

@@ -8,16 +8,14 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from data import DataModule
 from ldm.config.compose import ConfigError
 from ldm.config.interfaces import hand_over
 from ldm.config.lineage import foundation, told
-from ldm.config.validate import STAGE_KEYS
+from ldm.config.validate import STAGE_KEYS, check_targets, targets
 from ldm.priors import Prior
-from ldm.run.folder import Run
 from ldm.samplers import Guidance, Sampler
 from ldm.tokenizers import Stacked, Tokenizer
 
@@ -25,7 +23,6 @@ __all__ = [
     "Parts",
     "build_data",
     "build_guidance",
-    "build_loggers",
     "build_part",
     "build_sampler",
     "model_config",
@@ -120,6 +117,8 @@ def build_part(
     """
     node = model_config(OmegaConf.select(config, place))
     rest = {key: value for key, value in node.items() if key not in parts}
+    # Again, since not everything in the configuration of a finished run has been checked.
+    check_targets(targets(OmegaConf.create(rest), place))
     if handed:
         rest = hand_over(rest, handed)
     try:
@@ -151,13 +150,6 @@ def build_guidance(config: DictConfig, stage: str | None = None) -> Guidance:
 
 def _own(config: DictConfig, stage: str | None, key: str) -> str:
     return f"{stage}.{key}" if stage is not None and config[stage].get(key) is not None else key
-
-
-def build_loggers(config: DictConfig, run: Run, part: str) -> list[Logger]:
-    """Build the loggers other than metrics.csv and metrics.json, for a stage or the evaluation."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    given = {"folder": run.stage(part), "run": run.folder.name, "part": part, "config": plain}
-    return [build_part(config, f"logger.{key}", **given) for key in config.logger or ()]
 
 
 def model_config(node: DictConfig) -> dict[str, Any]:

@@ -1,20 +1,22 @@
-"""Drawing samples: the loop of sample.py, of evaluation and of pictures during training."""
+"""Drawing samples: the loop of sample.py, of evaluation and of pictures in training; its check."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
-from data import Batch
+from data import Batch, DataModule
 from ldm import distributed
+from ldm.config.compose import ConfigError
 from ldm.config.lineage import lineage, told
 from ldm.priors import Prior
+from ldm.progress import progress
 from ldm.randomness import Generators, sample_generators
 from ldm.run.parts import Parts, build_guidance, build_sampler
-from ldm.training.progress import progress_bar
 
-__all__ = ["Drawn", "draw", "draw_share", "gather"]
+__all__ = ["Drawn", "check_sampler", "draw", "draw_share", "gather"]
 
 
 class Drawn(NamedTuple):
@@ -74,11 +76,10 @@ def draw_share(parts: Parts, n: int, seed: int, batch_size: int, **asked: Any) -
     must join the collective operations.
     """
     mine = torch.arange(n)[distributed.rank() % n :: distributed.world()]
-    with progress_bar() as bar:
-        task = bar.add_task("samples", total=len(mine), remarks="")
+    with progress("samples", len(mine)) as advance:
         for part in mine.split(batch_size):
             yield draw(parts, part.tolist(), seed, **asked)
-            bar.update(task, advance=len(part))
+            advance(len(part))
 
 
 def gather(shares: Iterable[Batch], n: int) -> Batch:
@@ -88,3 +89,18 @@ def gather(shares: Iterable[Batch], n: int) -> Batch:
         key: distributed.interleave(torch.cat([share[key].cpu() for share in shares]), n)
         for key in shares[0]
     }
+
+
+def check_sampler(config: DictConfig, name: str, prior: Prior, data: DataModule) -> None:
+    """Draw one latent with a network that always outputs zero.
+
+    Raises:
+        ConfigError: the prior's process or conditions do not support the sampler or guidance.
+    """
+    sampler, guidance = build_sampler(config, name), build_guidance(config, name)
+    try:
+        requests = data.requests([0], config.seed)
+        given = {key: x for key, x in requests.items() if key != "index"}
+        prior.rehearse({**prior.example(1), **given}, sampler, guidance)
+    except Exception as error:  # diffusers raises ZeroDivisionError and others
+        raise ConfigError(f"the sampler does not fit the prior: {error}") from error

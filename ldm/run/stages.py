@@ -16,9 +16,11 @@ from ldm.config.compose import ConfigError
 from ldm.config.lineage import foundation, lineage
 from ldm.hub import weights
 from ldm.priors import Prior
+from ldm.progress import progress
 from ldm.randomness import fold, step_generator
 from ldm.run.folder import Run
-from ldm.run.parts import Parts, build_loggers, build_part, reader, told_readers
+from ldm.run.loggers import build_loggers
+from ldm.run.parts import Parts, build_part, reader, told_readers
 from ldm.run.sampling import draw
 from ldm.stopping import Stopped
 from ldm.tokenizers import Tokenizer, latents_as_data
@@ -26,7 +28,6 @@ from ldm.training import PriorTraining, TokenizerTraining, Training
 from ldm.training.fit import fit
 from ldm.training.latent_cache import LatentCache
 from ldm.training.latents import Latents
-from ldm.training.progress import progress_bar
 from ldm.training.selection import KeepBest
 
 __all__ = ["build_training", "latents_of", "train_stage"]
@@ -169,11 +170,9 @@ def _latent_batches(
     for model in latents.models:
         model.to(training.device)
     cache = LatentCache(run.latents, latents.encode, latents.identity, data)
-    with progress_bar() as bar:
-        total = len(data.train_dataset) * len(data.views) // world
-        task = bar.add_task("latents", total=total, remarks="")
+    with progress("latents", len(data.train_dataset) * len(data.views) // world) as advance:
         for done in cache.fill(training.device, rank, world):
-            bar.update(task, advance=done)
+            advance(done)
             if training.stop.asked:
                 break
     if told := training.told_to_stop():  # every rank comes here

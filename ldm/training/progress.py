@@ -1,33 +1,15 @@
-"""Progress bars, and a progress line of training with loss, speed and memory."""
+"""Progress of training with loss, speed and memory: a bar on a terminal, lines elsewhere."""
 
 import resource
-import sys
 import time
 
 import pytorch_lightning as pl
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ldm.progress import progress_bar
 from ldm.training.training import Training
 
-__all__ = ["ShowProgress", "progress_bar"]
-
-
-def progress_bar(**options) -> Progress:
-    """Build a bar with count, remarks, elapsed and remaining time; hidden without a terminal."""
-    return Progress(
-        TextColumn("{task.description:<10}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-        TextColumn("{task.fields[remarks]}"),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        **options,
-    )
+__all__ = ["ShowProgress"]
 
 
 class ShowProgress(pl.Callback):

@@ -12,7 +12,7 @@ from data import Digits
 from eval.evaluate import evaluate
 from eval.evaluation import Evaluation
 from ldm.config.signatures import ConfigError
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 from ldm.run.parts import Parts
 from ldm.spaces import Flat
 from ldm.tokenizers import Identity

@@ -14,7 +14,7 @@ from eval.record import Record
 from eval.scorers import SCORERS, Scorer
 from eval.scorers.samples import Samples
 from ldm.config.compose import ConfigError, compose
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 from ldm.run.parts import Parts, build_part
 from ldm.samplers import Likelihood
 from ldm.spaces import Flat
@@ -37,6 +37,13 @@ class Own(Scorer):
 OWN = f"{__name__}.Own"
 
 
+@pytest.fixture
+def allowed(monkeypatch):
+    """The package of these tests is one that the user trusts, as by allow=[tests]."""
+    monkeypatch.setenv("LDM_ALLOW", __name__.partition(".")[0])
+
+
+@pytest.mark.usefixtures("allowed")
 def test_the_scorers_of_a_list_check_and_score_in_its_order():
     evaluation = Evaluation([{"_target_": OWN, "own": 2}, {"_target_": OWN, "own": 1}])
     config = OmegaConf.create({"calls": []})
@@ -46,6 +53,7 @@ def test_the_scorers_of_a_list_check_and_score_in_its_order():
     assert config.calls == ["check 2", "check 1", "score 2", "score 1"]
 
 
+@pytest.mark.usefixtures("allowed")
 def test_a_number_reaches_all_scorers_that_take_it_and_a_nodes_own_wins():
     node = {"_target_": "eval.scorers.samples.Samples", "samples": 7}
     own = {"_target_": OWN, "own": 3}

@@ -14,7 +14,7 @@ from ldm.hub import load_into, resolve
 from ldm.hub.diffusers import autoencoder_kl_to_diffusers
 from ldm.hub.published import PUBLISHED
 from ldm.hub.weights import BadCheckpoint, fingerprint, read_state
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 from ldm.run.models import build_models
 from ldm.run.parts import build_data
 from ldm.tokenizers import Tokenizer

@@ -8,7 +8,7 @@ import train
 from ldm.hub import start_from, weights
 from ldm.hub.weights import BadCheckpoint
 from ldm.networks.images.dit import DiT
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 
 
 def network(classes=4, size=8, width=16, seed=0) -> nn.ModuleDict:

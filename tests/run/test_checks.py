@@ -11,11 +11,11 @@ from data import Digits
 from eval import __main__ as scorer
 from ldm.config.compose import ConfigError, compose
 from ldm.hub.weights import BadCheckpoint
-from ldm.run.checks import check_sampler
 from ldm.run.experiment import prepare
 from ldm.run.folder import Run
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data
+from ldm.run.sampling import check_sampler
 
 BOTH = ["tokenizer", "prior"]
 LPIPS = "tokenizer.training.loss.perceptual={_target_: ldm.losses.LPIPS}"

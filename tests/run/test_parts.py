@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from ldm.config.compose import ConfigError, compose
 from ldm.processes import GaussianDiffusion
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 from ldm.run.models import build_models
 from ldm.run.parts import build_data, build_part, model_config
 from ldm.run.sampling import draw
@@ -54,7 +54,11 @@ def test_a_stages_model_is_built_without_how_it_is_trained():
     [
         ("prior.process", {"schedule": "cosin"}, r"^prior\.process: no schedule 'cosin': choose"),
         ("tokenizer", {"bottleneck": {"groups": 3}}, r"^tokenizer\.bottleneck: groups must divide"),
-        ("tokenizer", {"encoder": {"width": "x"}}, r"^tokenizer\.encoder: "),
+        (
+            "tokenizer",
+            {"encoder": {"width": "x"}},
+            r"^tokenizer\.encoder\.width must be a whole number",
+        ),
         ("tokenizer.training", {"loss": {"pixel": "l3"}}, r"^tokenizer\.training\.loss: no pixel"),
     ],
 )
@@ -149,3 +153,11 @@ def test_loaded_parts_are_frozen(trained):
     for module in (parts.tokenizer, parts.prior):
         assert not module.training
         assert not any(p.requires_grad for p in module.parameters())
+
+
+def test_a_part_of_a_package_that_nobody_allowed_is_not_built(trained):
+    # Sampling checks what evaluation builds by its package alone; building it is what is refused.
+    config = load_run(trained, []).config
+    config.eval._target_ = "ldm.config.validate.os.system"
+    with pytest.raises(ConfigError, match=r"eval\._target_=.*os.system is refused"):
+        build_part(config, "eval")

@@ -16,7 +16,7 @@ from eval.scorers.reconstructions import Reconstructions
 from eval.scorers.samples import Samples, off_manifold
 from ldm import distributed
 from ldm.bottlenecks import Gaussian, GroupedSphericalQuantizer, ManifoldPosterior
-from ldm.run.experiment import load_run
+from ldm.run.loading import load_run
 from ldm.run.sampling import draw
 from ldm.spaces import Power, Sphere
 
