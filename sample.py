@@ -60,8 +60,8 @@ def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object)
     """
     if n < 1 or batch_size < 1:
         raise ConfigError(f"n and batch_size must be 1 or more, got {n} and {batch_size}")
-    if seed < 0:
-        raise ConfigError(f"seed must not be negative, got {seed}")
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed must be in [0, 2^63), got {seed}")
 
 
 def save(parts: "Parts", folder: Path, samples: "Batch", **asked: Any) -> Path:

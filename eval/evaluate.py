@@ -18,6 +18,8 @@ __all__ = ["evaluate"]
 def evaluate(parts: Parts, folder: Path | None = None) -> dict[str, float]:
     """Score a run, write `metrics.json` and pictures, print and log them; all ranks return scores.
 
+    An evaluation without scorers leaves no file.
+
     Args:
         parts: trained.
         folder: of the files; by default the run's own.
@@ -34,7 +36,7 @@ def evaluate(parts: Parts, folder: Path | None = None) -> dict[str, float]:
     if parts.prior is not None:
         parts.prior.to(device).eval()
     evaluation.score(parts, record)
-    if distributed.rank() == 0:
+    if distributed.rank() == 0 and (record.values or record.pictures):
         path = record.save()
         _print(record, path)
         _log(record, parts)

@@ -147,7 +147,7 @@ def test_sampling_without_a_prior_is_refused(refused, trained, tmp_path):
         ("label=cat", "label must be int, got 'cat'"),
         ("n=0", "must be 1 or more, got 0"),
         ("batch_size=0", "must be 1 or more, got 64 and 0"),
-        ("seed=-1", "seed must not be negative, got -1"),
+        ("seed=-1", "seed must be in [0, 2^63), got -1"),
         ("nn=3", "unknown key 'nn'"),
     ],
 )

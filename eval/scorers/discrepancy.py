@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from eval.metrics import GaussianKernel, discrepancy, median_distance
 from eval.record import Record
 from eval.scorers.point_scorer import SampleScorer, all_points
+from eval.scorers.scorer import check_split
 from ldm import distributed
+from ldm.config.compose import ConfigError
 from ldm.run.parts import Parts
 
 __all__ = ["Discrepancy"]
@@ -23,12 +27,22 @@ class Discrepancy(SampleScorer):
         samples: number of samples drawn, and maximal number of test points.
     """
 
+    def check(self, parts: Parts) -> None:
+        super().check(parts)
+        check_split(parts.data, "test", 2, "a discrepancy")
+        try:
+            self._kernel(self._reference(parts))
+        except ValueError as error:
+            raise ConfigError(
+                f"the discrepancy from the test split of {parts.data.name} cannot be measured "
+                f"({error}): most of its points are equal; leave the scorer out of eval.scorers"
+            ) from error
+
     def score(self, parts: Parts, record: Record) -> None:
         protocol = self.protocol(parts)
         batch, calls = self.draw(parts, record)
-        embed = parts.tokenizer.space.embed
-        x, test = embed(batch["x"]), embed(all_points(parts.data, "test")[: self.samples])
-        found = discrepancy(x, test, GaussianKernel(median_distance(test).item()))
+        x, test = parts.tokenizer.space.embed(batch["x"]), self._reference(parts)
+        found = discrepancy(x, test, self._kernel(test))
         record.add(
             {"mmd2": found.unbiased, "mmd2_null_std": found.null_std},
             n=len(x),
@@ -40,3 +54,10 @@ class Discrepancy(SampleScorer):
         )
         if distributed.rank() == 0:
             record.show("samples", parts.data.show(batch))
+
+    def _reference(self, parts: Parts) -> Float[Tensor, "n _"]:
+        """Embed the test points that samples are compared with."""
+        return parts.tokenizer.space.embed(all_points(parts.data, "test")[: self.samples])
+
+    def _kernel(self, test: Float[Tensor, "n _"]) -> GaussianKernel:
+        return GaussianKernel(median_distance(test).item())

@@ -32,6 +32,15 @@ class DistributionScores(nn.Module):
         self.manifold = PRDC()
         self.inception = InceptionScore(seed=seed)
 
+    @classmethod
+    def fewest(cls, full: bool = True) -> tuple[int, int]:
+        """Smallest numbers of pictures, of the reference and generated, that can be scored."""
+        if not full:
+            return 2, 2  # for a covariance
+        manifold = PRDC()
+        neighbours = 1 + max(manifold.precision_k, manifold.density_k)
+        return neighbours, max(neighbours, InceptionScore().splits)
+
     def update(
         self, images: Tensor, *, real: bool, remembered: Tensor | None = None
     ) -> Tensor | None:

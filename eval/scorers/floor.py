@@ -8,7 +8,7 @@ from eval.metrics import to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ImageScorer
-from eval.scorers.scorer import to_device
+from eval.scorers.scorer import check_split, to_device
 from ldm import distributed
 from ldm.run.parts import Parts
 
@@ -21,6 +21,14 @@ class Floor(ImageScorer):
 
     It is a reference for the distance of samples, so a run without a prior has none.
     """
+
+    def check(self, parts: Parts) -> None:
+        super().check(parts)
+        if parts.prior is not None:
+            for split, least in zip(
+                ("test", "train"), DistributionScores.fewest(False), strict=True
+            ):
+                check_split(parts.data, split, least, "a Fréchet distance")
 
     @torch.no_grad()
     def score(self, parts: Parts, record: Record) -> None:

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 from eval.record import Record
 from eval.scorers.point_scorer import LikelihoodScorer
+from eval.scorers.scorer import check_split
 from ldm.run.parts import Parts
 
 __all__ = ["HeldOutLikelihood"]
+
+SCORED = {"test": "nll", "val": "nll_val"}
+"""Names of the scores of each split."""
 
 
 @dataclass
@@ -16,9 +20,14 @@ class HeldOutLikelihood(LikelihoodScorer):
     `nll` and `nll_per_dim` of the test split, `nll_val` of the val split.
     """
 
+    def check(self, parts: Parts) -> None:
+        super().check(parts)
+        for split in SCORED:
+            check_split(parts.data, split, 2, "a standard error")
+
     def score(self, parts: Parts, record: Record) -> None:
         protocol = self.protocol(parts)
-        for split, name in {"test": "nll", "val": "nll_val"}.items():
+        for split, name in SCORED.items():
             found, calls = self.of_split(parts, record, split)
             nll = -found.mean()
             values = {name: nll, f"{name}_stderr": found.std() / len(found) ** 0.5}

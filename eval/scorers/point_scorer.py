@@ -62,10 +62,10 @@ class PointScorer(BatchedScorer):
     batch_size: int = 2000
 
     def check(self, parts: Parts) -> None:
-        """Check that the data are points and have the splits to score.
+        """Check that there is a prior, that the data are points, and that they have a val split.
 
         Raises:
-            ConfigError: they are not, or have no val split.
+            ConfigError: with what is missing.
         """
         data = parts.data
         if not isinstance(data, Points):
@@ -75,6 +75,7 @@ class PointScorer(BatchedScorer):
             )
         if "val" not in data.held:
             raise ConfigError(f"{data.name} has no val split: choose another eval=")
+        self._refuse_no_prior(parts)
 
     def protocol(self, parts: Parts) -> dict[str, Any]:
         """Protocol entries common to all scores of one prior.
@@ -82,16 +83,20 @@ class PointScorer(BatchedScorer):
         Raises:
             ConfigError: there is no prior.
         """
-        if parts.prior is None:
-            raise ConfigError(
-                f"{parts.config.run} has no trained prior to score: finish it with train.py"
-            )
+        self._refuse_no_prior(parts)
         return {
             "latent_space": repr(parts.tokenizer.space),
             "process": OmegaConf.to_container(parts.config.prior.process),
             "splits": OmegaConf.to_container(parts.config.data),
             "seed": parts.config.seed,
         }
+
+    def _refuse_no_prior(self, parts: Parts) -> None:
+        if parts.prior is None:
+            raise ConfigError(
+                f"{parts.config.run} has no trained prior to score: finish it with train.py, or "
+                f"choose eval=none"
+            )
 
 
 @dataclass

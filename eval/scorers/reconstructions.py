@@ -10,7 +10,7 @@ from eval.metrics import CodebookUsage, PairScores, to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ImageScorer
-from eval.scorers.scorer import Shown, to_device
+from eval.scorers.scorer import Shown, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import DiscreteBottleneck
 from ldm.losses import LPIPS
@@ -35,6 +35,12 @@ class Reconstructions(ImageScorer):
 
     extractor: Literal["inception", "classifier"] | None = None
     lpips: bool = False
+
+    def check(self, parts: Parts) -> None:
+        super().check(parts)
+        if self.extractor is not None:
+            least, _ = DistributionScores.fewest(full=False)
+            check_split(parts.data, "test", least, "the Fréchet distance of reconstructions")
 
     def check_weights(self, data: DataModule) -> None:
         if self.lpips:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from eval.metrics import kernel_density_nll
 from eval.record import Record
 from eval.scorers.point_scorer import PointScorer, all_points
+from ldm.config.compose import ConfigError
 from ldm.run.parts import Parts
 
 __all__ = ["References"]
@@ -38,6 +39,19 @@ class References(PointScorer):
                 f"kernel_groups must be 1 or more and kernel_share in [0, 1), got "
                 f"{self.kernel_groups} and {self.kernel_share}"
             )
+
+    def check(self, parts: Parts) -> None:
+        super().check(parts)
+        if self.kernel_share is None:
+            return
+        few = [parts.tokenizer.space.embed(all_points(parts.data, split)[:2]) for split in SPLITS]
+        try:
+            kernel_density_nll(*few, groups=self.kernel_groups, share=0, kappas=[1.0])
+        except ValueError as error:
+            raise ConfigError(
+                f"no kernel estimate on {parts.tokenizer.space}: {error}; set eval.kernel_groups, "
+                f"or eval.kernel_share=null"
+            ) from error
 
     def score(self, parts: Parts, record: Record) -> None:
         data, space = parts.data, parts.tokenizer.space

@@ -13,9 +13,10 @@ from eval.metrics import to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ImageScorer
-from eval.scorers.scorer import Shown, check_samples, to_device
+from eval.scorers.scorer import Shown, check_samples, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import Bottleneck
+from ldm.config.compose import ConfigError
 from ldm.run.parts import Parts
 from ldm.run.sampling import draw_share
 
@@ -44,6 +45,18 @@ class Samples(ImageScorer):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_samples(self.samples)
+
+    def check(self, parts: Parts) -> None:
+        super().check(parts)
+        if parts.prior is None:
+            return
+        reference, generated = DistributionScores.fewest()
+        check_split(parts.data, self.reference, reference, "the comparison of samples with data")
+        if self.samples < generated:
+            raise ConfigError(
+                f"eval.samples must be {generated} or more, one for each part of the inception "
+                f"score and more than the neighbours of precision and recall, got {self.samples}"
+            )
 
     @torch.no_grad()
     def score(self, parts: Parts, record: Record) -> None:

@@ -9,10 +9,11 @@ from torch.utils.data import DataLoader
 from data import Batch, DataModule
 from eval.record import Record
 from ldm import distributed
+from ldm.config.compose import ConfigError
 from ldm.run.parts import Parts
 from ldm.run.sampling import gather
 
-__all__ = ["BatchedScorer", "Scorer", "Shown", "check_samples", "to_device"]
+__all__ = ["BatchedScorer", "Scorer", "Shown", "check_samples", "check_split", "to_device"]
 
 
 class Scorer(ABC):
@@ -52,16 +53,16 @@ class BatchedScorer(Scorer):
         seed: of samples and of all other randomness.
 
     Raises:
-        ValueError: `batch_size` is less than 1, or `seed` is negative.
+        ValueError: `batch_size` is less than 1, or `seed` is not in [0, 2^63).
     """
 
     batch_size: int = 250
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.seed < 0:
+        if self.batch_size < 1 or not 0 <= self.seed < 2**63:
             raise ValueError(
-                f"batch_size must be 1 or more and seed 0 or more, got {self.batch_size} and "
+                f"batch_size must be 1 or more and seed in [0, 2^63), got {self.batch_size} and "
                 f"{self.seed}"
             )
 
@@ -91,6 +92,20 @@ class Shown:
     def gather(self) -> Batch:
         """Join what all ranks kept: the first `n` samples in order, on every rank."""
         return gather(self.kept, self.n)
+
+
+def check_split(data: DataModule, split: str, least: int, what: str) -> None:
+    """Refuse a split that is too small for a score.
+
+    Raises:
+        ConfigError: it has fewer than `least` samples; the message says what needs them.
+    """
+    n = len(data.dataset_of(split))
+    if n < least:
+        raise ConfigError(
+            f"{what} needs {least} samples or more in the {split} split of {data.name}, which has "
+            f"{n}: hold out more, or choose other scorers (eval=none scores nothing)"
+        )
 
 
 def check_samples(samples: int) -> None:
