@@ -1,32 +1,28 @@
-"""Convert state dicts to and from diffusers' `AutoencoderKL` and `DiTTransformer2DModel`.
+"""Convert state dicts to and from diffusers' autoencoders and `DiTTransformer2DModel`.
 
-Names and shapes change, values never. Two defaults of diffusers differ from the published DiT and
-so from ours: the exponent of its timestep frequencies (`downscale_freq_shift` 1, published 0) and
-the epsilon of its second norm (`norm_eps` 1e-5, published 1e-6).
+Names and shapes change, values never. Two numbers of diffusers differ from the published DiT, so
+our DiT has them as options: the exponent of its timestep frequencies (`frequency_shift` 1,
+published 0) and the epsilon of its second norm (`norm_eps` 1e-5, published 1e-6).
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from ldm.networks.images.patches import position_embedding
+from ldm.hub.compvis import AROUND
+from ldm.hub.names import Rules, inverse, rename
 
 __all__ = [
-    "autoencoder_kl_from_diffusers",
-    "autoencoder_kl_to_diffusers",
+    "autoencoder_from_diffusers",
+    "autoencoder_to_diffusers",
     "dit_from_diffusers",
     "dit_to_diffusers",
 ]
 
-# Each rule renames consecutive segments of a name, ours to theirs; # stands for an index. Rules are
-# applied in this order to export and in reverse order to import, so that one inverts the other.
-Rules = Sequence[tuple[str, str]]
-
 AUTOENCODER: Rules = (
-    ("encoder.quant_conv.", "quant_conv."),
-    ("decoder.post_quant_conv.", "post_quant_conv."),
+    *AROUND,
     ("down.#.", "down_blocks.#."),
     ("up.#.", "up_blocks.#."),
     ("downsample.", "downsamplers.0."),
@@ -66,58 +62,60 @@ DIT: Rules = (
 SHARED = re.compile(r"transformer_blocks\.(\d+)\.norm1\.emb\.")
 
 
-def rename(key: str, rules: Iterable[tuple[str, str]]) -> str:
-    """Apply rules (find, put) one after the other, to whole segments of a name only."""
-    for find, put in rules:
-        pattern = r"(?<![^.])" + re.escape(find).replace(r"\#", r"(\d+)")
-        key = re.sub(pattern, put.replace("#", r"\1"), key)
-    return key
-
-
-def inverse(*rules: tuple[str, str]) -> list[tuple[str, str]]:
-    """Invert rules: swap names and reverse the order."""
-    return [(theirs, ours) for ours, theirs in reversed(rules)]
-
-
 def flip_levels(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Reverse the decoder's level numbers: 0 is the finest for us, the coarsest for diffusers."""
     level = re.compile(r"(?<=up_blocks\.)\d+")
-    last = max(int(found[0]) for key in state if (found := level.search(key)))
+    last = max((int(found[0]) for key in state if (found := level.search(key))), default=0)
     return {level.sub(lambda i: str(last - int(i[0])), key): x for key, x in state.items()}
 
 
-def autoencoder_kl_from_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert an `AutoencoderKL` to a module with a `compvis` `encoder` and `decoder`.
+def autoencoder_from_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert an `AutoencoderKL` or a `VQModel` to a tokenizer with `compvis` networks.
+
+    Where the model has no 1x1 convolutions around its bottleneck, ours get the identity.
 
     Args:
-        state: of an `AutoencoderKL` with both 1x1 convolutions around its bottleneck; attention
-            names may be those from before diffusers 0.15.
+        state: of the model; attention names may be those from before diffusers 0.15.
+
+    Raises:
+        ValueError: this is no such model.
     """
     rules = inverse(*AUTOENCODER, *OLD_ATTENTION)
-    # The only matrices are those of the attention; ours are 1x1 convolutions.
-    return {
-        rename(key, rules): x[..., None, None] if x.ndim == 2 else x
-        for key, x in flip_levels(state).items()
+    ours = {rename(key, rules): x for key, x in flip_levels(state).items()}
+    # Attention is matrices there, and 1x1 convolutions here.
+    ours = {
+        key: x[..., None, None] if x.ndim == 2 and "attn" in key else x for key, x in ours.items()
     }
+    for last, around in (
+        ("encoder.conv_out.weight", "encoder.quant_conv"),
+        ("decoder.conv_in.weight", "decoder.post_quant_conv"),
+    ):
+        if last not in ours:
+            raise ValueError(f"there is no {last}, so this is no AutoencoderKL and no VQModel")
+        channels = len(ours[last]) if around == "encoder.quant_conv" else ours[last].shape[1]
+        if f"{around}.weight" not in ours:
+            ours[f"{around}.weight"] = torch.eye(channels).to(ours[last])[..., None, None]
+            ours[f"{around}.bias"] = torch.zeros(channels).to(ours[last])
+    return ours
 
 
-def autoencoder_kl_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert a module with a `compvis` `encoder` and `decoder` to an `AutoencoderKL`."""
-    renamed = flip_levels({rename(key, AUTOENCODER): x for key, x in state.items()})
+def autoencoder_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert a tokenizer with `compvis` networks to an `AutoencoderKL` or a `VQModel`.
+
+    The mean and standard deviation of latents go into the configuration of these.
+    """
+    networks = {key: x for key, x in state.items() if key not in ("mean", "std")}
+    renamed = flip_levels({rename(key, AUTOENCODER): x for key, x in networks.items()})
     return {
         key: x[:, :, 0, 0] if ".attentions." in key and x.ndim == 4 else x
         for key, x in renamed.items()
     }
 
 
-def dit_from_diffusers(
-    state: Mapping[str, Tensor], size: int | Sequence[int] = 32
-) -> dict[str, Tensor]:
+def dit_from_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert a `DiTTransformer2DModel` to the state of a `ldm.networks.images.dit.DiT`.
 
-    Args:
-        state: of the diffusers model.
-        size: side of the grid of latents, or its height and width.
+    The fixed `pos_embed` of the tokens is in neither state: it follows from the grid.
 
     Raises:
         ValueError: blocks have different embeddings of time or class; a DiT shares one.
@@ -134,10 +132,7 @@ def dit_from_diffusers(
             parts = [key.replace("to_q", part) for part in ("to_q", "to_k", "to_v")]
             theirs[key.replace("to_q", "to_qkv")] = torch.cat([theirs.pop(k) for k in parts])
     rules = inverse(*DIT)
-    ours = {rename(key, rules): x for key, x in theirs.items()}
-    width, _, patch, _ = ours["x_embedder.proj.weight"].shape
-    grid = [side // patch for side in ([size, size] if isinstance(size, int) else size)]
-    return ours | {"pos_embed": position_embedding(grid, width)}
+    return {rename(key, rules): x for key, x in theirs.items()}
 
 
 def dit_to_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from data.files.download import digest, download
 from data.files.errors import DataError
 from data.files.roots import cache_folder
-from ldm.hub.diffusers import autoencoder_kl_from_diffusers
+from ldm.hub.diffusers import autoencoder_from_diffusers
 from ldm.hub.weights import BadCheckpoint, put, read_state
 
-__all__ = ["PUBLISHED", "Published", "fetch", "load_published", "published_state"]
+__all__ = ["PUBLISHED", "Published", "cached", "fetch", "load_published", "published_state"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ PUBLISHED = {
         names=("sd-vae-ft-mse.safetensors",),
         note="MIT. Stable Diffusion's KL f8, its decoder fine-tuned on squared error and LPIPS.",
         config="tokenizer=kl_f8",
-        convert=autoencoder_kl_from_diffusers,
+        convert=autoencoder_from_diffusers,
         mean=0.0,
         std=1 / 0.18215,
     ),
@@ -66,7 +66,7 @@ PUBLISHED = {
         note="MIT. Stable Diffusion's KL f8, its decoder fine-tuned on L1 and LPIPS. No public "
         "source that we could check states the SHA-256 of this file.",
         config="tokenizer=kl_f8",
-        convert=autoencoder_kl_from_diffusers,
+        convert=autoencoder_from_diffusers,
         mean=0.0,
         std=1 / 0.18215,
     ),
@@ -104,6 +104,13 @@ PUBLISHED = {
 }
 
 
+def cached(name: str) -> Path | None:
+    """Find published weights among the files that are here, unchecked."""
+    folders = cache_folder(), Path(torch.hub.get_dir()) / "checkpoints"
+    paths = (folder / each for folder in folders for each in PUBLISHED[name].names)
+    return next((path for path in paths if path.is_file()), None)
+
+
 def fetch(name: str, file: str | PathLike[str] | None = None) -> Path:
     """Find published weights: the given file, else a cached one, else a fresh download.
 
@@ -123,12 +130,10 @@ def fetch(name: str, file: str | PathLike[str] | None = None) -> Path:
             raise BadCheckpoint(f"no weights of {name!r} at {file}: give the path of the file")
         return Path(file)
     published = PUBLISHED[name]
-    folders = cache_folder(), Path(torch.hub.get_dir()) / "checkpoints"
-    for path in (folder / each for folder in folders for each in published.names):
-        if path.is_file():
-            _check(path, published.sha256)
-            return path
-    path = folders[0] / published.names[0]
+    if (path := cached(name)) is not None:
+        _check(path, published.sha256)
+        return path
+    path = cache_folder() / published.names[0]
     if published.sha256 is None:
         raise BadCheckpoint(
             f"the weights {name!r} are not here, and as their checksum is not known they are not "

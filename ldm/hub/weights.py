@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,9 @@ __all__ = [
     "save",
 ]
 
+
+NESTED = ("ema", "state_dict", "model")
+"""Entries of a training's checkpoint that hold its weights, the preferred first."""
 
 DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 
@@ -88,22 +92,36 @@ def load(path: Path, model: nn.Module) -> None:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file, or of a torch file of nothing but tensors.
+    """Read the tensors of a safetensors file, or of a torch file of tensors and plain values.
 
-    No code in the file is run; the tensors are on the CPU.
+    Of a training's checkpoint these are its averaged weights (`ema`), or its `state_dict` or
+    `model`. No code in the file is run; the tensors are on the CPU.
 
     Raises:
-        BadCheckpoint: truncated, or not a file of tensors.
+        BadCheckpoint: truncated, needs pickle to load, or not a file of tensors.
     """
     try:
         if _is_safetensors(path):
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BadCheckpoint(f"no weights at {path}: {error.strerror or error}") from error
     except Exception as error:  # pickle, zip, torch and safetensors each raise their own kinds
+        if found := re.search(r"Unsupported (?:global|class)\S* (?:GLOBAL )?(\S+)", str(error)):
+            raise BadCheckpoint(
+                f"{path} needs pickle for more than tensors ({found[1]}), which can run any code: "
+                f"refused. Where you trust the file, keep its tensors alone, with the libraries "
+                f"that wrote it at hand: torch.save(torch.load({path.name!r}, weights_only=False)"
+                f"['state_dict'], 'tensors.pt')"
+            ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadCheckpoint(
             f"{path} is not a whole file of weights ({reason}): fetch it again"
         ) from error
+    for key in NESTED:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+            break
     if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
         raise BadCheckpoint(f"{path} holds something else than named tensors: give another file")
     return state

@@ -15,19 +15,25 @@ FREQUENCIES = 256
 
 
 class TimestepEmbedder(nn.Module):
-    """Embedding of integer or fractional timesteps: sinusoids, then a two-layer perceptron."""
+    """Embedding of integer or fractional timesteps: sinusoids, then a two-layer perceptron.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: of the embedding.
+        frequency_shift: the frequencies are `1e4 ** (-i / (128 - frequency_shift))`: 0 as
+            published, 1 in diffusers' DiT.
+    """
+
+    def __init__(self, width: int, frequency_shift: int = 0) -> None:
         super().__init__()
+        self.frequency_shift = frequency_shift
         self.mlp = nn.Sequential(nn.Linear(FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, t: Float[Tensor, " b"] | Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
         # Use single precision or better, even in a half-precision network: t reaches 1000 radians.
         t = t.to(torch.promote_types(self.mlp[0].weight.dtype, torch.float32))
         half = FREQUENCIES // 2
-        frequency = torch.exp(
-            torch.arange(half, dtype=t.dtype, device=t.device) * (-math.log(1e4) / half)
-        )
+        slope = -math.log(1e4) / (half - self.frequency_shift)
+        frequency = torch.exp(torch.arange(half, dtype=t.dtype, device=t.device) * slope)
         angle = t[:, None] * frequency
         waves = torch.cat([angle.cos(), angle.sin()], 1)
         return self.mlp(waves.to(self.mlp[0].weight.dtype))

@@ -14,7 +14,7 @@ from ldm.run.parts import Parts, build_data
 from ldm.run.sampling import check_sampler
 from ldm.tokenizers import Tokenizer
 
-__all__ = ["load_model", "load_parts", "load_run"]
+__all__ = ["last_config", "load_model", "load_parts", "load_run"]
 
 
 def load_run(folder: str | Path, overrides: list[str]) -> Parts:
@@ -25,13 +25,13 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
         BadCheckpoint: a stage is not finished, or its file is damaged.
     """
     run = Run(folder)
-    config = overridden(_last_config(run), overrides)
+    config = overridden(last_config(run), overrides)
     config.run = str(run.folder)
     data = build_data(config)
     return load_parts(Parts(config, data), run)
 
 
-def _last_config(run: Run) -> DictConfig:
+def last_config(run: Run) -> DictConfig:
     """Read the configuration of the last stage that was begun, in order of dependency.
 
     The order of the stages decides, not the time of their files, which copying changes.

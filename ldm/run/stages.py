@@ -30,7 +30,7 @@ from ldm.training.latent_cache import LatentCache
 from ldm.training.latents import Latents
 from ldm.training.selection import KeepBest
 
-__all__ = ["build_training", "latents_of", "train_stage"]
+__all__ = ["build_training", "encodings", "latents_of", "train_stage"]
 
 MEASURED = 10_000  # training samples for the mean and standard deviation of latents
 COLUMNS = 8  # pictures in a row of a grid
@@ -115,7 +115,7 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
         if first is not None:
             first.to(device)
         generator = step_generator(config.seed, 0, seen, device)
-        tokenizer.measure(_encodings(tokenizer, read, data, device), generator)
+        tokenizer.measure(encodings(tokenizer, read, data, device), generator)
         facts = {"space": repr(tokenizer.bottleneck.space), "samples": seen}
         weights.save(run.model(name), tokenizer, facts)
 
@@ -152,9 +152,10 @@ def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining | No
 
 
 @torch.no_grad()
-def _encodings(
+def encodings(
     tokenizer: Tokenizer, read: Callable[[Batch], Batch], data: DataModule, device: torch.device
 ) -> Iterator[Encoded]:
+    """Encode the training samples by which the latents of a tokenizer are measured."""
     samples = min(MEASURED, len(data.train_dataset))
     for batch in data.train_batches(0, samples, rank=0, world=1, batch_size=min(samples, 128)):
         yield tokenizer.encode(read(_to(batch, device)))

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 
+import torch
 from diffusers import DDIMScheduler, SchedulerMixin
 from jaxtyping import Float
 from torch import Tensor
@@ -57,7 +58,7 @@ class DiffusersScheduler(Sampler):
         generator: Generators,
         span: Span,
     ) -> Float[Tensor, "n ..."]:
-        scheduler = self._build(process, x.device)
+        scheduler = self.build(process, x.device)
         if process.span[1] not in span:
             raise ValueError(
                 f"a diffusers scheduler walks to data, or by inversion from data, at time "
@@ -113,7 +114,12 @@ class DiffusersScheduler(Sampler):
                 f"inverted: invert and sample with sampler=ddim and eta=0"
             )
 
-    def _build(self, process: Process, device) -> SchedulerMixin:
+    def build(self, process: Process, device: torch.device | str = "cpu") -> SchedulerMixin:
+        """Build the scheduler on the noise schedule of a process, with its time steps set.
+
+        Raises:
+            ValueError: the process has no such steps, or the scheduler stops between them.
+        """
         if not isinstance(process, GaussianDiffusion):
             raise ValueError(
                 f"the schedulers of diffusers walk the steps of a GaussianDiffusion, got a "

@@ -58,17 +58,21 @@ class Modulation(nn.Sequential):
 
 
 def modulated_norm(
-    x: Float[Tensor, "b n d"], shift: Float[Tensor, "b 1 d"], scale: Float[Tensor, "b 1 d"]
+    x: Float[Tensor, "b n d"],
+    shift: Float[Tensor, "b 1 d"],
+    scale: Float[Tensor, "b 1 d"],
+    eps: float = 1e-6,
 ) -> Float[Tensor, "b n d"]:
     """Apply layer normalisation, then the shift and scale computed from the condition."""
-    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=eps), 1 + scale)
 
 
 class Block(nn.Module):
     """Transformer block: attention and a perceptron, both modulated and gated by the condition."""
 
-    def __init__(self, width: int, heads: int, mlp_ratio: float) -> None:
+    def __init__(self, width: int, heads: int, mlp_ratio: float, norm_eps: float) -> None:
         super().__init__()
+        self.norm_eps = norm_eps
         hidden = int(width * mlp_ratio)
         self.attn = Attention(width, heads)
         self.mlp = nn.Sequential(
@@ -85,7 +89,7 @@ class Block(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(condition)
         x = torch.addcmul(x, gate1, self.attn(modulated_norm(x, shift1, scale1)))
-        return torch.addcmul(x, gate2, self.mlp(modulated_norm(x, shift2, scale2)))
+        return torch.addcmul(x, gate2, self.mlp(modulated_norm(x, shift2, scale2, self.norm_eps)))
 
 
 class FinalLayer(nn.Module):
@@ -116,6 +120,8 @@ class DiT(nn.Module):
         classes: number of class labels; label `classes` means no label. 0 builds no label table.
         learn_sigma: also predict a variance for each value, which doubles the output channels.
         mlp_ratio: hidden units of a block's perceptron, divided by `width`.
+        frequency_shift: of the time embedding: 0 as published, 1 for weights of diffusers.
+        norm_eps: added to the variance before each perceptron: 1e-5 for weights of diffusers.
 
     Raises:
         ValueError: a side of the grid is not a multiple of `patch`, `width` is not a multiple of 4
@@ -138,6 +144,8 @@ class DiT(nn.Module):
         classes: int = 1000,
         learn_sigma: bool = True,
         mlp_ratio: float = 4.0,
+        frequency_shift: int = 0,
+        norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
         in_channels, *size = shape
@@ -148,14 +156,16 @@ class DiT(nn.Module):
         self.shape = tuple(shape)
         self.patch = patch
         self.classes = classes
+        self.frequency_shift, self.norm_eps = frequency_shift, norm_eps
         self.checkpointing = False
         self.x_embedder = PatchEmbedder(in_channels, patch, width)
-        self.t_embedder = TimestepEmbedder(width)
+        self.t_embedder = TimestepEmbedder(width, frequency_shift)
         self.y_embedder = LabelEmbedder(classes, width) if classes else None
         # Not trained: a parameter only so that counts and checkpoints match the published ones.
         grid = [side // patch for side in size]
         self.pos_embed = nn.Parameter(position_embedding(grid, width), requires_grad=False)
-        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(depth))
+        layers = (Block(width, heads, mlp_ratio, norm_eps) for _ in range(depth))
+        self.blocks = nn.ModuleList(layers)
         self.final_layer = FinalLayer(width, (1 + learn_sigma) * in_channels * patch**2)
         self.reset_parameters()
 

@@ -1,0 +1,100 @@
+"""Bring weights in, and take them out.
+
+python -m ldm.hub list
+python -m ldm.hub import FILE_OR_NAME --as LAYOUT output=FOLDER [data=...] [key=value ...]
+python -m ldm.hub export RUN --as LAYOUT output=FOLDER [stage=...]
+
+LAYOUT is diffusers, compvis, taming, dit or sit. A folder that was imported is a run folder: give
+it as tokenizer.checkpoint or prior.checkpoint, or sample from it. The scale of a tokenizer's
+latents is measured on the named data (measure=true), or given by scaling_factor=, shift_factor=,
+latents_mean= and latents_std= as in diffusers. See docs/weights.md.
+"""
+
+import sys
+from typing import Any
+
+import yaml
+
+from ldm.cli import command, take
+from ldm.config.compose import ConfigError
+from ldm.config.signatures import suggest
+
+COMMANDS = ("list", "import", "export")
+NUMBERS = ("scaling_factor", "shift_factor", "latents_mean", "latents_std")
+
+
+@command
+def main(arguments: list[str]) -> None:
+    """List what is published, import weights to a run folder, or export a run's."""
+    name, *rest = arguments or [""]
+    if name not in COMMANDS:
+        raise ConfigError(f"no command {name!r}{suggest(name, COMMANDS)}")
+    for line in {"list": _list, "import": _import, "export": _export}[name](rest):
+        print(line)
+
+
+def _list(rest: list[str]) -> list[str]:
+    from ldm.hub.published import PUBLISHED, cached
+
+    if rest:
+        raise ConfigError(f"list takes no arguments, got {' '.join(rest)}")
+    lines = []
+    for name, published in PUBLISHED.items():
+        place = cached(name)
+        where = f"here: {place}" if place else f"to fetch: {published.url}"
+        lines += [name, f"  {published.note}", f"  {where}"]
+        if published.config:
+            stage = published.config.partition("=")[0]
+            lines.append(f"  use: {published.config} {stage}.checkpoint=hub:{name}")
+    return lines
+
+
+def _import(rest: list[str]) -> list[str]:
+    from ldm.run.folder import Run
+    from ldm.run.imports import import_weights
+
+    source, layout, rest = _positions(rest)
+    kinds = dict.fromkeys((*NUMBERS, "measure"), _value)
+    own, overrides = take(rest, output=str, **kinds)
+    statistics = {key: own[key] for key in NUMBERS if key in own}
+    run = Run(_output(own))
+    return [*import_weights(source, layout, run, overrides, statistics, own.get("measure"))]
+
+
+def _export(rest: list[str]) -> list[str]:
+    from ldm.run.exports import export_weights
+    from ldm.run.loading import load_run
+
+    source, layout, rest = _positions(rest)
+    own, overrides = take(rest, output=str, stage=str)
+    folder = _output(own)
+    return export_weights(load_run(source, overrides), layout, folder, own.get("stage"))
+
+
+def _positions(rest: list[str]) -> tuple[str, str, list[str]]:
+    """Split the arguments into what stands before `--as`, the layout, and `key=value`."""
+    from ldm.hub.layouts import LAYOUTS
+
+    place = rest.index("--as") if "--as" in rest else -1
+    layout = rest[place + 1] if 0 <= place < len(rest) - 1 else ""
+    if layout not in LAYOUTS:
+        raise ConfigError(f"say which layout, --as {' | '.join(LAYOUTS)}, got {layout!r}")
+    source, *others = [*rest[:place], *rest[place + 2 :], ""]
+    if not source or source.startswith("output="):
+        raise ConfigError("name first what to read: a file, a folder, or a published name")
+    return source, layout, others[:-1] if others else []
+
+
+def _output(own: dict[str, Any]) -> str:
+    if not own.get("output"):
+        raise ConfigError("name the folder to write: output=...")
+    return own["output"]
+
+
+def _value(text: str) -> Any:
+    """Read a number, a list of numbers, true or false."""
+    return yaml.safe_load(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,154 @@
+"""The layouts in which others keep weights, read as what our configurations call them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ldm.hub.compvis import autoencoder_from_compvis
+from ldm.hub.diffusers import autoencoder_from_diffusers, dit_from_diffusers
+from ldm.hub.published import PUBLISHED, fetch
+from ldm.hub.sizes import autoencoder_sizes, dit_sizes
+from ldm.hub.weights import BadCheckpoint, read_state
+
+__all__ = ["LAYOUTS", "Found", "read_layout"]
+
+LAYOUTS = ("diffusers", "compvis", "taming", "dit", "sit")
+MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+CONFIG = "config.json"
+REQUIRED = {  # by class: what our networks do, and diffusers can be told not to do
+    "AutoencoderKL": {"act_fn": "silu", "norm_num_groups": 32, "mid_block_add_attention": True},
+    "VQModel": {
+        "act_fn": "silu",
+        "norm_num_groups": 32,
+        "mid_block_add_attention": True,
+        "norm_type": "group",
+        "lookup_from_codebook": False,
+    },
+    "DiTTransformer2DModel": {
+        "activation_fn": "gelu-approximate",
+        "attention_bias": True,
+        "norm_elementwise_affine": False,
+        "norm_type": "ada_norm_zero",
+    },
+}
+
+
+@dataclass
+class Found:
+    """A model in a file or folder of others.
+
+    Attributes:
+        path: of the file.
+        stage: `tokenizer` or `prior`.
+        state: tensors under the names of our tokenizer, or of a prior's backbone.
+        sizes: see `ldm.hub.sizes`.
+        statistics: of the latents, as `statistics` reads them; empty if the file has none.
+        unused: tensors of the file that the state is not made of.
+        scheduler: file of a pipeline's scheduler.
+    """
+
+    path: Path
+    stage: str
+    state: dict[str, Tensor]
+    sizes: dict[str, Any]
+    statistics: dict[str, Any] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
+    scheduler: Path | None = None
+
+
+def read_layout(source: str, layout: str) -> list[Found]:
+    """Read the models in a file, in a folder of diffusers, or under a published name.
+
+    Args:
+        source: a path, or a name in `PUBLISHED`.
+        layout: one of `LAYOUTS`.
+
+    Returns:
+        One model; both, of a pipeline's folder.
+
+    Raises:
+        BadCheckpoint: not there, damaged, or not of this layout; or no configuration builds it.
+    """
+    path, published = Path(source), PUBLISHED.get(source)
+    if published is not None and not path.exists():
+        path = fetch(source)
+    pipeline = path.is_dir() and (path / "model_index.json").is_file()
+    parts = [path / "vae", path / "transformer"] if pipeline else [path]
+    found = [_read(part, layout) for part in parts]
+    if pipeline:
+        found[1].scheduler = path / "scheduler" / "scheduler_config.json"
+    if published is not None and published.std is not None:
+        found[0].statistics = {"latents_mean": published.mean, "latents_std": published.std}
+    return found
+
+
+def _read(path: Path, layout: str) -> Found:
+    config: dict[str, Any] = {}
+    if path.is_dir():
+        config = _config(path / CONFIG)
+        path = next((path / name for name in MODEL if (path / name).is_file()), path / MODEL[0])
+    state = read_state(path)
+    try:
+        if layout == "diffusers" and any(key.startswith("transformer_blocks.") for key in state):
+            return _diffusers_dit(path, state, config)
+        if layout in ("dit", "sit"):
+            return Found(path, "prior", dict(state), dit_sizes(state))
+        convert = autoencoder_from_diffusers if layout == "diffusers" else autoencoder_from_compvis
+        ours = convert(state)
+        used = {id(x) for x in ours.values()}
+        other = [key for key, x in state.items() if id(x) not in used]
+        unused = other if convert is autoencoder_from_compvis else []
+        numbers = ("scaling_factor", "shift_factor", "latents_mean", "latents_std")
+        given = {key: config[key] for key in numbers if config.get(key) is not None}
+        return Found(path, "tokenizer", ours, autoencoder_sizes(ours), given, unused)
+    except (LookupError, ValueError) as error:
+        raise BadCheckpoint(f"{path} cannot be imported as {layout}: {error}") from error
+
+
+def _diffusers_dit(path: Path, state: Mapping[str, Tensor], config: dict[str, Any]) -> Found:
+    side, patch = config.get("sample_size"), config.get("patch_size")
+    ours = dit_from_diffusers(state)
+    table = "y_embedder.embedding_table.weight"
+    ours[table] = _without_padding(ours[table])
+    if len(ours[table]) == 1:  # not conditioned: what it adds is the same for all
+        ours["t_embedder.mlp.2.bias"] = ours["t_embedder.mlp.2.bias"] + ours.pop(table)[0]
+    sizes = dit_sizes(ours) | {"frequency_shift": 1, "norm_eps": config.get("norm_eps", 1e-5)}
+    if config:
+        sizes |= {"heads": config["num_attention_heads"], "tokens": (side // patch) ** 2}
+    return Found(path, "prior", ours, sizes)
+
+
+def _without_padding(table: Tensor) -> Tensor:
+    """Cut a class table behind its last class, leaving one row for no class, the last.
+
+    diffusers' pipeline takes class 1000 for none, so tables of fewer classes repeat that row.
+    """
+    different = (table != table[-1]).any(1).nonzero()
+    classes = int(different[-1]) + 1 if len(different) else 0
+    return torch.cat([table[:classes], table[-1:]])
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(
+            f"{path} cannot be read ({error}): give a folder that diffusers saved, or a file"
+        ) from error
+    name = config.get("_class_name")
+    if name not in REQUIRED:
+        raise BadCheckpoint(
+            f"{path} is of a {name}: what can be imported are {', '.join(REQUIRED)}"
+        )
+    for key, needed in REQUIRED[name].items():
+        if config.get(key, needed) != needed:
+            raise BadCheckpoint(
+                f"{path} has {key}={config[key]}, which no network here computes: it must be "
+                f"{needed}"
+            )
+    return config

@@ -1,0 +1,94 @@
+"""Exporting the parts of a run to the layouts of others."""
+
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from data.files.whole import write_whole
+from ldm.config.compose import ConfigError
+from ldm.hub.compvis import autoencoder_to_compvis
+from ldm.processes import GaussianDiffusion, LinearFlow
+from ldm.run.parts import Parts
+from ldm.run.to_diffusers import (
+    dit_backbone,
+    to_autoencoder,
+    to_pipeline,
+    to_transformer,
+    tokenizer_sizes,
+)
+from ldm.tokenizers import Tokenizer
+
+__all__ = ["export_weights"]
+
+LEARNED = {"dit": (GaussianDiffusion, "eps"), "sit": (LinearFlow, "velocity")}
+
+
+def export_weights(
+    parts: Parts, layout: str, folder: str | Path, stage: str | None = None
+) -> list[str]:
+    """Write models of a run to a folder, in the layout of others.
+
+    Args:
+        parts: of the run.
+        layout: see `ldm.hub.layouts.LAYOUTS`. In that of diffusers, a tokenizer and a prior become
+            a pipeline, and each alone a model; the other layouts hold one model each, in
+            `model.safetensors`.
+        folder: to write; new or empty.
+        stage: the model to export; None for what the layout holds.
+
+    Returns:
+        What was done, a line each.
+
+    Raises:
+        ConfigError: the layout has no place for such a model, or the folder is not empty.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is not an empty folder: choose another output=...")
+    if stage is not None and stage not in parts.models:
+        raise ConfigError(f"no stage {stage}: choose from {', '.join(parts.models)}")
+    if layout != "diffusers":
+        model = parts.models[stage] if stage else _model(parts, layout)
+        state, said = _state(model, layout)
+        path = folder / "model.safetensors"
+        write_whole(path, lambda temporary: save_file(state, temporary, {"format": "pt"}))
+        return [*said, f"{path}: {len(state)} tensors"]
+    if stage is None and parts.prior is not None:
+        export, said = to_pipeline(parts)
+    elif stage is None or isinstance(parts.models[stage], Tokenizer):
+        export, said = to_autoencoder(parts.models[stage] if stage else parts.tokenizer, False), []
+    else:
+        export, _, said = to_transformer(parts, stage)
+    export.save_pretrained(folder)
+    return [*said, f"{folder}: {type(export).__name__} of diffusers"]
+
+
+def _model(parts: Parts, layout: str) -> nn.Module:
+    if layout not in LEARNED:
+        return parts.tokenizer
+    if parts.prior is None:
+        raise ConfigError(f"{parts.config.run} has no trained prior for the layout {layout}")
+    return parts.prior
+
+
+def _state(model: nn.Module, layout: str) -> tuple[dict[str, Tensor], list[str]]:
+    """Tensors of a model in the layout of its authors, and what has no place there."""
+    if layout in LEARNED:
+        process, target = LEARNED[layout]
+        backbone = dit_backbone(model, layout)
+        if not isinstance(model.process, process) or model.objective.target != target:
+            raise ConfigError(
+                f"{layout} is a network of a {process.__name__} that predicts {target}"
+            )
+        if backbone.frequency_shift or backbone.norm_eps != 1e-6:
+            raise ConfigError(
+                "this DiT has the time embedding and norm of diffusers: export it --as diffusers"
+            )
+        return {k: x.contiguous() for k, x in backbone.state_dict().items()}, []
+    sizes = tokenizer_sizes(model)
+    if layout == "taming" and "bottleneck.codes" not in sizes:
+        raise ConfigError("taming has no Gaussian bottleneck: export it --as compvis")
+    numbers = f"latents_mean={model.mean.tolist()} latents_std={model.std.tolist()}"
+    said = [f"not in this layout: {numbers}".replace(", ", ",")] if model.measured else []
+    return {k: x.contiguous() for k, x in autoencoder_to_compvis(model.state_dict()).items()}, said

@@ -1,0 +1,223 @@
+"""Converting tokenizers and priors to models and pipelines of diffusers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DiTPipeline, DiTTransformer2DModel, SchedulerMixin, VQModel
+from torch import Tensor, nn
+
+from ldm.bottlenecks import Gaussian, VectorQuantizer
+from ldm.config.compose import ConfigError
+from ldm.hub.diffusers import autoencoder_to_diffusers, dit_to_diffusers
+from ldm.hub.sizes import RESOLUTION, autoencoder_sizes
+from ldm.hub.timesteps import fitted
+from ldm.networks.images.compvis import Decoder, Encoder
+from ldm.networks.images.dit import DiT
+from ldm.objectives import Regression
+from ldm.priors import Denoiser
+from ldm.processes import GaussianDiffusion
+from ldm.run.parts import Parts
+from ldm.run.schedules import PREDICTIONS
+from ldm.samplers import DiffusersScheduler
+from ldm.tokenizers import Tokenizer
+
+__all__ = ["dit_backbone", "to_autoencoder", "to_pipeline", "to_transformer", "tokenizer_sizes"]
+
+NO_CLASS = 1000  # the label that DiTPipeline takes for none
+
+
+def dit_backbone(prior: nn.Module, layout: str) -> DiT:
+    """Return the network of a prior that is a DiT.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not (
+        isinstance(prior, Denoiser)
+        and isinstance(prior.backbone, DiT)
+        and isinstance(prior.objective, Regression)
+    ):
+        raise ConfigError(f"{layout} has no place for such a model: it must be a DiT")
+    return prior.backbone
+
+
+def tokenizer_sizes(model: nn.Module) -> dict[str, Any]:
+    """Read the sizes of a tokenizer that others have a class for.
+
+    Raises:
+        ConfigError: they have none.
+    """
+    parts = (getattr(model, name, None) for name in ("encoder", "decoder", "bottleneck"))
+    encoder, decoder, bottleneck = parts
+    known = type(bottleneck) is Gaussian or (
+        isinstance(bottleneck, VectorQuantizer) and not bottleneck.l2
+    )
+    if not (isinstance(encoder, Encoder) and isinstance(decoder, Decoder) and known):
+        name = type(bottleneck).__name__ if bottleneck is not None else type(model).__name__
+        raise ConfigError(
+            f"others have no class for such a tokenizer ({name}): it must have compvis networks "
+            f"and a Gaussian or a VectorQuantizer; export the prior alone with stage=prior"
+        )
+    return autoencoder_sizes(model.state_dict())
+
+
+def to_autoencoder(tokenizer: Tokenizer, normalized: bool) -> AutoencoderKL | VQModel:
+    """Convert a tokenizer to diffusers.
+
+    Args:
+        tokenizer: with `compvis` networks.
+        normalized: latents must be normalised by the scaling factor alone, as pipelines do.
+
+    Raises:
+        ConfigError: diffusers has no class for it, or no place for its scale.
+    """
+    sizes = tokenizer_sizes(tokenizer)
+    state = tokenizer.state_dict()
+    plain = bool((tokenizer.mean == 0).all() and (tokenizer.std == tokenizer.std[0]).all())
+    latent = sizes["bottleneck.shape"][0]
+    options: dict[str, Any] = {"scaling_factor": None}  # never measured
+    if tokenizer.measured and plain:
+        options = {"scaling_factor": 1 / tokenizer.std[0].item()}
+    elif "bottleneck.codes" in sizes and (normalized or tokenizer.measured):
+        raise ConfigError(
+            "diffusers' VQModel has one scale for all channels, and this tokenizer has a measured "
+            "mean and deviation of each: train the prior on one that was imported with "
+            "scaling_factor=..."
+        )
+    elif normalized:
+        state, options = _normalizing(state), {"scaling_factor": 1.0}
+    elif tokenizer.measured:
+        numbers = {"latents_mean": tokenizer.mean.tolist(), "latents_std": tokenizer.std.tolist()}
+        options = {"scaling_factor": 1.0, **numbers}
+    kinds = [
+        "Attn" if RESOLUTION // 2**i in sizes["encoder.attention_resolutions"] else ""
+        for i in range(len(sizes["encoder.multipliers"]))
+    ]
+    options |= {
+        "in_channels": sizes["channels"],
+        "out_channels": len(state["decoder.conv_out.bias"]),
+        "down_block_types": [f"{kind}DownEncoderBlock2D" for kind in kinds],
+        "up_block_types": [f"{kind}UpDecoderBlock2D" for kind in reversed(kinds)],
+        "block_out_channels": [sizes["encoder.width"] * m for m in sizes["encoder.multipliers"]],
+        "layers_per_block": sizes["encoder.blocks"],
+        "latent_channels": latent,
+    }
+    if "bottleneck.codes" in sizes:
+        model = VQModel(num_vq_embeddings=sizes["bottleneck.codes"], vq_embed_dim=latent, **options)
+    else:
+        model = AutoencoderKL(**options)
+    model.load_state_dict(autoencoder_to_diffusers(state))
+    return model.eval()
+
+
+def _normalizing(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Let the 1x1 convolutions around a Gaussian bottleneck normalise its latents, and undo it."""
+    mean, std = state["mean"].double(), state["std"].double()
+    scale = torch.cat([std, torch.ones_like(std)])  # of means, then of log variances
+    shift = torch.cat([mean, 2 * std.log()])
+    names = ["encoder.quant_conv", "decoder.post_quant_conv"]
+    (read, written), (bias, last) = (
+        [state[f"{name}.{part}"].double() for name in names] for part in ("weight", "bias")
+    )
+    changed = {
+        "encoder.quant_conv.weight": read / scale[:, None, None, None],
+        "encoder.quant_conv.bias": (bias - shift) / scale,
+        "decoder.post_quant_conv.weight": written * std[:, None, None],
+        "decoder.post_quant_conv.bias": last + written[:, :, 0, 0] @ mean,
+    }
+    return {**state, **{key: x.to(state[key]) for key, x in changed.items()}}
+
+
+def to_transformer(
+    parts: Parts, stage: str
+) -> tuple[DiTTransformer2DModel, SchedulerMixin, list[str]]:
+    """Convert a prior to diffusers: its network and its scheduler, and what to know of them.
+
+    Raises:
+        ConfigError: diffusers' DiT, or its pipeline, computes something else.
+    """
+    prior = parts.models[stage]
+    backbone = dit_backbone(prior, "diffusers")
+    scheduler = _scheduler(parts, prior)
+    channels, *sides = backbone.shape
+    width, hidden = backbone.t_embedder.mlp[2].out_features, backbone.blocks[0].mlp.fc1.out_features
+    if len(set(sides)) != 1 or hidden != 4 * width or backbone.classes > NO_CLASS:
+        raise ConfigError(
+            f"diffusers' DiT has square latents, perceptrons 4 times as wide and {NO_CLASS} "
+            f"classes or fewer, got latents of {sides}, {hidden / width:g} times, and "
+            f"{backbone.classes}"
+        )
+    state, said = backbone.state_dict(), []
+    if not backbone.frequency_shift:
+        first = "t_embedder.mlp.0.weight"
+        times = scheduler.timesteps
+        try:
+            state[first] = fitted(state[first], times, prior.process.steps)
+        except ValueError as error:
+            raise ConfigError(
+                f"diffusers' DiT embeds time by other frequencies than the published ones, and "
+                f"{error}: export with sampler.steps=50, or train with "
+                f"+prior.backbone.frequency_shift=1"
+            ) from error
+        said.append(
+            f"exact for num_inference_steps={parts.sampler.steps} and its divisors, close for "
+            f"others: diffusers embeds time by other frequencies"
+        )
+    table = "y_embedder.embedding_table.weight"
+    rows = state.get(table, torch.zeros(1, width))
+    state[table] = torch.cat([rows[:-1], rows[-1:].expand(NO_CLASS + 1 - len(rows[:-1]), -1)])
+    model = DiTTransformer2DModel(
+        num_attention_heads=backbone.blocks[0].attn.heads,
+        attention_head_dim=width // backbone.blocks[0].attn.heads,
+        in_channels=channels,
+        out_channels=len(state["final_layer.linear.bias"]) // backbone.patch**2,
+        num_layers=len(backbone.blocks),
+        sample_size=sides[0],
+        patch_size=backbone.patch,
+        num_embeds_ada_norm=NO_CLASS,
+        norm_eps=backbone.norm_eps,
+    )
+    model.load_state_dict(dit_to_diffusers(state))
+    return model.eval(), scheduler, said
+
+
+def _scheduler(parts: Parts, prior: Denoiser) -> SchedulerMixin:
+    """Build the scheduler of a prior's sampler for what its network predicts."""
+    sampler = parts.sampler
+    if not (
+        isinstance(prior.process, GaussianDiffusion)
+        and isinstance(sampler, DiffusersScheduler)
+        and prior.objective.target in PREDICTIONS
+    ):
+        raise ConfigError(
+            f"a pipeline needs a GaussianDiffusion and a scheduler of diffusers, got a "
+            f"{type(prior.process).__name__} and a {type(sampler).__name__}: a flow is exported "
+            f"--as sit"
+        )
+    built = sampler.build(prior.process)
+    if built.init_noise_sigma != 1:
+        raise ConfigError(
+            f"DiTPipeline does not scale its noise as a {type(built).__name__} wants it: export "
+            f"with sampler=ddim"
+        )
+    changed = {
+        "trained_betas": prior.process.betas.tolist(),
+        "prediction_type": PREDICTIONS[prior.objective.target],
+    }
+    scheduler = type(built).from_config(built.config, **changed)
+    scheduler.set_timesteps(sampler.steps)
+    return scheduler
+
+
+def to_pipeline(parts: Parts) -> tuple[DiTPipeline, list[str]]:
+    """Convert a tokenizer and a prior to a pipeline that draws the same samples.
+
+    Raises:
+        ConfigError: see `to_transformer` and `to_autoencoder`.
+    """
+    transformer, scheduler, said = to_transformer(parts, parts.stage)
+    vae = to_autoencoder(parts.tokenizer, normalized=True)
+    steps, scale = parts.sampler.steps, parts.guidance.scale
+    said.append(f"draws as here with num_inference_steps={steps}, guidance_scale={scale:g}")
+    return DiTPipeline(transformer, vae, scheduler), said
