@@ -20,7 +20,7 @@ from ldm.training.checkpoints import SaveCheckpoint, WholeFiles
 from ldm.training.pictures import SavePictures
 from ldm.training.progress import ShowProgress
 from ldm.training.records import CSV, LogMetrics
-from ldm.training.training import Training
+from ldm.training.training import Diverged, Training
 
 __all__ = ["TrainerOptions", "fit"]
 
@@ -127,12 +127,24 @@ def fit(
     began = time.perf_counter()
     try:
         trainer.fit(training, ckpt_path=last if last.is_file() else None, weights_only=True)
+    except Diverged as error:
+        raise Diverged(f"{error}: {_remedies(folder.name, training)}") from error
     finally:
         if trainer.is_global_zero:
             machine = f"{_machine(training.device)}, {precision}"
             _note_effort(folder / "effort.json", time.perf_counter() - began, machine)
     if stop := training.told_to_stop():  # too late for a step, and not passed on by Lightning
         raise Stopped(stop, "state saved")
+
+
+def _remedies(stage: str, training: Training) -> str:
+    """Say how to go on from the last checkpoint of a stage that diverged."""
+    rate = training.make_optimizer([nn.Parameter(torch.zeros(1, 1))]).param_groups[0]["lr"]
+    lower, clip = f"{stage}.training.optimizer.lr", f"{stage}.training.clip"
+    return (
+        f"the last checkpoint is kept; run the same command again with trainer.precision=32-true, "
+        f"with {lower}={rate / 2:g} allow_change=[{lower}], or with {clip}=1 allow_change=[{clip}]"
+    )
 
 
 def fast_precision(accelerator: str) -> str:
@@ -151,7 +163,10 @@ def _machine(device: torch.device) -> str:
 
 def _note_effort(path: Path, seconds: float, machine: str) -> None:
     """Add `seconds` to the stage's recorded training time, and record the machine."""
-    before = json.loads(path.read_text())["seconds"] if path.is_file() else 0.0
+    try:
+        before = float(json.loads(path.read_text())["seconds"])
+    except (OSError, ValueError, TypeError, LookupError):  # none yet, or a damaged one
+        before = 0.0
     effort = json.dumps({"seconds": before + seconds, "machine": machine}, indent=2)
     write_whole(path, lambda part: part.write_text(effort + "\n"))
 

@@ -20,7 +20,8 @@ __all__ = ["CSV", "LogMetrics", "log_picture", "tensorboard", "wandb"]
 class CSV(Logger):
     """Writes metrics to a CSV file, one row per record, with steps counted in samples.
 
-    A resumed run drops the rows beyond its checkpoint, so the file equals an uninterrupted run's.
+    A resumed run drops the rows beyond its checkpoint, so the file equals an uninterrupted run's,
+    and those from the first that is damaged on.
 
     Args:
         path: of the file.
@@ -36,9 +37,7 @@ class CSV(Logger):
         self.names: list[str] = []
         self._whole = False  # True once the file equals `rows` and can be appended to
         if path.is_file():
-            with path.open(newline="") as file:
-                rows = csv.DictReader(file)
-                self.rows = [row for row in rows if int(row["samples"]) <= resume_at]
+            self.rows = _sound_rows(path, resume_at)
             self.names = list(self.rows[0]) if self.rows else []
 
     @rank_zero_only
@@ -62,6 +61,34 @@ class CSV(Logger):
 
     def log_hyperparams(self, *args, **kwargs) -> None:
         """Do nothing: config.yaml is beside the file."""
+
+
+def _sound_rows(path: Path, resume_at: int) -> list[dict[str, str]]:
+    """Read rows up to `resume_at` samples, or the first that is cut, not numbers or out of order.
+
+    All rows are written in the order of samples, each ended by a new line.
+    """
+    rows: list[dict[str, str]] = []
+    names: list[str] = []
+    seen = 0
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            cells = next(csv.reader([line.decode().rstrip("\r")]), [])
+            if names:
+                samples, *values = (float(cell) for cell in cells if cell)
+                row = dict(zip(names, cells, strict=True))
+        except (ValueError, csv.Error):
+            break
+        if not names:
+            names = cells
+            if names[:1] != ["samples"]:
+                break
+        elif not cells[0].isdecimal() or not values or not seen <= samples <= resume_at:
+            break
+        else:
+            rows.append(row)
+            seen = samples
+    return rows
 
 
 class LogMetrics(pl.Callback):

@@ -39,7 +39,8 @@ class Training(pl.LightningModule):
         batch_size: samples per optimizer step, over all ranks.
         seed: of data order and noise.
         ema: decay of the averaged weights at each step.
-        ema_warmup: bound the decay by (1 + n) / (10 + n) at step n.
+        ema_warmup: bound the decay by (1 + n) / (10 + n) at step n; None to do so if training is so
+            short that the average would still hold more than 1 % of the initial weights.
         clip: largest gradient norm, None for no limit.
         schedule: factor of the learning rate, as a function of samples seen and total samples.
 
@@ -55,7 +56,7 @@ class Training(pl.LightningModule):
         batch_size: int,
         seed: int,
         ema: float = 0.999,
-        ema_warmup: bool = False,
+        ema_warmup: bool | None = None,
         clip: float | None = None,
         schedule: Callable[[int, int], float] | None = None,
     ) -> None:
@@ -70,7 +71,7 @@ class Training(pl.LightningModule):
         self.automatic_optimization = False
         self.model = model
         self.ema = EMA(model, ema)
-        self.ema_warmup = ema_warmup
+        self.ema_warmup = ema ** (samples / batch_size) > 0.01 if ema_warmup is None else ema_warmup
         self.make_optimizer = optimizer
         self._check_optimizer()
         self.samples, self.batch_size, self.seed, self.clip = samples, batch_size, seed, clip
@@ -142,11 +143,7 @@ class Training(pl.LightningModule):
         finite = torch.isfinite(together).tolist()  # one synchronisation for all scalars
         wrong = [name for name, sound in zip(values, finite, strict=True) if not sound]
         if wrong:
-            raise Diverged(
-                f"{', '.join(wrong[:5])} not finite after {self.samples_seen} samples: the last "
-                f"checkpoint is kept; lower the learning rate, set a gradient clip, or train with "
-                f"trainer.precision=32-true"
-            )
+            raise Diverged(f"{', '.join(wrong[:5])} not finite after {self.samples_seen} samples")
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [self.optimizer_of(self.model)]

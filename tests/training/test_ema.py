@@ -85,3 +85,31 @@ def test_warmed_up_the_average_follows_the_first_step_most_of_the_way(
     for name, after in training.model.named_parameters():
         expected = kept * before[name] + (1 - kept) * after
         torch.testing.assert_close(training.ema.model.get_parameter(name), expected)
+
+
+@pytest.mark.parametrize("how", ["built", "moved"])
+def test_the_average_of_a_bf16_model_moves_as_that_of_a_float32_one(how):
+    model = nn.Linear(4, 4)
+    ema = EMA(model.bfloat16() if how == "built" else model, 0.9999)
+    model, ema = model.bfloat16(), ema.bfloat16()
+    before = ema.model.weight.clone()
+    nn.init.zeros_(model.weight)
+    for _ in range(10):
+        ema.update(model)
+    assert ema.model.weight.dtype == torch.float32
+    torch.testing.assert_close(ema.model.weight, 0.9999**10 * before, rtol=1e-6, atol=0)
+
+
+def test_the_average_may_be_more_precise_but_not_less():
+    assert EMA(nn.Linear(1, 1), 0.9).double().model.weight.dtype == torch.float64
+    assert EMA(nn.Linear(1, 1), 0.9).half().model.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("samples", "warm"), [(64 * 100, True), (64 * 460, False)])
+def test_short_training_warms_its_average_up_unless_told_otherwise(
+    tokenizer_training, samples, warm
+):
+    assert (0.99 ** (samples // 64) > 0.01) == warm  # of the initial weights
+    assert tokenizer_training(samples=samples, ema=0.99).ema_warmup == warm
+    for chosen in (True, False):
+        assert tokenizer_training(samples=samples, ema=0.99, ema_warmup=chosen).ema_warmup == chosen

@@ -3,6 +3,7 @@
 import csv
 from functools import partial
 
+import pytest
 import torch
 import wandb as service
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -104,3 +105,37 @@ def test_wandb_writes_an_offline_run_where_nobody_is_logged_in(
     assert [one.config["seed"] for one in runs] == [3, 3]
     assert len(losses) == 2
     assert min(losses) > 0
+
+
+WHOLE = b"samples,loss,nll_val\r\n64,0.5,\r\n64,,1.5\r\n128,0.25,\r\n"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "left"),
+    [
+        (WHOLE + b"192,0.1", 3),  # cut in a number
+        (WHOLE + b"192\r\n", 3),
+        (WHOLE + b"192,,\r\n256,0.1,\r\n", 3),  # what a cut row became in older files
+        (WHOLE + b"64,0.5,\r\n192,0.1,\r\n", 3),  # a second writer
+        (WHOLE + b"\r\n192,0.1,\r\n", 3),
+        (WHOLE + b"192,0.1\0,\r\n", 3),
+        (WHOLE + b"\0" * 4096, 3),
+        (WHOLE + b"192,\xff\xfe,\r\n", 3),
+        (WHOLE + b"192,much,\r\n", 3),
+        (WHOLE + b"-1,0.5,\r\n", 3),
+        (WHOLE[:39], 1),
+        (WHOLE[:5], 0),
+        (b"\0" * 100, 0),
+        (b"\xff\xfe\n\n", 0),
+        (b"step,loss\n1,2\n", 0),
+        (b"\n\n\n", 0),
+        (b"", 0),
+    ],
+)
+def test_a_damaged_file_is_read_as_far_as_it_is_good(tmp_path, damaged, left):
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(damaged)
+    log = CSV(path, resume_at=512)
+    log.log_metrics({"loss": 0.125}, 576)
+    samples = [int(row["samples"]) for row in rows(path)]
+    assert samples == [*[64, 64, 128][:left], 576]

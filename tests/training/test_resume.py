@@ -176,3 +176,11 @@ def test_the_time_that_a_stage_took_is_the_sum_over_its_parts(tokenizer_training
     effort.write_text(json.dumps(first | {"seconds": 1000.0}))
     run(tokenizer_training(), tmp_path)
     assert 1000 < json.loads(effort.read_text())["seconds"] < 1100
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[1]", '{"seconds": "many"}', '{"machine": "a"}'])
+def test_a_damaged_record_of_time_begins_anew(tokenizer_training, run, tmp_path, damaged):
+    effort = tmp_path / "effort.json"
+    effort.write_text(damaged)
+    run(tokenizer_training(samples=64), tmp_path)
+    assert 0 < json.loads(effort.read_text())["seconds"] < 100

@@ -201,7 +201,7 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_with_the_last_good_checkpoi
 ):
     training = tokenizer_training(clip=clip)
     Bad(training, 320, spoil)
-    with pytest.raises(Diverged, match=f"{named}.* not finite after 320 samples.*learning rate"):
+    with pytest.raises(Diverged, match=f"{named}.* not finite after 320 samples.*allow_change="):
         run(training, tmp_path)
     checkpoint = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["samples_seen"] == 256
