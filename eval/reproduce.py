@@ -110,7 +110,8 @@ def _last(experiment: str) -> str:
 
 def _scale(experiment: str, folder: Path) -> str:
     """Describe the scale: full if the configuration is the experiment's, else the changes."""
-    from ldm.run.folder import Run, changes, read_config
+    from ldm.run.changes import changes
+    from ldm.run.folder import Run, read_config
 
     if not (CONFIGS / "experiment" / f"{experiment}.yaml").is_file():
         return "of an experiment that is no longer there"

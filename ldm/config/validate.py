@@ -39,7 +39,14 @@ FUNCTIONS = ("ldm.training.records",)
 STAGE_KEYS = {"checkpoint", "resize_classes", "training", "on", "given", "sampler", "guidance"}
 """Keys of a stage's node that are not arguments of its model."""
 
-KINDS = {"run": str, "seed": int, "stages": list[str], "stage": str | None, "describe": bool}
+KINDS = {
+    "run": str,
+    "seed": int,
+    "stages": list[str],
+    "stage": str | None,
+    "describe": bool,
+    "allow_change": list[str] | None,  # None: of a run of an older version
+}
 """Types of the top-level keys outside groups."""
 
 

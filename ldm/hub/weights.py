@@ -165,10 +165,13 @@ def load_averaged(path: Path, model: nn.Module) -> None:
     )
 
 
-def check_resumable(path: Path) -> None:
+def check_resumable(path: Path) -> int:
     """Refuse a training checkpoint that is damaged or that only pickle could load.
 
     Torch itself checks no checksums and would resume from damaged numbers.
+
+    Returns:
+        The samples that its training has seen.
 
     Raises:
         BadCheckpoint: damaged, unsafe, or not a training checkpoint.
@@ -189,6 +192,7 @@ def check_resumable(path: Path) -> None:
         raise BadCheckpoint(
             f"{path} is not a state of this training: delete it to train this stage anew"
         )
+    return state["samples_seen"]
 
 
 def _check_sums(path: Path) -> None:

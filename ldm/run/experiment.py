@@ -11,9 +11,10 @@ from ldm.hub import start_from, weights
 from ldm.priors import Prior
 from ldm.run.checks import check_folders, check_training
 from ldm.run.folder import Run
-from ldm.run.loading import load_model, load_parts
+from ldm.run.loading import latent_space, load_model, load_parts
 from ldm.run.models import build_models
 from ldm.run.parts import Parts
+from ldm.run.resuming import check_changes, check_length
 from ldm.run.sampling import check_sampler
 from ldm.run.stages import build_training, train_stage
 from ldm.training import Training
@@ -45,9 +46,14 @@ def train_stages(
     check_folders(parts, run, stages)
     trainings = prepare(parts, run, stages)
     check(parts)
+    for name in parts.models:
+        if name not in stages:
+            _adopt(parts, run, name)
     for name in stages:
-        run.keep_config(name, config)
-        if not run.model(name).is_file():
+        seen = run.seen(name)
+        run.keep_config(name, config, seen)
+        if name in trainings:
+            run.keep_environment(name, seen)
             train_stage(parts, run, name, trainings[name])
     return load_parts(parts, run)
 
@@ -56,18 +62,18 @@ def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | N
     """Load finished stages, and build and check the training of all others."""
     trainings: dict[str, Training | None] = {}
     for name in stages:
-        run.check_config(name, parts.config)
+        check_changes(parts.config, run, name)
     for name in parts.models:
-        if name not in stages or run.model(name).is_file():
+        if name not in stages or run.finished(name, parts.config):
             load_model(parts, run, name)
             continue
-        if run.checkpoint(name).is_file():
-            weights.check_resumable(run.checkpoint(name))
-        else:
+        seen = run.seen(name)
+        if seen == 0:
             _start(parts, name)
-        trainings[name] = build_training(parts, name)
-        if trainings[name] is not None:
-            check_training(parts, name, trainings[name])
+        trainings[name] = training = build_training(parts, name)
+        if training is not None:
+            check_length(parts.config, run, name, training, seen)
+            check_training(parts, name, training)
     for name, model in parts.models.items():
         if isinstance(model, Prior):
             check_sampler(parts.config, name, model, parts.data)
@@ -82,3 +88,15 @@ def _start(parts: Parts, name: str) -> None:
         said = start_from(node.checkpoint, parts.models[name], name, resize)
         if distributed.rank() == 0:
             print(said, flush=True)
+
+
+def _adopt(parts: Parts, run: Run, name: str) -> None:
+    """Copy the weights that a stage's `checkpoint` names, so that the run needs no other folder."""
+    given, path = parts.config[name].get("checkpoint"), run.model(name)
+    if given is None or distributed.rank() > 0 or run.trained(name, given):
+        return
+    if path.is_file() and "checkpoint" not in weights.read_facts(path):
+        return  # trained here, from something else
+    facts = {"space": repr(latent_space(parts.models[name])), "checkpoint": str(given)}
+    weights.save(path, parts.models[name], facts)
+    run.keep_config(name, parts.config)

@@ -1,5 +1,6 @@
 """Files of a run folder."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
-from ldm.config.lineage import lineage
 from ldm.config.yaml_files import read_yaml
 from ldm.distributed import rank
+from ldm.hub.weights import check_resumable, read_facts
+from ldm.run.changes import changes
+from ldm.run.environment import environment
 
-__all__ = ["Run", "changes", "read_config"]
+__all__ = ["Run", "append", "read_config"]
 
 ALWAYS = ("run", "seed", "stages", "data", "tokenizer", "trainer", "eval")
 
@@ -60,28 +63,61 @@ class Run:
         """Folder of latent caches, shared by all runs in the same parent folder."""
         return self.folder.parent / ".latents"
 
-    def keep_config(self, name: str, config: DictConfig) -> None:
-        """Write the configuration of a stage that starts or resumes."""
-        if rank() == 0:
-            text = OmegaConf.to_yaml(config)
-            path = self.stage(name) / "config.yaml"
-            write_whole(path, lambda temporary: temporary.write_text(text))
+    def begun(self, name: str) -> bool:
+        """Return True if a stage was trained here, to its end or not."""
+        return self.checkpoint(name).is_file() or self.model(name).is_file()
 
-    def check_config(self, name: str, config: DictConfig) -> None:
-        """Refuse to resume a stage that was started with another configuration.
+    def finished(self, name: str, config: DictConfig) -> bool:
+        """Return True if a stage was trained to the end that the configuration wants."""
+        path = self.model(name)
+        if not path.is_file():
+            return False
+        training = config[name].get("training")
+        seen = read_facts(path).get("samples")
+        return training is None or seen is None or seen >= training.samples
+
+    def seen(self, name: str) -> int:
+        """Samples that an unfinished stage has seen.
 
         Raises:
-            ConfigError: settings that affect the stage have changed; the message names the keys.
+            BadCheckpoint: its checkpoint is damaged, see `check_resumable`.
         """
+        path = self.checkpoint(name)
+        return check_resumable(path) if path.is_file() else 0
+
+    def changed(self, name: str, config: DictConfig) -> list[tuple[str, Any, Any]]:
+        """Compare a configuration with the one that a stage was begun with: see `changes`."""
         path = self.stage(name) / "config.yaml"
-        begun = self.checkpoint(name).is_file() or self.model(name).is_file()
-        if begun and path.is_file():
-            changed = [key for key, *_ in changes(read_config(path), config, name)]
-            if changed:
-                raise ConfigError(
-                    f"{self.stage(name)} was begun with another configuration of "
-                    f"{', '.join(changed)}: choose another folder with run=..., or delete that one"
-                )
+        if not (self.begun(name) and path.is_file()):
+            return []
+        return changes(read_config(path), config, name)
+
+    def keep_config(self, name: str, config: DictConfig, seen: int = 0) -> None:
+        """Write the configuration of a stage that starts or resumes.
+
+        What has changed since it was begun is added to `changes.json`.
+
+        Args:
+            name: of the stage.
+            config: of the experiment.
+            seen: samples that the stage has seen.
+        """
+        if rank() > 0:
+            return
+        new = [
+            {"samples": seen, "key": key, "before": before, "now": now}
+            for key, before, now in self.changed(name, config)
+        ]
+        if new:
+            append(self.stage(name) / "changes.json", new)
+        text = OmegaConf.to_yaml(config)
+        path = self.stage(name) / "config.yaml"
+        write_whole(path, lambda temporary: temporary.write_text(text))
+
+    def keep_environment(self, name: str, seen: int) -> None:
+        """Add to `environment.json` what a stage that starts or resumes is trained by."""
+        if rank() == 0:
+            append(self.stage(name) / "environment.json", [{"samples": seen, **environment()}])
 
 
 def read_config(path: Path) -> DictConfig:
@@ -109,24 +145,15 @@ def read_config(path: Path) -> DictConfig:
     return config
 
 
-def changes(before: DictConfig, now: DictConfig, stage: str) -> list[tuple[str, Any, Any]]:
-    """Differences in settings that affect what a stage learns: full key, old and new value."""
-    old, new = _training_of(before, stage), _training_of(now, stage)
-    keys = sorted(old | new)
-    return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
+def append(path: Path, entries: list[Any]) -> None:
+    """Add entries to a JSON list in a file, which is made if it is missing.
 
-
-def _training_of(config: DictConfig, stage: str) -> dict[str, Any]:
-    """Settings that affect what a stage learns, by their full keys."""
-    plain = OmegaConf.to_container(
-        OmegaConf.masked_copy(config, ["seed", "data", *lineage(config, stage)])
-    )
-    return {key: value for key, value in _flat(plain) if not key.endswith(".workers")}
-
-
-def _flat(node: Any, place: str = ""):
-    if isinstance(node, dict):
-        for key, child in node.items():
-            yield from _flat(child, f"{place}.{key}" if place else key)
-    else:
-        yield place, node
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    try:
+        old = json.loads(path.read_text()) if path.is_file() else []
+        text = json.dumps([*old, *entries], indent=2, default=str) + "\n"
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{path} is damaged ({error}): copy it again, or delete it") from error
+    write_whole(path, lambda temporary: temporary.write_text(text))

@@ -12,9 +12,10 @@ from ldm.run.folder import Run, read_config
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data
 from ldm.run.sampling import check_sampler
+from ldm.spaces import Space
 from ldm.tokenizers import Tokenizer
 
-__all__ = ["last_config", "load_model", "load_parts", "load_run"]
+__all__ = ["last_config", "latent_space", "load_model", "load_parts", "load_run"]
 
 
 def load_run(folder: str | Path, overrides: list[str]) -> Parts:
@@ -61,7 +62,7 @@ def load_parts(parts: Parts, run: Run) -> Parts:
     for name in list(parts.models):
         if isinstance(parts.models[name], Prior) and name not in done:
             del parts.models[name]
-        elif name in missing:
+        elif name in missing and config[name].get("checkpoint") is None:
             path = run.model(name)
             raise ConfigError(f"{run.folder} is not trained to its end: {path} is missing")
         elif parts.models[name].training:
@@ -86,6 +87,10 @@ def load_model(parts: Parts, run: Run, name: str) -> None:
         return
     given = parts.config[name].get("checkpoint")
     checkpoint = run.model(name) if given is None or run.trained(name, given) else given
-    space = model.bottleneck.space if isinstance(model, Tokenizer) else model.space
-    load_into(checkpoint, model, name, repr(space))
+    load_into(checkpoint, model, name, repr(latent_space(model)))
     model.eval().requires_grad_(False)
+
+
+def latent_space(model: Tokenizer | Prior) -> Space:
+    """Space of the latents that a model makes, which is noted in the file of its weights."""
+    return model.bottleneck.space if isinstance(model, Tokenizer) else model.space

@@ -83,8 +83,7 @@ def fit(
     last = folder / "checkpoints" / "last.ckpt"
     resume_at = 0
     if last.is_file():
-        check_resumable(last)
-        resume_at = torch.load(last, map_location="meta", weights_only=True)["samples_seen"]
+        resume_at = check_resumable(last)
     prepare(training, options)
     precision = options.precision
     if precision == "auto":

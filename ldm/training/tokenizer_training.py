@@ -92,6 +92,10 @@ class TokenizerTraining(Training):
             logs = {**more, **logs, "discriminator_grad_norm": more["grad_norm"]}
         return logs
 
+    def pace(self, seen: int, samples: int) -> tuple[float, ...]:
+        weights = (one.weight_at(seen, samples) for one in self.regularizers.values())
+        return (*super().pace(seen, samples), *weights)
+
     def tokenizer_loss(
         self,
         batch: Batch,

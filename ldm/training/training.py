@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -113,7 +114,7 @@ class Training(pl.LightningModule):
         Raises:
             Diverged: the loss or its gradient is not finite; the weights are unchanged.
         """
-        rate = self.schedule(self.samples_seen, self.samples)
+        rate, *_ = self.pace(self.samples_seen, self.samples)
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("full_lr", group["lr"]) * rate
         optimizer.zero_grad(set_to_none=True)
@@ -132,6 +133,18 @@ class Training(pl.LightningModule):
         self.refuse_nonfinite(logs)
         optimizer.step()
         return logs
+
+    def pace(self, seen: int, samples: int) -> tuple[float, ...]:
+        """Compute all factors of a step that depend on the length of the training.
+
+        Args:
+            seen: samples seen before the step.
+            samples: length of the training.
+
+        Returns:
+            The factor of the learning rate; others may follow.
+        """
+        return (self.schedule(seen, samples),)
 
     def refuse_nonfinite(self, values: dict[str, Tensor]) -> None:
         """Stop training if one of these scalars is NaN or infinite.
@@ -167,6 +180,15 @@ class Training(pl.LightningModule):
         for module in self.frozen:
             module.to(self.device).eval().requires_grad_(False)
 
+    def on_fit_start(self) -> None:
+        self.options = [_options(optimizer) for optimizer in self.trainer.optimizers]
+
+    def on_train_start(self) -> None:
+        # A checkpoint restores the options of its time, too: those of the configuration count.
+        for optimizer, options in zip(self.trainer.optimizers, self.options, strict=True):
+            for group, own in zip(optimizer.param_groups, options, strict=True):
+                group.update(own, full_lr=own["lr"])
+
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["samples_seen"] = self.samples_seen
 
@@ -188,6 +210,14 @@ class Training(pl.LightningModule):
     def _without_sync(self):
         strategy = self.trainer.strategy
         return getattr(strategy, "block_backward_sync", nullcontext)()
+
+
+def _options(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Options of each group of parameters, such as the learning rate."""
+    return [
+        {key: value for key, value in group.items() if key != "params"}
+        for group in optimizer.param_groups
+    ]
 
 
 def _shares(parts: list[Batch]) -> list[float]:
