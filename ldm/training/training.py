@@ -72,7 +72,7 @@ class Training(pl.LightningModule):
         self.automatic_optimization = False
         self.model = model
         self.ema = EMA(model, ema)
-        self.ema_warmup = ema ** (samples / batch_size) > 0.01 if ema_warmup is None else ema_warmup
+        self.ema_warmup = ema_warmup
         self.make_optimizer = optimizer
         self._check_optimizer()
         self.samples, self.batch_size, self.seed, self.clip = samples, batch_size, seed, clip
@@ -103,7 +103,7 @@ class Training(pl.LightningModule):
         generator = step_generator(self.seed, rank, seen, self.device)
         logs = self.optimize(self._parts(batch), generator)
         self.samples_seen += self.batch_size
-        self.ema.update(self.model, self._largest_decay())
+        self.ema.update(self.model, self._largest_decay(self.samples_seen, self.samples))
         self.logs = logs
 
     def minimize(
@@ -142,9 +142,9 @@ class Training(pl.LightningModule):
             samples: length of the training.
 
         Returns:
-            The factor of the learning rate; others may follow.
+            The factor of the learning rate and the bound of the average's decay; more may follow.
         """
-        return (self.schedule(seen, samples),)
+        return self.schedule(seen, samples), self._largest_decay(seen, samples)
 
     def refuse_nonfinite(self, values: dict[str, Tensor]) -> None:
         """Stop training if one of these scalars is NaN or infinite.
@@ -198,9 +198,10 @@ class Training(pl.LightningModule):
         # at `samples_seen`.
         checkpoint.pop("loops", None)
 
-    def _largest_decay(self) -> float:
-        step = self.samples_seen // self.batch_size
-        return (1 + step) / (10 + step) if self.ema_warmup else 1.0
+    def _largest_decay(self, seen: int, samples: int) -> float:
+        step, short = seen // self.batch_size, self.ema.decay ** (samples / self.batch_size) > 0.01
+        warm = short if self.ema_warmup is None else self.ema_warmup
+        return (1 + step) / (10 + step) if warm else 1.0
 
     def _parts(self, batch: Batch) -> list[Batch]:
         chunks = {key: value.chunk(self.accumulate) for key, value in batch.items()}

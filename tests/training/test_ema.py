@@ -110,6 +110,11 @@ def test_short_training_warms_its_average_up_unless_told_otherwise(
     tokenizer_training, samples, warm
 ):
     assert (0.99 ** (samples // 64) > 0.01) == warm  # of the initial weights
-    assert tokenizer_training(samples=samples, ema=0.99).ema_warmup == warm
+    assert bounded(tokenizer_training(samples=samples, ema=0.99)) == warm
     for chosen in (True, False):
-        assert tokenizer_training(samples=samples, ema=0.99, ema_warmup=chosen).ema_warmup == chosen
+        assert bounded(tokenizer_training(samples=samples, ema=0.99, ema_warmup=chosen)) == chosen
+
+
+def bounded(training) -> bool:
+    """True if the decay of the average is bounded in the first step."""
+    return training.pace(0, training.samples)[1] < 1
