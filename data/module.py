@@ -17,6 +17,7 @@ from data.batch import Batch, check_batch
 from data.files.errors import DataError
 from data.loading import BatchLoader
 from data.order import Draw, SampleOrder, check_share
+from data.values import check_seed
 
 __all__ = ["DataModule", "Samples"]
 
@@ -51,7 +52,7 @@ class DataModule(ABC):
         workers: loader processes; 0 loads in this process, best for data held in memory.
 
     Raises:
-        DataError: `workers` is negative.
+        DataError: `workers` or `seed` is negative, or `seed` too large.
     """
 
     name: str  # ty: ignore[incompatible-mutable-override]  Lightning's may be None
@@ -73,6 +74,7 @@ class DataModule(ABC):
     def __init__(self, seed: int = 0, workers: int = 0) -> None:
         if workers < 0:
             raise DataError(f"workers must be 0 or more, got {workers}")
+        check_seed(seed=seed)
         self.seed, self.workers = seed, workers
 
     @property

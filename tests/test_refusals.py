@@ -55,6 +55,8 @@ def folder(root) -> list[str]:
         ([DEMO, "tokenizer.bottleneck.shape=[4,8,8]"], "the tokenizer does not fit data of shape"),
         ([DEMO, "stage=prior", "tokenizer.checkpoint=none.safetensors"], "no checkpoint at none"),
         ([DEMO, *folder("/no/such/folder")], "/no/such/folder"),
+        ([DEMO, "+tokenizer.encoder.in_channels=3"], "expects another number of channels"),
+        ([DEMO, "seed=12345678901234567890123"], "seed must be at least 0 and below 2^63"),
         (
             [DEMO, "prior=rsgm"],
             "unknown key 'prior.backbone.patch': did you mean 'depth'?; the settings of "
@@ -88,6 +90,15 @@ def test_weights_that_only_the_evaluation_needs_are_missed_before_training(
     message = refused(train.main, *tiny, evaluation)
     assert "weights" in message
     assert "not here and could not be fetched" in message
+
+
+def test_a_cache_that_cannot_be_written_to_is_said_before_training(
+    refused, tiny, tmp_path, monkeypatch
+):
+    (tmp_path / "file").touch()  # no folder can be made below a file, not even by root
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path / "file" / "cache"))
+    assert "choose another folder with LDM_CACHE" in refused(train.main, *tiny)
+    assert not list(tmp_path.glob("runs/*/*/checkpoints"))
 
 
 def test_unlabelled_data_has_no_classifier_to_be_scored_by(refused, tiny, pictures):

@@ -4,7 +4,9 @@ import json
 import os
 from pathlib import Path
 
-__all__ = ["cache_folder", "download_folder", "find", "looked_for", "stamp"]
+from data.files.errors import DataError
+
+__all__ = ["cache_folder", "download_folder", "expanded", "find", "looked_for", "stamp"]
 
 DATASETS = Path("datasets")
 
@@ -29,19 +31,38 @@ def looked_for(root: str | None, *candidates: str) -> str:
 
 def _roots(root: str | None) -> list[Path]:
     if root is not None:
-        return [Path(root).expanduser()]
+        return [expanded(root)]
     shared = os.environ.get("LDM_DATA")
-    return [Path(shared).expanduser(), DATASETS] if shared else [DATASETS]
+    return [expanded(shared), DATASETS] if shared else [DATASETS]
 
 
 def download_folder(root: str | None) -> Path:
     """Return the folder for downloads: `root`, else `datasets/`; LDM_DATA may be read-only."""
-    return Path(root).expanduser() if root is not None else DATASETS
+    return expanded(root) if root is not None else DATASETS
 
 
 def cache_folder() -> Path:
-    """Return the folder for files that can be made again: LDM_CACHE, else `~/.cache/ldm`."""
-    return Path(os.environ.get("LDM_CACHE", "~/.cache/ldm")).expanduser()
+    """Return the folder for files that can be made again: LDM_CACHE, else `~/.cache/ldm`.
+
+    Raises:
+        DataError: as for `expanded`.
+    """
+    return expanded(os.environ.get("LDM_CACHE") or "~/.cache/ldm")
+
+
+def expanded(path: str) -> Path:
+    """Replace a `~` at the beginning of a path by the home folder.
+
+    Raises:
+        DataError: the home folder is not known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"{path} cannot be found, since that home folder is not known: set HOME, or give the "
+            "whole path (LDM_CACHE for caches, LDM_DATA for data)"
+        ) from error
 
 
 def stamp(path: Path) -> str:

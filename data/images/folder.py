@@ -11,7 +11,7 @@ import torch
 from data.batch import Batch
 from data.files.archives import SUFFIXES, unpacked
 from data.files.errors import DataError
-from data.files.roots import find, looked_for
+from data.files.roots import expanded, find, looked_for
 from data.images.base import Images
 from data.images.captions import TABLES, as_text, read_captions
 from data.images.crop import Crop
@@ -91,6 +91,8 @@ class ImageFolder(Images):
             raise DataError(f"crop must be 'center' or 'random', got {crop!r}")
         if not 0 < test_fraction < 1:
             raise DataError(f"test_fraction must be in (0, 1), got {test_fraction}")
+        if not root:
+            raise DataError(f"root is empty: {self.how_to_get}")
         if not 1 <= bits <= BITS:
             raise DataError(f"16-bit files use 1 to {BITS} bits, got bits={bits}")
         self.root, self.size, self.channels, self.flip = root, size, channels, flip
@@ -98,7 +100,7 @@ class ImageFolder(Images):
         self.test_fraction, self.verify, self.skip_corrupt = test_fraction, verify, skip_corrupt
         self.crops = {
             "train": Crop(size, short_side, resize, random=crop == "random"),
-            "test": Crop(size, test_short_side or short_side, resize),
+            "test": Crop(size, short_side if test_short_side is None else test_short_side, resize),
         }
         self.skipped = 0
 
@@ -168,12 +170,12 @@ class ImageFolder(Images):
     @cached_property
     def folder(self) -> Path:
         """Folder of the splits, after unpacking."""
-        path = Path(self.root).expanduser()
+        path = expanded(self.root)
         if not path.exists():
             path = find(None, self.root)
         if path is None:
-            places = looked_for(None, self.root)
-            raise DataError(f"neither {self.root} nor {places} is there: {self.how_to_get}")
+            places = dict.fromkeys([self.root, *looked_for(None, self.root).split(", ")])
+            raise DataError(f"there is none of {', '.join(places)}: {self.how_to_get}")
         if path.is_file():
             if not path.name.endswith(SUFFIXES):
                 raise DataError(f"{path} is neither a folder nor one of {' '.join(SUFFIXES)}")

@@ -19,6 +19,7 @@ from data.files.whole import staging
 from data.module import DataModule
 from data.order import Draw, permutation
 from data.points.charts import Chart
+from data.values import check_seed
 
 __all__ = ["PointDataset", "Points", "SplitPoints", "split_sizes"]
 
@@ -137,6 +138,7 @@ class SplitPoints(Points):
     ) -> None:
         super().__init__(seed, workers)
         split_sizes(0, split)
+        check_seed(split_seed=split_seed)
         self.split, self.split_seed = split, split_seed
 
     @abstractmethod

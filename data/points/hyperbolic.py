@@ -60,7 +60,8 @@ class HyperbolicMixture(Synthetic):
         except ValueError as error:
             raise DataError(f"means and scales must be rows of one length: {error}") from error
         inside = ball.square().sum(-1, keepdim=True)
-        if ball.shape != self.scales.shape or (inside >= 1).any() or not (self.scales > 0).all():
+        positive = (self.scales > 0) & self.scales.isfinite()
+        if ball.shape != self.scales.shape or not (inside < 1).all() or not positive.all():
             raise DataError(
                 "every mean needs to be a point inside the unit ball, and to have as many positive "
                 f"scales as coordinates, got means {means} and scales {scales}"

@@ -8,8 +8,8 @@ from scipy.special import gammaincinv
 from torch import Tensor
 
 from data.drawing import rotations
-from data.files.errors import DataError
 from data.points.synthetic import Synthetic
+from data.values import check_positive
 
 __all__ = ["RotationMixture"]
 
@@ -47,8 +47,7 @@ class RotationMixture(Synthetic):
         size: int = 20_000,
     ) -> None:
         super().__init__(seed, workers, data_seed, size)
-        if components < 1:
-            raise DataError(f"a mixture needs 1 component or more, got {components}")
+        check_positive(components=components)
         u = self.parameters(components, 5)
         self.name = f"{components} modes on SO(3)"
         self.means = _of_quaternions(torch.special.ndtri(u[:, :4]))

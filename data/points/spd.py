@@ -7,8 +7,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from data.drawing import principal_plane
-from data.files.errors import DataError
 from data.points.synthetic import Synthetic
+from data.values import check_positive
 
 __all__ = ["WrappedSPD"]
 
@@ -47,10 +47,7 @@ class WrappedSPD(Synthetic):
         size: int = 20_000,
     ) -> None:
         super().__init__(seed, workers, data_seed, size)
-        if rows < 1 or not min(centre, scale) > 0:
-            raise DataError(
-                f"rows, centre and scale must be positive, got {rows}, {centre} and {scale}"
-            )
+        check_positive(rows=rows, centre=centre, scale=scale)
         self.rows, self.centre, self.scale = rows, centre, scale
         self.numbers = rows * (rows + 1) // 2
         self.name = f"wrapped normal on {rows} by {rows} positive definite matrices"

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from data.drawing import histogram
 from data.files.arrays import read_array
-from data.files.errors import DataError
 from data.files.roots import cache_folder
 from data.files.whole import staging
 from data.points.base import SplitPoints
+from data.values import check_positive, check_seed
 
 __all__ = ["SU3Lattice", "plaquettes", "simulate"]
 
@@ -62,8 +62,8 @@ class SU3Lattice(SplitPoints):
     ) -> None:
         super().__init__(seed, workers, split, split_seed)
         self.made_by = {"beta": beta, "size": size, "chains": chains, "steps": steps, "step": step}
-        if min(self.made_by.values()) <= 0:
-            raise DataError(f"all of these must be positive: {self.made_by}")
+        check_positive(**self.made_by)
+        check_seed(data_seed=data_seed)
         self.beta, self.size, self.data_seed = beta, size, data_seed
         self.name = f"SU(3) {size}x{size}, beta {beta:g}"
 

@@ -9,9 +9,9 @@ from jaxtyping import Float, Float32, Float64, UInt64
 from torch import Tensor
 
 from data.batch import Batch
-from data.files.errors import DataError
 from data.order import Draw, mix
 from data.points.base import PointDataset, Points
+from data.values import check_positive, check_seed
 
 __all__ = ["FreshPoints", "Synthetic", "uniforms"]
 
@@ -65,8 +65,8 @@ class Synthetic(Points):
         self, seed: int = 0, workers: int = 0, data_seed: int = 0, size: int = 20_000
     ) -> None:
         super().__init__(seed, workers)
-        if size < 1:
-            raise DataError(f"size must be 1 point or more, got {size}")
+        check_positive(size=size)
+        check_seed(data_seed=data_seed)
         self.data_seed, self.size = data_seed, size
 
     @abstractmethod

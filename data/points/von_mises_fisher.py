@@ -11,6 +11,7 @@ from data.drawing import world_map
 from data.files.errors import DataError
 from data.points.charts import Chart, sphere_chart
 from data.points.synthetic import Synthetic
+from data.values import check_positive
 
 __all__ = ["VonMisesFisher"]
 
@@ -48,10 +49,11 @@ class VonMisesFisher(Synthetic):
         size: int = 20_000,
     ) -> None:
         super().__init__(seed, workers, data_seed, size)
-        if not means or any(len(mean) != 3 or not any(mean) for mean in means):
+        if not means or any(
+            len(mean) != 3 or not 0 < math.hypot(*mean) < math.inf for mean in means
+        ):
             raise DataError(f"means must be directions (x, y, z), got {means}")
-        if not kappa > 0:
-            raise DataError(f"kappa must be positive, got {kappa}")
+        check_positive(kappa=kappa)
         directions = torch.tensor([list(mean) for mean in means], dtype=torch.float64)
         self.means = torch.nn.functional.normalize(directions, dim=1)
         self.kappa = kappa

@@ -7,10 +7,10 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from data.drawing import torus
-from data.files.errors import DataError
 from data.points.charts import Chart, torus_chart
 from data.points.circles import angles_of, check_embedding, embed
 from data.points.synthetic import Synthetic
+from data.values import check_positive
 
 __all__ = ["WrappedTorus"]
 
@@ -53,8 +53,7 @@ class WrappedTorus(Synthetic):
     ) -> None:
         super().__init__(seed, workers, data_seed, size)
         check_embedding(embedding)
-        if dim < 1 or not scale > 0:
-            raise DataError(f"dim and scale must be positive, got {dim} and {scale}")
+        check_positive(dim=dim, scale=scale)
         self.numbers, self.scale, self.embedding = dim, scale, embedding
         self.name = f"wrapped normal on T^{dim}"
         self.mean = 2 * math.pi * self.parameters(1, dim)[0]

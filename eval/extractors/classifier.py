@@ -122,9 +122,7 @@ class Classifier(Extractor):
         if not data.classes:
             raise ValueError(f"{data.name} has no labels to train a classifier on")
         model = cls(data.channels, data.shape[1:], data.classes, settings)
-        identity = {"data": data.fingerprint, **asdict(model.settings)}
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-        path = Path(cache) / f"classifier-{key}.safetensors"
+        path = cls.path(data, cache, model.settings)
         if path.is_file():
             return model._read(path)
         model.fit(*_split(data, "train"))
@@ -134,6 +132,15 @@ class Classifier(Extractor):
         }
         model._write(path)
         return model
+
+    @staticmethod
+    def path(
+        data: DataModule, cache: str | os.PathLike[str], settings: Settings | None = None
+    ) -> Path:
+        """Name the file of a dataset's classifier, which `trained` writes."""
+        identity = {"data": data.fingerprint, **asdict(settings or Settings())}
+        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        return Path(cache) / f"classifier-{key}.safetensors"
 
     def fit(
         self, images: UInt8[Tensor, "n channel height width"], labels: Int[Tensor, " n"]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from data import DataModule
 from data.files.roots import cache_folder
+from data.files.whole import check_writable
 from data.images.base import Images
 from eval.extractors import Classifier, Extractor, Inception
 from eval.record import Record
@@ -32,10 +33,10 @@ class ImageScorer(BatchedScorer):
     resize: Literal["tf1", "antialias", "pytorch_fid", "clean"] = "tf1"
 
     def check(self, parts: Parts) -> None:
-        """Check that the data can be scored; fetch missing weights.
+        """Check that the data can be scored, and weights kept; fetch missing ones.
 
         Raises:
-            ConfigError: weights are unavailable, damaged or not for such data.
+            ConfigError: weights are unavailable, damaged or not for such data, or cannot be kept.
         """
         data = parts.data
         if not isinstance(data, Images):
@@ -48,6 +49,8 @@ class ImageScorer(BatchedScorer):
         try:
             if self.extractor == "inception":
                 _find_inception(self.resize, cache_folder())
+            elif not (path := Classifier.path(data, cache_folder() / "classifiers")).is_file():
+                check_writable(path)
             self.check_weights(data)
         except ValueError as error:
             raise ConfigError(f"eval cannot be done: {error}") from error

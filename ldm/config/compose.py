@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
-from ldm.config.hints import exchanged, explain
+from ldm.config.hints import exchanged, explain, unreadable
 from ldm.config.signatures import ConfigError, suggest
 from ldm.config.validate import validate
 
@@ -46,7 +46,7 @@ def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
         try:
             given = [*overrides, *search_path()]
             config = hydra_compose("train", given, return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+        except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
             raise ConfigError(explain(error, overrides)) from error
     experiment = config.hydra.runtime.choices.get("experiment")
     OmegaConf.set_struct(config, False)
@@ -64,10 +64,10 @@ def jobs(overrides: Iterable[str]) -> list[list[str]]:
     Raises:
         ConfigError: an override cannot be parsed.
     """
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise ConfigError(str(error)) from error
+    overrides = list(overrides)
+    if (reason := unreadable(overrides, sweep=True)) is not None:
+        raise ConfigError(reason)
+    parsed = OverridesParser.create().parse_overrides(overrides)
     choices = [
         [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
         if one.is_discrete_sweep()

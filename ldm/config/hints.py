@@ -1,21 +1,21 @@
 """Hints in error messages for configurations that cannot be composed."""
 
-import inspect
-
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
 from ldm.config.signatures import suggest
 
-__all__ = ["exchanged", "explain"]
+__all__ = ["exchanged", "explain", "unreadable"]
 
 
 def explain(error: Exception, overrides: list[str]) -> str:
-    """Identify the override that Hydra rejected, and suggest the nearest valid name."""
+    """Identify the override that Hydra rejected, and suggest the nearest valid name or quotes."""
+    if (reason := unreadable(overrides)) is not None:
+        return reason
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         if key.startswith("hydra"):
@@ -29,9 +29,34 @@ def explain(error: Exception, overrides: list[str]) -> str:
             config = hydra_compose("train", [*groups, *search_path()])
         except (HydraException, OmegaConfBaseException, ValueError):
             continue
-        if OmegaConf.select(config, key, default=inspect) is inspect:
-            return f"unknown key {key!r}{suggest(key, keys_of(config))}"
+        if key not in (known := keys_of(config)):
+            return f"unknown key {key!r}{suggest(key, known)}"
     return f"the configuration cannot be composed: {error}"
+
+
+def unreadable(overrides: list[str], sweep: bool = False) -> str | None:
+    """Phrase for the first override that Hydra's grammar takes otherwise than it was meant.
+
+    Args:
+        overrides: as on the command line.
+        sweep: True if overrides may list values that are separated by commas.
+    """
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals and not override.startswith("~"):
+            return f"expected key=value, got {override!r}"
+        escaped = value.replace("'", "\\'")
+        quoted = f"put the value in quotes, and all in those of the shell: \"{key}='{escaped}'\""
+        try:
+            [parsed] = OverridesParser.create().parse_overrides([override])
+        except HydraException:
+            signs = "=()[]{},:#'\""
+            return f"{override} cannot be read: if {signs} or outer spaces are meant, {quoted}"
+        except RecursionError:
+            return f"{override[:60]}... is nested too deeply to be read"
+        if parsed.is_sweep_override() and not sweep:
+            return f"{override} is a sweep over several values: add --multirun, or else {quoted}"
+    return None
 
 
 def exchanged(experiment: str | None, overrides: list[str]) -> str:

@@ -19,12 +19,23 @@ def on_meta(module: nn.Module, call: Callable[[Any], T]) -> T:
     Args:
         module: on any device; it is not changed.
         call: called with the module; its other inputs must be on the meta device.
+
+    Raises:
+        ValueError, RuntimeError: the inputs do not fit the module.
     """
     state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     meta = {f"module.{name}": tensor.detach().to("meta") for name, tensor in state.items()}
     for name, tensor in state.items():
         meta[f"module.{name}"].requires_grad_(tensor.requires_grad)
-    return functional_call(_Call(module, call), meta, ())
+    try:
+        return functional_call(_Call(module, call), meta, ())
+    except RuntimeError as error:
+        if "Invalid channel dimensions" not in str(error):  # all that torch says on this device
+            raise
+        raise ValueError(
+            "a convolution there expects another number of channels: leave its in_channels out, "
+            "and it is handed over, or set data.channels"
+        ) from error
 
 
 def without_weights(module: nn.Module) -> nn.Module:

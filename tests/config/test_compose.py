@@ -79,7 +79,7 @@ def test_groups_may_be_named_without_an_experiment():
         ("seed=abc", "seed must be a whole number, got 'abc'"),
         ("seed=-1", "seed must not be negative, got -1"),
         ("stages=tokenizer", "stages must be a list, each a string, got 'tokenizer'"),
-        ("tokenizer.encoder.width", "cannot be composed"),
+        ("tokenizer.encoder.width", "expected key=value, got 'tokenizer.encoder.width'"),
     ],
 )
 def test_a_wrong_override_is_named(override, message):

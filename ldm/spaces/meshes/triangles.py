@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from data.files.roots import find, looked_for
+from data.files.roots import expanded, find, looked_for
 
 __all__ = ["check_triangles", "read_triangles"]
 
@@ -26,7 +26,7 @@ def read_triangles(
     """
     import igl
 
-    file = Path(path).expanduser()
+    file = expanded(str(path))
     if not file.is_file():
         file = find(None, str(path))
     if file is None:

@@ -117,7 +117,7 @@ def test_files_are_verified_once(pictures, cache, monkeypatch):
 
 def test_the_error_for_a_missing_root_lists_the_searched_folders(monkeypatch):
     monkeypatch.setenv("LDM_DATA", "/somewhere")
-    with pytest.raises(DataError, match=r"neither pets nor /somewhere/pets, datasets/pets is"):
+    with pytest.raises(DataError, match=r"none of pets, /somewhere/pets, datasets/pets: set"):
         folder("pets").setup()
 
 
@@ -162,6 +162,7 @@ def test_a_root_that_is_not_an_archive_is_refused(tmp_path):
     ("options", "message"),
     [
         ({"size": [8, 8, 8]}, r"\[height, width\], got \[8, 8, 8\]"),
+        ({"test_short_side": 0}, "at least that of size, 8, got 0"),
         ({"bits": 17}, "1 to 16 bits, got bits=17"),
         ({"channels": 4}, "1 channel or 3, got 4"),
         ({"crop": "left"}, "'center' or 'random', got 'left'"),
@@ -235,3 +236,13 @@ def test_turned_and_dark_images_are_said(pictures, caplog):
     assert not caplog.text
     with pytest.raises(DataError, match=r"reach 4000, beyond the 1023 of bits=10: set bits=12"):
         folder(pictures, bits=10).setup()
+
+
+def test_an_empty_root_is_not_the_working_folder():
+    with pytest.raises(DataError, match="root is empty: set `root` to a folder"):
+        folder("")
+
+
+def test_a_root_with_a_null_byte_is_not_there():
+    with pytest.raises(DataError, match="there is none of a\0b"):
+        folder("a\0b").setup()

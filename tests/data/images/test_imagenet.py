@@ -31,5 +31,5 @@ def test_fewer_classes_are_refused(pictures):
 
 
 def test_the_error_for_a_missing_folder_says_how_to_get_the_data():
-    with pytest.raises(DataError, match=r"neither imagenet nor .*image-net\.org"):
+    with pytest.raises(DataError, match=r"none of imagenet, .*image-net\.org"):
         ImageNet().setup()

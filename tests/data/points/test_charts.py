@@ -96,7 +96,7 @@ def test_peaks_of_width_0_01_radians_are_found_near_samples():
 
 
 def test_data_on_the_sphere_and_two_dimensional_tori_have_charts():
-    assert Earth("fire").chart().draw is VonMisesFisher().chart().draw is sphere_chart().draw
+    assert Earth("fire").chart().draw.func is VonMisesFisher().chart().draw is sphere_chart().draw
     assert Protein().chart().grid.shape == (360, 360, 2)
     assert Protein(embedding="pairs").chart().grid.shape == (360, 360, 4)
     assert RNA().chart() is None

@@ -50,5 +50,5 @@ def test_points_can_be_drawn_beside_samples():
 
 
 def test_invalid_parameters_are_refused():
-    with pytest.raises(DataError, match="must be positive, got 2"):
+    with pytest.raises(DataError, match="scale must be a positive number, got"):
         WrappedSPD(scale=-1.0)
