@@ -57,11 +57,9 @@ def _print(record: Record, metrics: Path) -> None:
 
 
 def _log(record: Record, parts: Parts) -> None:
-    """Log scores and pictures at the number of samples that the last stage was trained on."""
-    training = parts.config[list(parts.models)[-1]].get("training")
-    step = 0 if training is None else training.samples
+    """Log scores and pictures; the steps count the evaluations of the run."""
     for logger in build_loggers(parts.config, Run(parts.config.run), "evaluation"):
-        logger.log_metrics(record.values, step=step)
+        logger.log_metrics(record.values)
         for path in record.pictures:
-            log_picture(logger, path.stem, path, step)
+            log_picture(logger, path.stem, path, None)
         logger.finalize("success")

@@ -33,9 +33,6 @@ ALLOWED = (
 """Packages whose classes a configuration may name; a downloaded run folder can call nothing else.
 Functions are excluded, since some of them write files."""
 
-FUNCTIONS = ("ldm.training.records",)
-"""Modules whose functions may be named, too: they build loggers."""
-
 STAGE_KEYS = {"checkpoint", "resize_classes", "training", "on", "given", "sampler", "guidance"}
 """Keys of a stage's node that are not arguments of its model."""
 
@@ -136,7 +133,7 @@ def _own_stages(config: DictConfig) -> list[str]:
 
 
 def locate(name: str, place: str = "") -> Callable[..., Any]:
-    """Find the class, or the function that builds a logger, with this dotted name.
+    """Find the class with this dotted name; a function, too, in a package of the user's own.
 
     Raises:
         ConfigError: it does not exist, or its package is not allowed.
@@ -149,7 +146,7 @@ def locate(name: str, place: str = "") -> Callable[..., Any]:
         raise ConfigError(f"{place}._target_={name} cannot be found: {reason}") from error
     # A name can lead out of its package, as data.images.folder.os.system does: check its module.
     home = getattr(target, "__module__", None) or ""
-    packages = allowed() if inspect.isclass(target) else (*FUNCTIONS, *_own())
+    packages = allowed() if inspect.isclass(target) else _own()
     if not callable(target) or not _within(home, packages):
         raise ConfigError(_refusal(name, place))
     return target

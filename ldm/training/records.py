@@ -1,20 +1,19 @@
-"""Records of training: metrics.csv, and other loggers by configuration."""
+"""Records of training: metrics.csv, and what every logger is given."""
 
 import csv
-import os
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
-from torchvision.io import decode_image
 
 from data.files.whole import write_whole
 from ldm import distributed
+from ldm.training.loggers import RunLogger
 from ldm.training.training import Training
 
-__all__ = ["CSV", "LogMetrics", "log_picture", "tensorboard", "wandb"]
+__all__ = ["CSV", "LogMetrics", "log_picture"]
 
 
 class CSV(Logger):
@@ -110,46 +109,7 @@ class LogMetrics(pl.Callback):
                 logger.log_metrics(values, step=seen)
 
 
-def log_picture(logger: Logger, name: str, path: Path, step: int) -> None:
+def log_picture(logger: Logger, name: str, path: Path, step: int | None) -> None:
     """Pass a picture to a logger, if it accepts pictures."""
-    if isinstance(logger, WandbLogger):
-        logger.log_image(name, [str(path)], step=step)
-    elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image(name, decode_image(str(path)), step)
-
-
-def tensorboard(folder: Path, run: str, part: str, config: dict) -> Logger:
-    """Build a TensorBoard logger that writes to `folder`/tensorboard."""
-    return TensorBoardLogger(folder, name="", version="tensorboard")
-
-
-def wandb(folder: Path, run: str, part: str, config: dict, project: str = "ldm") -> Logger:
-    """Build a Weights & Biases logger; offline, for later upload, unless logged in.
-
-    Args:
-        folder: for its files.
-        run: name of the run folder, used as the group.
-        part: name of the stage, or "evaluation".
-        config: of the experiment.
-        project: name of the project on the service.
-    """
-    import wandb as service
-
-    logged_in = bool(os.environ.get("WANDB_API_KEY") or service.api.api_key)
-    return _Closed(
-        name=f"{run}-{part}",
-        group=run,
-        project=project,
-        save_dir=folder,
-        config=config,
-        offline=not logged_in,
-    )
-
-
-class _Closed(WandbLogger):
-    """A logger that ends its run, which the next stage's logger would otherwise continue."""
-
-    def finalize(self, status: str) -> None:
-        super().finalize(status)
-        if self._experiment is not None:
-            self.experiment.finish(exit_code=int(status != "success"))
+    if isinstance(logger, RunLogger):
+        logger.log_picture(name, path, step)

@@ -183,10 +183,10 @@ def test_targets_inside_lists_are_looked_at_too(demo):
 def test_what_configs_name_can_be_located():
     from diffusers import DDIMScheduler
 
-    from ldm.training import records
+    from ldm.training.loggers import TensorBoard
 
     assert locate("diffusers.schedulers.DDIMScheduler") is DDIMScheduler
-    assert locate("ldm.training.records.tensorboard") is records.tensorboard
+    assert locate("ldm.training.loggers.TensorBoard") is TensorBoard
 
 
 def test_a_runs_configuration_is_overridden_by_group_and_key(demo):

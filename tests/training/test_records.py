@@ -1,14 +1,10 @@
-"""Records of a run: rows of metrics.csv, event files, a Weights & Biases run."""
+"""Records of a run: rows of metrics.csv."""
 
 import csv
-from functools import partial
 
 import pytest
-import torch
-import wandb as service
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ldm.training.records import CSV, tensorboard, wandb
+from ldm.training.records import CSV
 
 
 def rows(path):
@@ -62,49 +58,6 @@ def test_records_are_evenly_spaced_and_the_last_is_the_last_step(tokenizer_train
     assert [int(row["samples"]) for row in found] == [192, 320, 512]
     assert float(found[-1]["loss"]) == round(training.logs["loss"].item(), 9)
     assert {"pixel", "codebook", "grad_norm"} <= found[0].keys()
-
-
-def test_tensorboard_gets_numbers_and_pictures(tokenizer_training, run, tmp_path):
-    run(
-        tokenizer_training(),
-        tmp_path,
-        loggers=lambda: [tensorboard(tmp_path, "run", "tokenizer", {})],
-    )
-    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    losses = events.Scalars("loss")
-    assert [event.step for event in losses] == [128, 256, 384, 512]
-    torch.testing.assert_close(
-        [event.value for event in losses],
-        [float(row["loss"]) for row in rows(tmp_path / "metrics.csv")],
-    )
-    assert [event.step for event in events.Images("samples")] == [512]
-
-
-def test_wandb_writes_an_offline_run_where_nobody_is_logged_in(
-    tokenizer_training, run, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    runs, losses = [], []
-
-    def finish(self, exit_code):  # afterwards its summary cannot be read
-        losses.append(self.summary["loss"])
-        return end(self, exit_code)
-
-    end = service.Run.finish
-    monkeypatch.setattr(service.Run, "finish", finish)
-    for part in ("tokenizer", "prior"):
-        logger = wandb(tmp_path / part, "run", part, {"seed": 3}, project="tests")
-        run(tokenizer_training(samples=128), tmp_path / part, loggers=partial(list, [logger]))
-        assert service.run is None  # the next stage has one of its own
-        assert list((tmp_path / part).glob("wandb/offline-run-*/*.wandb"))
-        runs.append(logger.experiment)
-    assert [one.name for one in runs] == ["run-tokenizer", "run-prior"]
-    assert [one.group for one in runs] == ["run", "run"]
-    assert [one.config["seed"] for one in runs] == [3, 3]
-    assert len(losses) == 2
-    assert min(losses) > 0
 
 
 WHOLE = b"samples,loss,nll_val\r\n64,0.5,\r\n64,,1.5\r\n128,0.25,\r\n"
