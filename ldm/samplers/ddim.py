@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ldm.processes import GaussianDiffusion
 from ldm.samplers.sampler import Denoise
+from ldm.samplers.time_steps import step
 from ldm.tensors import like
 
 __all__ = ["invert", "predict_v", "to_grid"]
@@ -74,8 +75,7 @@ def invert(
     one, zero = x.new_ones(()), x.new_zeros(())
     for t in scheduler.timesteps.flip(0):
         if t <= end:
-            keep = scheduler.step(zero, t, one).prev_sample
-            turn = scheduler.step(one, t, zero).prev_sample
+            keep, turn = step(scheduler, zero, t, one), step(scheduler, one, t, zero)
             x = _undo(predict, process, x, t, keep, turn)
     if end != process.span[0] and (reached is None or reached < end):
         x = _undo(predict, process, x, end, *_coefficients(process, end, reached, x))

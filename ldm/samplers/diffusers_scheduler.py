@@ -1,10 +1,10 @@
 """The schedulers of diffusers (DDPM, DDIM, DPM-Solver++, UniPC, Euler, Heun) behind one adapter."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
-from diffusers import DDIMScheduler, SchedulerMixin
+from diffusers import DDIMScheduler, DDPMScheduler, SchedulerMixin
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,6 +12,8 @@ from ldm.processes import GaussianDiffusion, Process
 from ldm.randomness import Generators
 from ldm.samplers import ddim
 from ldm.samplers.sampler import Denoise, Sampler, Span, to_data
+from ldm.samplers.space_noise import SpaceNoise
+from ldm.samplers.time_steps import set_time_steps, step
 
 __all__ = ["DiffusersScheduler"]
 
@@ -33,8 +35,8 @@ class DiffusersScheduler(Sampler):
         **options: arguments of the scheduler's `step`: `eta` for DDIM.
 
     Raises:
-        ValueError: on a call, the process has no discrete steps, or fewer than `steps`; the
-            scheduler stops between two of them; neither end of the span is data; or a reversed span
+        ValueError: `eta` is not between 0 and 1; on a call, the process has no discrete steps, or fewer than `steps`; the
+            scheduler other than the six configured stops between two of them; neither end of the span is data; or a reversed span
             is asked of a scheduler other than deterministic DDIM.
 
     Example:
@@ -47,6 +49,8 @@ class DiffusersScheduler(Sampler):
     def __init__(
         self, scheduler: Callable[..., SchedulerMixin], steps: int, **options: float
     ) -> None:
+        if not 0 <= options.get("eta", 0) <= 1:
+            raise ValueError(f"eta is 0 (no noise) to 1 (that of DDPM), got {options['eta']}")
         self.scheduler, self.steps, self.options = scheduler, steps, options
 
     def walk(
@@ -77,17 +81,16 @@ class DiffusersScheduler(Sampler):
         else:
             x, t = ddim.to_grid(predict_v, process, scheduler, x, span[0])
             timesteps, x = self._from_middle(process, scheduler, x, t)
-        options, space = dict(self.options), process.space
-        noisy_ddim = bool(options.get("eta"))  # it takes noise of the space's own
-        if not noisy_ddim and "generator" in inspect.signature(scheduler.step).parameters:
-            # diffusers knows several generators by their being a list.
-            options["generator"] = list(generator) if isinstance(generator, Sequence) else generator
+        options = dict(self.options)
+        if options.get("eta") == 1:
+            options["eta"] -= 1e-9  # else diffusers takes the root of a rounding error below 0
         for t in timesteps:
             v = predict_v(scheduler.scale_model_input(x, t), t)
-            if noisy_ddim:
-                options["variance_noise"] = space.random(len(x), generator, x.device, x.dtype)
-            # The noise that other schedulers add by themselves knows no subspace and no mask.
-            x = space.project(scheduler.step(v, t, x, **options).prev_sample)
+            # Ho et al. add no noise in the last step; diffusers only knows that at t = 0.
+            last = isinstance(scheduler, DDPMScheduler) and bool(t == timesteps[-1])
+            with SpaceNoise(process.space, len(x), generator, scale=1.0 - last):
+                x = step(scheduler, v, t, x, **options)
+            x = process.space.project(x)
         return x
 
     def _from_middle(
@@ -136,10 +139,5 @@ class DiffusersScheduler(Sampler):
             prediction_type="v_prediction",
             **({"clip_sample": False} if clips else {}),
         )
-        scheduler.set_timesteps(self.steps, device=device)
-        if (scheduler.timesteps % 1).any():
-            raise ValueError(
-                f"{type(scheduler).__name__} stops between the {process.steps} steps that the "
-                f"prior knows: set its timestep_spacing to trailing or leading"
-            )
+        set_time_steps(scheduler, process, self.steps, device)
         return scheduler

@@ -10,6 +10,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
+    LMSDiscreteScheduler,
     UniPCMultistepScheduler,
 )
 from drawing import draw
@@ -267,8 +268,14 @@ def test_the_network_reads_whole_steps_of_every_scheduler(data):
 
 
 def test_stops_between_the_steps_are_refused(data):
-    with pytest.raises(ValueError, match="EulerDiscreteScheduler stops between the 1000 steps"):
-        draw(DiffusersScheduler(EulerDiscreteScheduler, 7), data.denoise(LINEAR), LINEAR, 2)
+    with pytest.raises(ValueError, match="LMSDiscreteScheduler stops between the 1000 steps"):
+        draw(DiffusersScheduler(LMSDiscreteScheduler, 7), data.denoise(LINEAR), LINEAR, 2)
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.5, float("nan")])
+def test_noise_beyond_that_of_ddpm_is_refused(eta):
+    with pytest.raises(ValueError, match=f"eta is 0 .no noise. to 1 .that of DDPM., got {eta}"):
+        trailing(DDIMScheduler, 10, eta=eta)
 
 
 def test_a_flow_is_refused(data):

@@ -1,0 +1,117 @@
+"""Time steps of diffusers' schedulers for any number of steps, and one step of a scheduler.
+
+diffusers spaces time steps by `total // steps`. Where the number of steps does not divide the
+total, its time steps start too late, repeat or fall between whole ones, and DDIM's strides are
+shorter than the distances between its time steps, so that noise is left. Here distances are
+`total / steps`, rounded. Where the number divides the total, all is as in diffusers.
+
+The spacings are those of Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are
+Flawed", table 2.
+"""
+
+from fractions import Fraction
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    SchedulerMixin,
+    UniPCMultistepScheduler,
+)
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ldm.processes import GaussianDiffusion
+
+__all__ = ["set_time_steps", "step"]
+
+WITHOUT_ZERO = (DPMSolverMultistepScheduler, UniPCMultistepScheduler)
+"""Solvers in log(alpha / sigma), which diffusers keeps from time step 0, just before the data."""
+
+BY_SIGMA = (*WITHOUT_ZERO, EulerDiscreteScheduler, HeunDiscreteScheduler)
+"""Schedulers that keep the noise levels sigma/alpha of their time steps."""
+
+SIGMA_SPACINGS = ("karras_sigmas", "exponential_sigmas", "beta_sigmas", "lu_lambdas")
+
+LARGEST_RATIO = 10
+"""Ratio of the noise levels of a step above which Heun's correction makes the step worse.
+
+It averages slopes over sigma. Where sigma falls that far, the slope changes near the step's end
+alone, and the average misses by a multiple of the noise that should be left there.
+"""
+
+
+def set_time_steps(
+    scheduler: SchedulerMixin, process: GaussianDiffusion, steps: int, device: torch.device
+) -> None:
+    """Set a scheduler's time steps: whole, falling, and noise first.
+
+    There are as many as asked, but fewer where an offset or a spacing by noise levels leads twice
+    to one. Schedulers other than the six that are configured keep diffusers' own.
+
+    Raises:
+        ValueError: such a scheduler stops between two steps of the process.
+    """
+    scheduler.set_timesteps(steps, device=device)
+    # diffusers multiplies its signal up in float32.
+    scheduler.alphas_cumprod = process.alpha_bar
+    if isinstance(scheduler, (DDIMScheduler, DDPMScheduler)):
+        scheduler.timesteps, scheduler.custom_timesteps = _times(scheduler, steps).to(device), True
+    elif isinstance(scheduler, BY_SIGMA):
+        times, last = _times(scheduler, steps), scheduler.sigmas[-1:]
+        scheduler.set_timesteps(len(times), device=device)  # which starts its other state anew
+        signal = process.alpha_bar[times]
+        sigmas = ((1 - signal) / signal).sqrt().float()
+        times = times.to(scheduler.timesteps)
+        if isinstance(scheduler, HeunDiscreteScheduler):  # twice where a step is corrected
+            calls = 1 + (sigmas[:-1] < LARGEST_RATIO * sigmas[1:]).long()
+            calls = torch.cat([calls.new_ones(1), calls])
+            times, sigmas = (x.repeat_interleave(calls.to(x.device)) for x in (times, sigmas))
+        scheduler.timesteps, scheduler.sigmas = times, torch.cat([sigmas, last])
+    elif (scheduler.timesteps % 1).any():
+        raise ValueError(
+            f"{type(scheduler).__name__} stops between the {process.steps} steps that the prior "
+            f"knows: set its timestep_spacing to trailing or leading"
+        )
+
+
+def step(
+    scheduler: SchedulerMixin,
+    v: Float[Tensor, "*shape"],
+    t: Tensor,
+    x: Float[Tensor, "*shape"],
+    **options: float | Tensor,
+) -> Float[Tensor, "*shape"]:
+    """Points at the scheduler's next time step, clean after the last, from those at step `t`."""
+    if isinstance(scheduler, DDIMScheduler):
+        below = scheduler.timesteps[scheduler.timesteps < t]
+        stride = int(t) - (int(below[0]) if len(below) else -1)
+        # DDIM takes for its stride the number of training steps over this one, rounded down.
+        scheduler.num_inference_steps = Fraction(scheduler.config.num_train_timesteps, stride)
+    x = scheduler.step(v, t, x, **options).prev_sample
+    if isinstance(scheduler, HeunDiscreteScheduler):
+        ahead = scheduler.timesteps[scheduler.step_index :][:2]
+        if len(ahead.unique()) == len(ahead):
+            scheduler.dt = None  # no correction
+    return x
+
+
+def _times(scheduler: SchedulerMixin, steps: int) -> Int[Tensor, " times"]:
+    """Time steps of at most this number, in the spacing that the scheduler is configured for."""
+    config, total = scheduler.config, scheduler.config.num_train_timesteps
+    skipped = int(isinstance(scheduler, WITHOUT_ZERO) and steps < total)
+    spacing, number = config.timestep_spacing, torch.arange(steps, dtype=torch.float64)
+    if any(config.get(f"use_{name}") for name in SIGMA_SPACINGS):
+        times = scheduler.timesteps.cpu()
+    elif steps == 1:
+        times = torch.tensor([total - 1.0])  # there is noise at the start, whatever the spacing
+    elif spacing == "trailing":
+        times = (total - number * total / steps).round() - 1
+    elif spacing == "leading":
+        times = (number + skipped) * total // (steps + skipped) + config.steps_offset
+    else:
+        times = (total - 1) * (1 - number / (steps - 1 + skipped))
+    return times.round().long().clamp(0, total - 1).unique().flip(0)
