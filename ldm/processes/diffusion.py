@@ -48,7 +48,7 @@ class GaussianDiffusion(GaussianProcess):
         return times.long().clamp(max=self.steps - 1)  # float32 may round up to `steps` itself
 
     def alpha_sigma(self, t: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        if self.alpha_bar.device != t.device and not t.is_meta:
-            self.alpha_bar = self.alpha_bar.to(t.device)
-        signal = self.alpha_bar.to(t.device)[t.long()]
-        return signal.sqrt().float(), (1 - signal).sqrt().float()
+        # Copied at each call: 4 kB a scale, and a process that is only read stays as it is.
+        scales = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
+        alpha, sigma = (scale.float().to(t.device)[t.long()] for scale in scales)
+        return alpha, sigma

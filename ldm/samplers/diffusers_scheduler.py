@@ -35,9 +35,10 @@ class DiffusersScheduler(Sampler):
         **options: arguments of the scheduler's `step`: `eta` for DDIM.
 
     Raises:
-        ValueError: `eta` is not between 0 and 1; on a call, the process has no discrete steps, or fewer than `steps`; the
-            scheduler other than the six configured stops between two of them; neither end of the span is data; or a reversed span
-            is asked of a scheduler other than deterministic DDIM.
+        ValueError: `eta` is not between 0 and 1; on a call, the process has no discrete steps, or
+            fewer than `steps`; a scheduler that is not configured here stops between two of them;
+            neither end of the span is data; or a reversed span is asked of a scheduler other than
+            deterministic DDIM.
 
     Example:
         >>> from functools import partial

@@ -67,3 +67,14 @@ def test_an_unknown_schedule_is_refused_with_the_known_ones():
 def test_it_has_no_velocity():
     with pytest.raises(ValueError, match="GaussianDiffusion has no velocity"):
         GaussianDiffusion(Flat([2])).alpha_sigma_rate(torch.tensor([3]))
+
+
+def test_reading_scales_on_a_device_leaves_the_schedule_where_it_is():
+    process = GaussianDiffusion(Flat([2]))
+    before = process.alpha_bar
+    alpha, sigma = process.alpha_sigma(torch.tensor([3, 7], device="meta"))
+    assert alpha.is_meta
+    assert sigma.is_meta
+    assert process.alpha_bar is before
+    assert not before.is_meta
+    assert process.alpha_sigma(torch.tensor([999]))[0].item() == pytest.approx(6.353e-3, rel=1e-3)
