@@ -1,6 +1,5 @@
 """The interface of a dataset to training, caching, sampling and evaluation."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler
 
 from data.batch import Batch, check_batch
+from data.files.cache import content_key
 from data.files.errors import DataError
 from data.loading import BatchLoader
 from data.order import Draw, SampleOrder, check_share
@@ -201,7 +201,7 @@ class DataModule(ABC):
         It is the key of cached latents and reference statistics.
         """
         parts = [self.name, *(self.dataset_of(split).digest() for split in self.held)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return content_key("\n".join(parts))
 
     def train_batches(
         self, start: int, stop: int, rank: int, world: int, batch_size: int

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from data.files.whole import write_whole
 from ldm.cli import command
 from ldm.config.compose import ConfigError, compose
 from ldm.config.groups import CONFIGS
@@ -60,8 +61,8 @@ def record(name: str, runs: Path = Path("runs")) -> Path:
         if row["ours"]
     }
     path = TABLES / "recorded" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(kept, indent=2) + "\n")
+    text = json.dumps(kept, indent=2) + "\n"
+    write_whole(path, lambda part: part.write_text(text))
     return path
 
 

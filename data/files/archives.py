@@ -7,7 +7,6 @@ of the folder (CVE-2025-4517), and what an archive grows to is bounded.
 
 import bz2
 import gzip
-import hashlib
 import logging
 import lzma
 import shutil
@@ -22,6 +21,7 @@ from typing import IO
 
 import rich.progress
 
+from data.files.cache import content_key
 from data.files.errors import DataError
 from data.files.roots import cache_folder, stamp
 from data.files.whole import staging
@@ -58,8 +58,8 @@ def unpacked(archive: Path) -> Path:
     Raises:
         DataError: as for `opened`.
     """
-    key = hashlib.sha256(stamp(archive).encode()).hexdigest()[:16]
-    folder = cache_folder() / "unpacked" / f"{archive.name.split('.')[0]}-{key}"
+    name = f"{archive.name.split('.')[0]}-{content_key(stamp(archive))}"
+    folder = cache_folder() / "unpacked" / name
     if not folder.is_dir():
         log.info("unpacking %s to %s", archive, folder)
         unpack(archive, folder)

@@ -22,7 +22,7 @@ def read_array(path: Path, remedy: str) -> Shaped[np.ndarray, "..."]:
     """
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise DataError(f"{path} is not a sound npy file ({error}): {remedy}") from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} is not a sound npy file but several in one: {remedy}")

@@ -1,8 +1,6 @@
 """CIFAR-10, from the official archive or an archive of JPEG files."""
 
-import hashlib
 import io
-import logging
 from functools import cached_property
 from pathlib import Path
 
@@ -12,16 +10,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from data.files.archives import opened, unpack
+from data.files.cache import cached, content_key
 from data.files.download import download
 from data.files.errors import DataError
 from data.files.roots import cache_folder, download_folder, find, looked_for, stamp
-from data.files.whole import staging
 from data.images.base import Images, MemoryImages
 from data.images.reading import open_image
 
 __all__ = ["CIFAR10"]
-
-log = logging.getLogger(__name__)
 
 OFFICIAL = ("cifar10/cifar-10-batches-py", "cifar-10-batches-py")
 JPEG = ("cifar10_jpeg/cifar10_jpeg.tar.xz", "cifar10_jpeg.tar.xz")
@@ -113,13 +109,12 @@ class CIFAR10(Images):
 
     @cached_property
     def _decoded(self) -> dict[str, Tensor]:
-        key = hashlib.sha256(stamp(self._source).encode()).hexdigest()[:16]
-        cache = cache_folder() / "decoded" / f"cifar10_jpeg-{key}.safetensors"
-        if not cache.exists():
-            log.info("decoding %s to %s", self._source, cache)
-            with staging(cache) as part:
-                save_file(_decode(self._source, self.class_names), part)
-        return load_file(cache)
+        name = f"cifar10_jpeg-{content_key(stamp(self._source))}.safetensors"
+        return cached(
+            cache_folder() / "decoded" / name,
+            lambda part: save_file(_decode(self._source, self.class_names), part),
+            load_file,
+        )
 
 
 def _decode(archive: Path, class_names: tuple[str, ...]) -> dict[str, Tensor]:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from rich.progress import track
 
+from data.files.cache import cached
 from data.files.errors import DataError
 from data.files.roots import cache_folder
-from data.files.whole import staging
 from data.images.listing import Listing
 from data.images.reading import brightest, convert, is_turned, open_image
 
@@ -39,15 +39,24 @@ def inspect(listing: Listing) -> Findings:
     Raises:
         DataError: the cache folder is not writable.
     """
-    cache = cache_folder() / "inspected" / f"{listing.digest()[:32]}.json"
-    if not cache.exists():
-        log.info("verifying %d images under %s", len(listing.names), listing.folder)
-        paths = [listing.folder / name for name in listing.names]
-        with staging(cache) as part, ThreadPoolExecutor() as threads:
-            looks = track(threads.map(_look, paths), "verifying", total=len(paths), transient=True)
-            faults, turned, levels = zip(*looks, strict=True)
-            damaged = {row: fault for row, fault in enumerate(faults) if fault}
-            part.write_text(json.dumps([damaged, sum(turned), max(levels)]))
+    return cached(
+        cache_folder() / "inspected" / f"{listing.digest()[:32]}.json",
+        lambda part: part.write_text(json.dumps(_looks(listing))),
+        _findings,
+    )
+
+
+def _looks(listing: Listing) -> Findings:
+    log.info("verifying %d images under %s", len(listing.names), listing.folder)
+    paths = [listing.folder / name for name in listing.names]
+    with ThreadPoolExecutor() as threads:
+        looks = track(threads.map(_look, paths), "verifying", total=len(paths), transient=True)
+        faults, turned, levels = zip(*looks, strict=True)
+    damaged = {row: fault for row, fault in enumerate(faults) if fault}
+    return Findings(damaged, sum(turned), max(levels))
+
+
+def _findings(cache: Path) -> Findings:
     damaged, turned, level = json.loads(cache.read_text())
     return Findings({int(row): fault for row, fault in damaged.items()}, turned, level)
 

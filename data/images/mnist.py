@@ -22,6 +22,7 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
+LARGEST = 16 + 60_000 * 28 * 28  # bytes of the largest file
 SHA256 = {
     "train-images-idx3-ubyte": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
     "train-labels-idx1-ubyte": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -122,12 +123,16 @@ def read_idx(path: Path) -> np.ndarray:
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rb") as file:
-            content = file.read()
+            content = file.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is truncated or damaged ({error}): fetch it again") from error
-    if content[:3] != b"\0\0\x08":
+    if len(content) > LARGEST:  # a few kilobytes may unpack to all of the memory
+        raise DataError(
+            f"{path} holds over {LARGEST} bytes, more than any of MNIST's: fetch it again"
+        )
+    axes = content[3] if len(content) > 3 else 0
+    if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * axes:
         raise DataError(f"{path} is not an idx file of bytes: it begins with {content[:4].hex()}")
-    axes = content[3]
     shape = np.frombuffer(content, ">u4", axes, offset=4).tolist()
     values = len(content) - 4 - 4 * axes
     if values != math.prod(shape):

@@ -1,6 +1,5 @@
 """Densities on triangle meshes given by eigenfunctions of the Laplacian."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,11 +9,10 @@ from jaxtyping import Float, Float32, Float64, Int
 from torch import Tensor
 
 from data.drawing import surface
-from data.files.arrays import read_array
+from data.files.cache import cached, content_key
 from data.files.errors import DataError
 from data.files.roots import cache_folder
 from data.files.sources import Source
-from data.files.whole import staging
 from data.points.base import SplitPoints
 
 __all__ = ["MeshDensity"]
@@ -171,12 +169,12 @@ class MeshDensity(SplitPoints):
     def _values(self) -> Float64[np.ndarray, " v"]:
         """The eigenfunction at the vertices of the refined mesh; computed once and cached."""
         vertices, faces = self._fine
-        key = hashlib.sha256(vertices.tobytes() + faces.tobytes()).hexdigest()[:16]
-        path = cache_folder() / "eigenfunctions" / f"{key}-{self.eigenfunction}.npy"
-        if not path.is_file():
-            with staging(path) as part:
-                np.save(part, _eigenfunction(vertices, faces, self.eigenfunction - 1))
-        return read_array(path, "delete it, and it is made again")
+        key = content_key(vertices.tobytes(), faces.tobytes())
+        return cached(
+            cache_folder() / "eigenfunctions" / f"{key}-{self.eigenfunction}.npy",
+            lambda part: np.save(part, _eigenfunction(vertices, faces, self.eigenfunction - 1)),
+            np.load,
+        )
 
 
 def _fault(vertices: np.ndarray, faces: np.ndarray) -> str | None:

@@ -1,6 +1,5 @@
 """Lattices of SU(3) matrices with a Wilson action, simulated by Langevin dynamics."""
 
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -12,9 +11,8 @@ from rich.progress import track
 from torch import Tensor
 
 from data.drawing import histogram
-from data.files.arrays import read_array
+from data.files.cache import cached, content_key
 from data.files.roots import cache_folder
-from data.files.whole import staging
 from data.points.base import SplitPoints
 from data.values import check_positive, check_seed
 
@@ -76,20 +74,19 @@ class SU3Lattice(SplitPoints):
     def file(self) -> Path:
         """Cache file of the simulated points."""
         made_by = json.dumps({**self.made_by, "data_seed": self.data_seed}, sort_keys=True)
-        key = hashlib.sha256(made_by.encode()).hexdigest()[:16]
-        return cache_folder() / "su3_lattice" / f"{key}.npy"
+        return cache_folder() / "su3_lattice" / f"{content_key(made_by)}.npy"
 
     def prepare_data(self) -> None:
         """Simulate the points if they are not in the cache."""
-        if not self.file.is_file():
-            generator = torch.Generator().manual_seed(self.data_seed)
-            points = to_coordinates(simulate(**self.made_by, generator=generator))
-            with staging(self.file) as part:
-                np.save(part, points.numpy())
+        self.read()
 
     def read(self) -> Float32[Tensor, "n 2 3 3 size size"]:
-        self.prepare_data()
-        return torch.from_numpy(read_array(self.file, "delete it, and it is made again"))
+        return torch.from_numpy(cached(self.file, self._simulate, np.load))
+
+    def _simulate(self, path: Path) -> None:
+        generator = torch.Generator().manual_seed(self.data_seed)
+        points = to_coordinates(simulate(**self.made_by, generator=generator))
+        np.save(path, points.numpy())
 
     def action(self, x: Float[Tensor, "n 2 3 3 size size"]) -> Float[Tensor, " n"]:
         """Compute S = -beta / 3 sum Re tr P: minus the log density up to a constant, nats."""

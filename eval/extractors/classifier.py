@@ -5,7 +5,6 @@ on the labelled training set has features that separate its classes; it is train
 cached. Its scores rank models of one dataset; they are not comparable with published numbers.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -21,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from data import DataModule
+from data.files.cache import content_key
 from data.files.whole import write_whole
 from eval.extractors.extractor import Extractor, Features
 from eval.metrics.pixels import to_uint8
@@ -139,7 +139,7 @@ class Classifier(Extractor):
     ) -> Path:
         """Name the file of a dataset's classifier, which `trained` writes."""
         identity = {"data": data.fingerprint, **asdict(settings or Settings())}
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        key = content_key(json.dumps(identity, sort_keys=True))
         return Path(cache) / f"classifier-{key}.safetensors"
 
     def fit(

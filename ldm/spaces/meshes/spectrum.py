@@ -1,14 +1,14 @@
 """Eigenvalues and eigenfunctions of the Laplacian of a surface."""
 
-import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse.linalg import eigsh
 
+from data.files.cache import cached, content_key
 from data.files.roots import cache_folder
-from data.files.whole import staging
 
 __all__ = ["Spectrum", "digest", "spectrum"]
 
@@ -25,8 +25,7 @@ class Spectrum(NamedTuple):
 
 def digest(vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]) -> str:
     """Identify a mesh by the first 16 hexadecimal digits of the SHA-256 of its geometry."""
-    geometry = (np.ascontiguousarray(part).tobytes() for part in (vertices, faces))
-    return hashlib.sha256(b"".join(geometry)).hexdigest()[:16]
+    return content_key(*(np.ascontiguousarray(part).tobytes() for part in (vertices, faces)))
 
 
 def spectrum(
@@ -46,12 +45,17 @@ def spectrum(
             f"a mesh of {len(vertices)} vertices has 1 to {len(vertices) - 2} eigenfunctions to "
             f"offer, got {count}: ask for fewer, or subdivide the mesh"
         )
-    file = cache_folder() / "spectra" / f"{digest(vertices, faces)}-{count}.npz"
-    if not file.is_file():
+
+    def make(path: Path) -> None:
         values, functions = _solve(vertices, faces, count)
-        with staging(file) as part:
-            np.savez(part, values=values, functions=functions)
-    with np.load(file) as saved:
+        np.savez(path, values=values, functions=functions)
+
+    file = cache_folder() / "spectra" / f"{digest(vertices, faces)}-{count}.npz"
+    return cached(file, make, _read)
+
+
+def _read(path: Path) -> Spectrum:
+    with np.load(path) as saved:
         return Spectrum(saved["values"], saved["functions"])
 
 

@@ -34,3 +34,11 @@ def test_pickles_and_archives_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.zeros(3))
     with pytest.raises(DataError, match="several in one: write it again"):
         read_array(tmp_path / "x.npz", "write it again")
+
+
+def test_a_header_that_asks_for_more_than_the_memory_is_refused(tmp_path):
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+    with open(tmp_path / "x.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(DataError, match=r"x\.npy is not a sound npy file \(.*\): write it again"):
+        read_array(tmp_path / "x.npy", "write it again")

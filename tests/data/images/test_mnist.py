@@ -103,3 +103,18 @@ def test_damaged_files_are_named(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_idx(tmp_path / name)
+
+
+def test_a_file_that_unpacks_to_more_than_any_of_mnists_is_refused(tmp_path):
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(bytes(60_000_000))
+    with pytest.raises(DataError, match=r"idx3-ubyte\.gz holds over 47040016 bytes"):
+        read_idx(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\x08", b"\0\0\x08\x03\0\0"])
+def test_a_file_without_a_whole_header_is_refused(tmp_path, content):
+    (tmp_path / "labels").write_bytes(content)
+    with pytest.raises(DataError, match=r"labels is not an idx file of bytes: it begins with"):
+        read_idx(tmp_path / "labels")
