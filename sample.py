@@ -45,14 +45,14 @@ def sample(parts: "Parts", n: int, seed: int = 0, batch_size: int = 32, **asked:
 
     if parts.prior is None:
         raise ConfigError(f"{parts.config.run} has no trained prior to sample from")
-    check_numbers(n, seed, batch_size)
+    check_numbers(n, batch_size)
     device = distributed.device()
     parts.prior.to(device), parts.tokenizer.to(device)
     drawn = draw_share(parts, n, seed, batch_size, **asked)
     return gather((parts.data.compact(one.batch) for one in drawn), n)
 
 
-def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object) -> None:
+def check_numbers(n: int = 64, batch_size: int = 32, **_: object) -> None:
     """Refuse numbers out of range among a command's arguments.
 
     Raises:
@@ -60,8 +60,6 @@ def check_numbers(n: int = 64, seed: int = 0, batch_size: int = 32, **_: object)
     """
     if n < 1 or batch_size < 1:
         raise ConfigError(f"n and batch_size must be 1 or more, got {n} and {batch_size}")
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"seed must be in [0, 2^63), got {seed}")
 
 
 def save(parts: "Parts", folder: Path, samples: "Batch", **asked: Any) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from ldm.config.compose import ConfigError
-from ldm.config.validate import allow
+from ldm.config.validate import allow, check_seed
 from ldm.stopping import Stop, Stopped
 
 __all__ = ["command", "take", "take_conditions"]
@@ -68,6 +68,7 @@ def _help(usage: str, choices: Mapping[str, Sequence[str]]) -> str:
 def _explain(error: BaseException) -> None:
     """End the process with a message if the error is one that users can fix; else return."""
     # What raised the error has imported these modules already, or is none of them.
+    import torch
     from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
     from data import DataError
@@ -77,6 +78,8 @@ def _explain(error: BaseException) -> None:
 
     if isinstance(error, DataError | BadCheckpoint | MisconfigurationException):
         _fail(str(error), WRONG_INPUT)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+        _fail(f"out of memory: lower batch_size, or raise trainer.accumulate ({error})", 1)
     if isinstance(error, Diverged | Unsolved):
         _fail(str(error), 1)
 
@@ -140,6 +143,7 @@ def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str,
                 raise ConfigError(f"{key} must be {kinds[key].__name__}, got {value!r}") from None
         else:
             rest.append(argument)
+    check_seed(own.get("seed", 0))
     return own, rest
 
 

@@ -65,7 +65,7 @@ def test_a_sweep_is_described_job_by_job(sweep, tmp_path, capsys):
     [
         ([DEMO, "seed=0,1", "sede=3"], "unknown key 'sede': did you mean 'seed'?"),
         (["experiment=demo/digts", "seed=0,1"], "did you mean 'demo/digits'?"),
-        ([DEMO, "seed=0,-1"], "seed must not be negative, got -1"),
+        ([DEMO, "seed=0,-1"], "seed must be at least 0 and below 2^63, got -1"),
         ([DEMO, "sampler=ddim,ddimm"], "no sampler 'ddimm': did you mean 'ddim'?"),
         ([DEMO, "seed=(0,1"], "Error parsing override 'seed=(0,1'"),
         ([DEMO, "seed=0,1", "--cfg"], "no option --cfg: there is --multirun, and key=value"),

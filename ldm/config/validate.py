@@ -16,6 +16,7 @@ __all__ = [
     "STAGE_KEYS",
     "allow",
     "allowed",
+    "check_seed",
     "check_targets",
     "locate",
     "targets",
@@ -87,8 +88,7 @@ def validate(config: DictConfig, finished: bool = False) -> None:
         check_type(key, OmegaConf.to_object(config).get(key), kind)
     if config.run == "":
         raise ConfigError("run is empty: name a folder, run=runs/mine")
-    if config.seed < 0:
-        raise ConfigError(f"seed must not be negative, got {config.seed}")
+    _check_seeds(config)
     for group in ("data", "tokenizer", "prior", "eval", "trainer"):
         asked = group in (config.stages if config.stage is None else [config.stage])
         if config.get(group) is None and (asked or group != "prior"):
@@ -121,6 +121,25 @@ def check_targets(nodes: Iterable[tuple[str, DictConfig]]) -> None:
 def _of_training(place: str) -> bool:
     first, *rest = place.split(".")
     return first in ("trainer", "logger", "eval") or rest[:1] == ["training"]
+
+
+def check_seed(seed: Any, place: str = "seed") -> None:
+    """Refuse a seed that the generators do not take.
+
+    Raises:
+        ConfigError: it is negative, or has more than 63 bits.
+    """
+    if isinstance(seed, int) and not 0 <= seed < 2**63:
+        raise ConfigError(f"{place} must be at least 0 and below 2^63, got {seed}")
+
+
+def _check_seeds(node: Any, place: str = "") -> None:
+    if isinstance(node, DictConfig):
+        for key, child in node.items():
+            where = f"{place}.{key}" if place else str(key)
+            if str(key).rpartition("_")[2] == "seed":
+                check_seed(child, where)
+            _check_seeds(child, where)
 
 
 def _own_stages(config: DictConfig) -> list[str]:

@@ -188,7 +188,8 @@ def check_resumable(path: Path) -> int:
         raise BadCheckpoint(
             f"{path} is truncated or corrupt ({error}): delete it to train this stage anew"
         ) from error
-    if not isinstance(state, dict) or "samples_seen" not in state:
+    seen = state.get("samples_seen") if isinstance(state, dict) else None
+    if not isinstance(seen, int) or seen < 0:
         raise BadCheckpoint(
             f"{path} is not a state of this training: delete it to train this stage anew"
         )

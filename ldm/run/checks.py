@@ -1,20 +1,26 @@
 """Checks of an experiment before training, in seconds at any model size."""
 
+import os
+
 import torch
 
 from data import DataModule
 from data.files.whole import check_writable
+from data.order import check_share
 from ldm.config.compose import ConfigError
 from ldm.config.lineage import lineage
 from ldm.priors import Prior
 from ldm.run.folder import Run
-from ldm.run.parts import Parts
+from ldm.run.parts import Parts, build_part
 from ldm.run.rehearsal import on_meta, without_weights
 from ldm.tokenizers import Tokenizer
 from ldm.training import PriorTraining, TokenizerTraining, Training
+from ldm.training.fit import make_trainer
 from ldm.training.latents import Latents
 
 __all__ = ["check_folders", "check_prior", "check_training"]
+
+PER_SAMPLE = 64  # bytes of its index, seed and place in the order
 
 
 def check_folders(parts: Parts, run: Run, stages: list[str]) -> None:
@@ -37,10 +43,26 @@ def check_training(parts: Parts, name: str, training: Training) -> None:
     Raises:
         ConfigError: they do not; the message states what to change.
     """
+    _check_batches(parts, name, training)
     if isinstance(training, TokenizerTraining):
         _check_tokenizer_loss(parts, name, training)
     if isinstance(training, PriorTraining):
         _check_prior_training(parts, name, training)
+
+
+def _check_batches(parts: Parts, name: str, training: Training) -> None:
+    """Refuse batches that no machine of this kind, or number of devices, can share."""
+    trainer = make_trainer(build_part(parts.config, "trainer"))
+    size, world = training.batch_size, trainer.world_size
+    check_share(size, 0, world)
+    example = parts.data.example(1)
+    needed = PER_SAMPLE + sum(value.nbytes for value in example.values())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed * size // world > memory:
+        raise ConfigError(
+            f"{name}.training.batch_size={size:,} is {needed * size // world / 2**30:,.0f} GiB of "
+            f"data on each device, and this machine has {memory / 2**30:,.0f} GiB: lower it"
+        )
 
 
 def check_prior(name: str, prior: Prior, latents: Latents, data: DataModule) -> None:

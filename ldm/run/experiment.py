@@ -18,6 +18,7 @@ from ldm.run.resuming import check_changes, check_length
 from ldm.run.sampling import check_sampler
 from ldm.run.stages import build_training, train_stage
 from ldm.training import Training
+from ldm.training.checkpoints import check_fits
 
 __all__ = ["prepare", "train_stages"]
 
@@ -74,6 +75,8 @@ def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | N
         if training is not None:
             check_length(parts.config, run, name, training, seen)
             check_training(parts, name, training)
+            if run.checkpoint(name).is_file():
+                check_fits(run.checkpoint(name), training)
     for name, model in parts.models.items():
         if isinstance(model, Prior):
             check_sampler(parts.config, name, model, parts.data)

@@ -1,16 +1,80 @@
 """Checkpoints from which an interrupted run resumes exactly."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
+from torch.optim import Optimizer
 
 from data.files.whole import write_whole
+from ldm.hub.weights import BadCheckpoint
 from ldm.stopping import Stopped
 from ldm.training.training import Training
 
-__all__ = ["SaveCheckpoint", "WholeFiles"]
+__all__ = ["SaveCheckpoint", "WholeFiles", "check_fits"]
+
+
+LIGHTNINGS = ("callbacks", "epoch", "global_step", "lr_schedulers", "pytorch-lightning_version")
+
+
+def check_fits(path: Path, training: Training) -> None:
+    """Refuse a checkpoint of another training, such as another stage's, before anything begins.
+
+    Args:
+        path: of the checkpoint, which `check_resumable` has accepted.
+        training: that shall resume from it.
+
+    Raises:
+        BadCheckpoint: tensors or keys are missing, unknown, or of another shape or kind.
+    """
+    state = torch.load(path, map_location="meta", weights_only=True)
+    wrong = [key for key in LIGHTNINGS if key not in state]
+    expected, found = _kinds(training.state_dict()), _kinds(state.get("state_dict"))
+    names = sorted(expected.keys() | found.keys())
+    wrong += [
+        f"{name} is {found.get(name, 'missing')}, not {expected.get(name, 'expected at all')}"
+        for name in names
+        if expected.get(name) != found.get(name)
+    ]
+    if not wrong:
+        wrong = _wrong_optimizers(state.get("optimizer_states"), training.configure_optimizers())
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise BadCheckpoint(
+            f"{path} is not a state of this training ({'; '.join(wrong[:3])}{more}): put the right "
+            f"file there, or delete it to train this stage anew"
+        )
+
+
+def _kinds(tensors: Any) -> dict[str, str]:
+    """Describe tensors by name: shape, and floating-point numbers or integers."""
+    return {
+        name: f"{'floats' if x.is_floating_point() else 'integers'} of shape {tuple(x.shape)}"
+        if isinstance(x, Tensor)
+        else type(x).__name__
+        for name, x in (tensors if isinstance(tensors, Mapping) else {}).items()
+    }
+
+
+def _wrong_optimizers(states: Any, optimizers: Sequence[Optimizer]) -> list[str]:
+    try:
+        for number, (state, own) in enumerate(zip(states, optimizers, strict=True)):
+            groups = own.state_dict()["param_groups"]
+            for group, expected in zip(state["param_groups"], groups, strict=True):
+                if len(group["params"]) != len(expected["params"]):
+                    return [f"optimizer {number} is of other parameters"]
+            parameters = [p for group in own.param_groups for p in group["params"]]
+            for index, moments in state["state"].items():
+                for name in moments.keys() & {"exp_avg", "momentum_buffer"}:
+                    if moments[name].shape != parameters[index].shape:
+                        return [f"{name} {index} of optimizer {number} is of another shape"]
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        return [f"optimizer_states are damaged: {error}"]
+    return []
 
 
 class WholeFiles(TorchCheckpointIO):

@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from data.files.whole import write_whole
+from ldm.config.compose import ConfigError
 from ldm.hub.weights import check_resumable
 from ldm.stopping import Stopped
 from ldm.training.checkpoints import SaveCheckpoint, WholeFiles
@@ -22,7 +24,7 @@ from ldm.training.progress import ShowProgress
 from ldm.training.records import CSV, LogMetrics
 from ldm.training.training import Diverged, Training
 
-__all__ = ["TrainerOptions", "fit"]
+__all__ = ["TrainerOptions", "fit", "make_trainer"]
 
 REPEATED = ("blocks", "down", "up")  # attribute names of stacked blocks or levels in our networks
 
@@ -57,6 +59,58 @@ class TrainerOptions:
     records: int = 100
     callbacks: Sequence[pl.Callback] = ()
 
+    def __post_init__(self) -> None:
+        least = {"nodes": 1, "accumulate": 1, "checkpoints": 0, "pictures": 0, "records": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} must be {bound} or more, got {getattr(self, name)}")
+        if "fsdp" in self.strategy:
+            raise ValueError(
+                f"strategy={self.strategy} shards the weights and their average differently, so "
+                f"neither the average nor the norm of the gradient could be computed: use ddp, "
+                f"with checkpointing=true where memory is short"
+            )
+
+
+def make_trainer(options: TrainerOptions, adversarial: bool = False, **further: Any) -> pl.Trainer:
+    """Build the Trainer of a stage; nothing is started.
+
+    Args:
+        options: see `TrainerOptions`.
+        adversarial: whether there is a discriminator with an optimizer of its own.
+        **further: Lightning's.
+
+    Raises:
+        ConfigError: this machine does not have what `options` ask for.
+    """
+    precision = options.precision
+    try:
+        return pl.Trainer(
+            accelerator=options.accelerator,
+            devices=options.devices,
+            num_nodes=options.nodes,
+            # Each of the two optimizers leaves the parameters of the other without a gradient.
+            strategy="ddp_find_unused_parameters_true"
+            if adversarial and options.strategy == "ddp"
+            else options.strategy,
+            precision=fast_precision(options.accelerator) if precision == "auto" else precision,
+            max_epochs=1,
+            plugins=WholeFiles(),
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            limit_val_batches=0,
+            **{"logger": False, **further},
+        )
+    except (MisconfigurationException, ValueError, TypeError, ImportError, RuntimeError) as error:
+        raise ConfigError(
+            f"trainer.accelerator={options.accelerator} devices={options.devices} "
+            f"strategy={options.strategy} cannot be had here: {' '.join(str(error).split())}; "
+            f"trainer=auto takes one device, the best there is"
+        ) from error
+
 
 def fit(
     training: Training,
@@ -81,29 +135,16 @@ def fit(
         Diverged: see `Training.minimize`.
     """
     last = folder / "checkpoints" / "last.ckpt"
-    resume_at = 0
-    if last.is_file():
-        resume_at = check_resumable(last)
+    resume_at = check_resumable(last) if last.is_file() else 0
     prepare(training, options)
-    precision = options.precision
-    if precision == "auto":
-        precision = fast_precision(options.accelerator)
     training.accumulate = options.accumulate
 
     def every(count: int) -> int:
         return max(1, training.samples // count) if count else training.samples
 
-    adversarial = getattr(training, "adversarial", None) is not None
-    trainer = pl.Trainer(
-        accelerator=options.accelerator,
-        devices=options.devices,
-        num_nodes=options.nodes,
-        # Each of the two optimizers leaves the parameters of the other without a gradient.
-        strategy="ddp_find_unused_parameters_true"
-        if adversarial and options.strategy == "ddp"
-        else options.strategy,
-        precision=precision,
-        max_epochs=1,
+    trainer = make_trainer(
+        options,
+        adversarial=getattr(training, "adversarial", None) is not None,
         logger=[CSV(folder / "metrics.csv", resume_at), *loggers()],
         callbacks=[
             # Pictures and records first: everything before a checkpoint is then on disk.
@@ -114,14 +155,7 @@ def fit(
             *callbacks,
             SaveCheckpoint(last, every(options.checkpoints)),
         ],
-        plugins=WholeFiles(),
         default_root_dir=folder,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        limit_val_batches=0,
     )
     began = time.perf_counter()
     try:
@@ -130,7 +164,7 @@ def fit(
         raise Diverged(f"{error}: {_remedies(folder.name, training)}") from error
     finally:
         if trainer.is_global_zero:
-            machine = f"{_machine(training.device)}, {precision}"
+            machine = f"{_machine(training.device)}, {trainer.precision}"
             _note_effort(folder / "effort.json", time.perf_counter() - began, machine)
     if stop := training.told_to_stop():  # too late for a step, and not passed on by Lightning
         raise Stopped(stop, "state saved")

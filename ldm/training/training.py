@@ -125,7 +125,7 @@ class Training(pl.LightningModule):
                 self.manual_backward(value * share)
             logs = {name: logs.get(name, 0) + share * x.detach() for name, x in log.items()}
         # Computed even without clipping: a finite loss may have a gradient that is not finite. The
-        # gradient is that of all ranks, so all of them stop at the same step.
+        # gradient is that of all ranks, so all of them clip alike.
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.clip, norm)
@@ -147,7 +147,7 @@ class Training(pl.LightningModule):
         return self.schedule(seen, samples), self._largest_decay(seen, samples)
 
     def refuse_nonfinite(self, values: dict[str, Tensor]) -> None:
-        """Stop training if one of these scalars is NaN or infinite.
+        """Stop training, on all ranks at once, if one of these scalars is NaN or infinite on any.
 
         Raises:
             Diverged: with the names of these scalars.
@@ -155,7 +155,8 @@ class Training(pl.LightningModule):
         together = torch.stack([value.float() for value in values.values()])
         finite = torch.isfinite(together).tolist()  # one synchronisation for all scalars
         wrong = [name for name, sound in zip(values, finite, strict=True) if not sound]
-        if wrong:
+        if distributed.anywhere(bool(wrong)):
+            wrong = wrong or ["a value of another process"]
             raise Diverged(f"{', '.join(wrong[:5])} not finite after {self.samples_seen} samples")
 
     def configure_optimizers(self) -> list[Optimizer]:

@@ -77,7 +77,7 @@ def test_groups_may_be_named_without_an_experiment():
         ("eval.extractor=vgg", r"eval\.extractor must be one of inception, classifier"),
         ("prior.objective=3", r"objective must be what has a _target_ \(Objective\), got 3"),
         ("seed=abc", "seed must be a whole number, got 'abc'"),
-        ("seed=-1", "seed must not be negative, got -1"),
+        ("seed=-1", "seed must be at least 0 and .*, got -1"),
         ("stages=tokenizer", "stages must be a list, each a string, got 'tokenizer'"),
         ("tokenizer.encoder.width", "expected key=value, got 'tokenizer.encoder.width'"),
     ],

@@ -128,3 +128,24 @@ def test_a_loss_that_is_not_finite_on_one_process_stops_both(
     assert all(x.isfinite().all() for x in two_processes(work))
     last = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert last["samples_seen"] == 256
+
+
+def test_a_record_that_is_not_finite_on_one_process_stops_both(
+    tokenizer_training, run, tmp_path, two_processes
+):
+    def work(rank):
+        training = tokenizer_training()
+        loss = training.tokenizer_loss
+
+        def spoilt(*arguments):
+            total, logs = loss(*arguments)
+            if rank == 1 and training.samples_seen == 128:
+                logs["usage"] = torch.tensor(math.inf)
+            return total, logs
+
+        training.tokenizer_loss = spoilt
+        with pytest.raises(Diverged, match="128 samples") as error:
+            run(training, tmp_path, **DDP)
+        return str(error.value).partition(" not finite")[0]
+
+    assert two_processes(work) == ["a value of another process", "usage"]
