@@ -3,11 +3,12 @@
 python -m eval.reproduce gsq
 python -m eval.reproduce rsgm_earth record
 
-Our scores are read from `runs/<experiment>` and from a sweep over seeds,
-`runs/<experiment>,seed=<n>`; if neither exists, from the record beside the table.
+Our scores are read from `runs/<experiment>` and from sweeps over seeds,
+`runs/<experiment>-seed_<n>`; if neither exists, from the record beside the table.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,11 +89,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _ours(experiment: str, runs: Path) -> dict[str, Any] | None:
     from ldm.run.folder import Run
 
-    folders = [
-        runs / experiment,
-        *sorted((runs / experiment).parent.glob(f"{_last(experiment)},seed=*")),
-    ]
-    done = [run for run in map(Run, folders) if run.metrics.is_file()]
+    done = [run for run in map(Run, _folders(runs / experiment)) if run.metrics.is_file()]
     if not done:
         return None
     values: dict[str, list[float]] = {}
@@ -105,8 +102,10 @@ def _ours(experiment: str, runs: Path) -> dict[str, Any] | None:
     return {"values": values, "scale": "; ".join(scales) + _effort(efforts, len(done))}
 
 
-def _last(experiment: str) -> str:
-    return experiment.rpartition("/")[2]
+def _folders(run: Path) -> list[Path]:
+    """Folders of an experiment and of its sweeps over seeds alone."""
+    seeds = re.compile(rf"{re.escape(run.name)}([-,][a-z_.]*seed[_=]\d+)+")
+    return [run, *sorted(one for one in run.parent.glob("*seed*") if seeds.fullmatch(one.name))]
 
 
 def _scale(experiment: str, folder: Path) -> str:

@@ -15,7 +15,7 @@ from ldm.config.compose import ConfigError
 from ldm.config.validate import allow, check_seed
 from ldm.stopping import Stop, Stopped
 
-__all__ = ["command", "take", "take_conditions"]
+__all__ = ["command", "explained", "take", "take_conditions"]
 
 WRONG_INPUT = 2
 Main = Callable[[list[str]], None]
@@ -48,11 +48,10 @@ def command(
                 main(_permitted(arguments))
             except Stopped as stopped:
                 _end(stopped)
-            except (ConfigError, OSError) as error:  # OSError: a full disk, a missing file
-                _fail(str(error), WRONG_INPUT)
             except Exception as error:
-                _explain(error)
-                raise
+                if (said := explained(error)) is None:
+                    raise
+                _fail(*said)
 
     return run
 
@@ -65,8 +64,10 @@ def _help(usage: str, choices: Mapping[str, Sequence[str]]) -> str:
     return "\n".join([usage.rstrip(), *(["", "Choices:", *lists] if lists else [])])
 
 
-def _explain(error: BaseException) -> None:
-    """End the process with a message if the error is one that users can fix; else return."""
+def explained(error: Exception) -> tuple[str, int] | None:
+    """Message and exit code for an error that users can fix; None for any other."""
+    if isinstance(error, ConfigError | OSError):  # OSError: a full disk, a missing file
+        return str(error), WRONG_INPUT
     # What raised the error has imported these modules already, or is none of them.
     import torch
     from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -77,11 +78,10 @@ def _explain(error: BaseException) -> None:
     from ldm.training import Diverged
 
     if isinstance(error, DataError | BadCheckpoint | MisconfigurationException):
-        _fail(str(error), WRONG_INPUT)
+        return str(error), WRONG_INPUT
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-        _fail(f"out of memory: lower batch_size, or raise trainer.accumulate ({error})", 1)
-    if isinstance(error, Diverged | Unsolved):
-        _fail(str(error), 1)
+        return f"out of memory: lower batch_size, or raise trainer.accumulate ({error})", 1
+    return (str(error), 1) if isinstance(error, Diverged | Unsolved) else None
 
 
 def _end(stopped: Stopped) -> None:

@@ -3,24 +3,22 @@
 import inspect
 import logging
 from collections.abc import Iterable
-from itertools import product
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
-from ldm.config.hints import exchanged, explain, unreadable
+from ldm.config.hints import exchanged, explain
 from ldm.config.signatures import ConfigError, suggest
+from ldm.config.sweeps import folder_of
 from ldm.config.validate import validate
 
 __all__ = [
     "ConfigError",
     "compose",
-    "jobs",
     "name_run",
     "overridden",
     "resolved",
@@ -29,14 +27,14 @@ __all__ = [
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors contain the same message
 
 
-def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
+def compose(overrides: Iterable[str], keys: Iterable[str] = ()) -> DictConfig:
     """Compose and validate the configuration for `experiment=...` and further overrides.
 
     Without an experiment, `run=...` and every group must be given.
 
     Args:
         overrides: as on the command line.
-        sweep: True for a job of a sweep, whose run folder is named after its overrides.
+        keys: of a job of a sweep, those that are swept.
 
     Raises:
         ConfigError: an unknown key, group member, target or argument; the nearest one is suggested.
@@ -51,39 +49,23 @@ def compose(overrides: Iterable[str], sweep: bool = False) -> DictConfig:
     experiment = config.hydra.runtime.choices.get("experiment")
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    name_run(config, experiment, overrides if sweep else ())
+    name_run(config, experiment, overrides if keys else (), keys)
     try:
         return resolved(config)
     except ConfigError as error:
         raise ConfigError(f"{error}{exchanged(experiment, overrides)}") from error
 
 
-def jobs(overrides: Iterable[str]) -> list[list[str]]:
-    """List the overrides of each job of a sweep: all combinations of the given values.
-
-    Raises:
-        ConfigError: an override cannot be parsed.
-    """
-    overrides = list(overrides)
-    if (reason := unreadable(overrides, sweep=True)) is not None:
-        raise ConfigError(reason)
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    choices = [
-        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
-        if one.is_discrete_sweep()
-        else [one.input_line]
-        for one in parsed
-    ]
-    return [list(job) for job in product(*choices)]
-
-
-def name_run(config: DictConfig, experiment: str | None, job: Iterable[str] = ()) -> None:
+def name_run(
+    config: DictConfig, experiment: str | None, job: Iterable[str] = (), keys: Iterable[str] = ()
+) -> None:
     """Set the run folder: the given one, else `runs/<experiment>`.
 
     Args:
         config: its `run` is set in place.
         experiment: name of the experiment, if any.
-        job: overrides of one job of a sweep, which are appended to the folder's name.
+        job: overrides of one job of a sweep.
+        keys: those that are swept, and that the folder is named after; see `folder_of`.
 
     Raises:
         ConfigError: there is neither a run folder nor an experiment.
@@ -91,9 +73,8 @@ def name_run(config: DictConfig, experiment: str | None, job: Iterable[str] = ()
     if config.run is None and experiment is None:
         raise ConfigError(f"name an experiment: experiment={' | '.join(members('experiment'))}")
     if config.run is None:
-        config.run = f"runs/{experiment}"
-    own = ("experiment=", "run=", "describe=", "hydra.", "hydra/")
-    config.run = ",".join([config.run, *sorted(one for one in job if not one.startswith(own))])
+        config.run, keys = f"runs/{experiment}", [key for key in keys if key != "experiment"]
+    config.run = folder_of(config.run, job, keys)
 
 
 def resolved(config: DictConfig, finished: bool = False) -> DictConfig:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from ldm.config.compose import ConfigError, compose, jobs
+from ldm.config.compose import ConfigError, compose
 from ldm.config.hints import unreadable
+from ldm.config.sweeps import jobs
 
 FOLDER = ["data=image_folder", "data.root=pets", "data.size=8", "data.channels=1"]
 

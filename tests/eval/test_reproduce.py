@@ -113,9 +113,11 @@ def test_published_and_ours_stand_side_by_side(table, monkeypatch, capsys):
     assert "some protocol" in out
 
 
-def test_a_sweep_over_seeds_is_one_row_with_its_spread(table, monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["digits-data.seed_1-seed_{}", "digits,seed={}"])
+def test_a_sweep_over_seeds_is_one_row_with_its_spread(table, monkeypatch, capsys, name):
+    finish(table, "prior.training.optimizer.lr=1", folder="digits-prior.training.optimizer.lr_1")
     for seed, psnr in enumerate([20.0, 21.0, 22.0]):
-        finish(table, f"seed={seed}", folder=f"digits,seed={seed}", psnr=psnr)
+        finish(table, f"seed={seed}", folder=name.format(seed), psnr=psnr)
     (row,) = reproduce("some", table)
     assert row["ours"]["psnr"] == [20.0, 21.0, 22.0]
     assert row["scale"] == "full scale; 0.50 h on an abacus, 3 seeds"
