@@ -1,6 +1,7 @@
 """Checkpoints as configurations name them: published weights, a file, or a run folder."""
 
 import difflib
+import re
 from pathlib import Path
 
 from torch import nn
@@ -50,7 +51,8 @@ def load_into(checkpoint: str | Path, model: nn.Module, stage: str, space: str) 
         checkpoint: as for `resolve`.
         model: as its configuration builds it.
         stage: as for `resolve`.
-        space: latent space of the model, as text; our own files say theirs, and it must be equal.
+        space: latent space of the model, as text; our own files say theirs, and it must be equal,
+            but for the grid of a flat space: there the shapes of the weights decide.
 
     Raises:
         BadCheckpoint: unknown, missing, unreadable, not finite, of another space or network.
@@ -59,9 +61,14 @@ def load_into(checkpoint: str | Path, model: nn.Module, stage: str, space: str) 
     if name is not None:
         return load_published(name, model, path)
     found = weights.read_facts(path).get("space")
-    if found != space:
+    if _without_grid(found) != _without_grid(space):
         raise BadCheckpoint(
             f"{path} is a model of the latent space {found}, the configuration wants {space}: "
             f"choose the {stage} group that it was trained with"
         )
     weights.load(path, model)
+
+
+def _without_grid(space: str | None) -> str | None:
+    """Cut the sides of a grid: what is trained at one image size is used at others."""
+    return space and re.sub(r"^Flat\((\d+), (\d+), (\d+)\)$", r"Flat(\1, *, *)", space)

@@ -115,7 +115,7 @@ def _configure(
         folder = [f"run={run.folder}", f"stages=[{stage}]"]
         config = compose([*folder, *_missing(first, asked), *overrides])
     changed = []
-    for key, value in _settings(found, build_data(config)).items():
+    for key, value in _settings(found, layout, build_data(config)).items():
         before = OmegaConf.select(config, key, default=inspect)  # which no configuration holds
         if key not in asked and before != value:
             OmegaConf.update(config, key, value, merge=False, force_add=True)
@@ -123,7 +123,7 @@ def _configure(
             if key != "sampler":
                 changed.append(f"{plus}{key}={json.dumps(value)}".replace(" ", ""))
     usage = " ".join([f"{stage}={base[stage]}", *changed, f"{stage}.checkpoint={run.folder}"])
-    return overridden(config, []), f"elsewhere: {usage}"
+    return overridden(config, []), f"in other runs: {usage}"
 
 
 def _missing(groups: Mapping[str, str], asked: set[str]) -> list[str]:
@@ -137,10 +137,15 @@ def _tokenizer_group(sizes: Mapping[str, Any]) -> str:
     return name if name in members("tokenizer") else f"{kind}_f8"
 
 
-def _settings(found: Found, data: DataModule) -> dict[str, Any]:
+def _settings(found: Found, layout: str, data: DataModule) -> dict[str, Any]:
     """Keys and values of the configuration that a model's sizes determine."""
     if found.stage == "tokenizer":
-        return {f"tokenizer.{key}": x for key, x in found.sizes.items() if key != "channels"}
+        settings = {f"tokenizer.{key}": x for key, x in found.sizes.items() if key != "channels"}
+        if (
+            layout == "taming" and "bottleneck.codes" in found.sizes
+        ):  # whose priors learn codes, not the latents before them
+            settings["tokenizer.bottleneck.unquantized"] = False
+        return settings
     defaults = inspect.signature(DiT).parameters
     named = ("patch", "width", "depth", "heads")  # the configurations have them
     settings = {

@@ -13,7 +13,7 @@ from ldm.config.compose import compose
 from ldm.hub import load_into, resolve
 from ldm.hub.diffusers import autoencoder_to_diffusers
 from ldm.hub.published import PUBLISHED
-from ldm.hub.weights import BadCheckpoint, fingerprint, read_state
+from ldm.hub.weights import BadCheckpoint, fingerprint, read_state, save
 from ldm.run.loading import load_run
 from ldm.run.models import build_models
 from ldm.run.parts import build_data
@@ -186,6 +186,14 @@ def test_an_unknown_name_is_refused_with_the_nearest_right_one():
 def test_weights_of_a_network_that_no_configuration_builds_are_no_checkpoint():
     with pytest.raises(BadCheckpoint, match="no published weights 'inception'"):
         resolve("hub:inception", "tokenizer")
+
+
+def test_a_tokenizer_is_used_at_another_image_size_than_it_was_trained_at(tmp_path):
+    model = build(*SMALL[:-2], "run=unused")
+    save(tmp_path / "model.safetensors", model, {"space": "Flat(4, 32, 32)"})
+    other = build(*SMALL[:-2], "run=unused", "seed=1")
+    load_into(tmp_path / "model.safetensors", other, "tokenizer", "Flat(4, 4, 4)")
+    assert fingerprint(other) == fingerprint(model)
 
 
 def test_a_file_of_another_latent_space_is_refused(trained):

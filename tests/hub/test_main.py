@@ -211,10 +211,10 @@ def test_a_tokenizer_of_no_known_scale_is_imported_but_no_prior_may_learn_it(
     main([*source, "data=digits", "measure=false"])
     printed = capsys.readouterr().out
     assert "never measured" in printed
-    (usage,) = [line for line in printed.splitlines() if line.startswith("elsewhere: ")]
+    (usage,) = [line for line in printed.splitlines() if line.startswith("in other runs: ")]
     own = [one for one in tiny if not one.startswith(("experiment", "tokenizer"))]
     rest = ["data=digits", "prior=dit", "sampler=ddim", "prior.backbone.patch=1", "stages=[prior]"]
-    asked = [*usage.removeprefix("elsewhere: ").split(), *rest, *own]
+    asked = [*usage.removeprefix("in other runs: ").split(), *rest, *own]
     assert "were never measured" in refused(train.main, *asked)
 
 
