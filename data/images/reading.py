@@ -4,7 +4,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from data.files.errors import DataError
 
@@ -27,6 +27,17 @@ REMEDY = "mend or remove it, or set skip_corrupt=True"
 
 BITS = 16
 DEEP = "16-bit colours"  # in an image's `info`
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by its EXIF orientation tag."""
+
 LARGEST = 1 << 27  # pixels
 LONGEST = 1000  # times as long as wide; resizing the short side enlarges the other as much
 
@@ -94,8 +105,8 @@ def convert(
         DataError: numbers are not finite or out of range, there are 16-bit colours and fewer
             `bits`, or PIL cannot convert the colours.
     """
-    if upright:
-        image = ImageOps.exif_transpose(image)
+    if upright and is_turned(image):
+        image = image.transpose(TURNS[_orientation(image)])
     if image.mode != "F" and not image.mode.startswith("I"):
         if bits < BITS and image.info.get(DEEP):
             raise DataError(
@@ -122,7 +133,14 @@ def convert(
 
 def is_turned(image: Image.Image) -> bool:
     """Return True if the EXIF orientation tag asks to turn or mirror the image."""
-    return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    return _orientation(image) in TURNS
+
+
+def _orientation(image: Image.Image) -> int | None:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damage of the tags alone, which raises of whatever kind, harms no pixel
+        return None
 
 
 def brightest(image: Image.Image) -> int:

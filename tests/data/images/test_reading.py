@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from data.files.errors import DataError
 from data.images.reading import EXTENSIONS, brightest, is_turned, open_image, read_image
@@ -115,6 +115,23 @@ def test_the_orientation_tag_is_applied_where_that_is_said(tmp_path):
     assert is_turned(open_image(tmp_path / "turned.jpg"))
     image.save(tmp_path / "plain.jpg")
     assert not is_turned(open_image(tmp_path / "plain.jpg"))
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_all_orientations_are_turned_as_pillow_turns_them(tmp_path, orientation):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as opened:
+        expected = np.asarray(ImageOps.exif_transpose(opened))
+    assert np.array_equal(np.asarray(read_image(tmp_path / "turned.png", upright=True)), expected)
+
+
+def test_damaged_tags_of_a_sound_image_are_none(tmp_path):
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.webp", exif=b"Exif\0\0MM\x1f*")
+    assert read_image(tmp_path / "a.webp", upright=True).size == (6, 4)
+    assert not is_turned(open_image(tmp_path / "a.webp"))
 
 
 def test_colours_that_cannot_be_converted_are_refused_by_name(tmp_path):
