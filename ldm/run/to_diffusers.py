@@ -195,7 +195,7 @@ def _scheduler(parts: Parts, prior: Denoiser) -> SchedulerMixin:
             f"{type(prior.process).__name__} and a {type(sampler).__name__}: a flow is exported "
             f"--as sit"
         )
-    built = sampler.build(prior.process)
+    built = sampler.build(prior.process, torch.device("cpu"))
     if built.init_noise_sigma != 1:
         raise ConfigError(
             f"DiTPipeline does not scale its noise as a {type(built).__name__} wants it: export "

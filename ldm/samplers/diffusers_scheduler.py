@@ -118,7 +118,7 @@ class DiffusersScheduler(Sampler):
                 f"inverted: invert and sample with sampler=ddim and eta=0"
             )
 
-    def build(self, process: Process, device: torch.device | str = "cpu") -> SchedulerMixin:
+    def build(self, process: Process, device: torch.device) -> SchedulerMixin:
         """Build the scheduler on the noise schedule of a process, with its time steps set.
 
         Raises:
