@@ -81,6 +81,12 @@ def explained(error: Exception) -> tuple[str, int] | None:
         return str(error), WRONG_INPUT
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
         return f"out of memory: lower batch_size, or raise trainer.accumulate ({error})", 1
+    if isinstance(error, TypeError) and "MPS" in str(error) and "float64" in str(error):
+        return (
+            "this experiment computes in float64, which Apple's GPUs (MPS) have not: add "
+            "trainer.accelerator=cpu",
+            WRONG_INPUT,
+        )
     return (str(error), 1) if isinstance(error, Diverged | Unsolved) else None
 
 

@@ -18,6 +18,8 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from ldm.tensors import WITHOUT_FLOAT64
+
 __all__ = ["block_search", "nearest", "sorted_search", "tree_search"]
 
 TREE_DIMENSIONS = 4  # in more, a k-d tree visits so many leaves that products are faster
@@ -57,12 +59,15 @@ def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[T
         raise ValueError(f"{len(queries)} queries need at least one code, got none")
     if queries.is_meta or len(queries) == 0:
         return queries.new_empty(len(queries), dtype=torch.int64)
+    home = queries.device
+    if home.type in WITHOUT_FLOAT64:
+        queries, codes = queries.cpu(), codes.cpu()
     queries, codes = (x.to(torch.float64, copy=True).nan_to_num_(0, 0, 0) for x in (queries, codes))
     if codes.shape[1] == 1:
-        return sorted_search(queries, codes)
+        return sorted_search(queries, codes).to(home)
     if codes.device.type == "cpu" and codes.shape[1] <= TREE_DIMENSIONS:
-        return tree_search(queries, codes)
-    return block_search(queries, codes)
+        return tree_search(queries, codes).to(home)
+    return block_search(queries, codes).to(home)
 
 
 def sorted_search(queries: Float[Tensor, "n 1"], codes: Float[Tensor, "v 1"]) -> Int[Tensor, " n"]:

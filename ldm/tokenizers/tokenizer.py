@@ -11,6 +11,7 @@ from data import Batch
 from ldm.bottlenecks import Bottleneck, DiscreteBottleneck, Encoded
 from ldm.randomness import Generators
 from ldm.spaces import Categorical, Space
+from ldm.tensors import widest
 
 __all__ = ["Context", "Tokenizer"]
 
@@ -129,8 +130,8 @@ class Tokenizer(nn.Module):
         if self.latents == "codes":
             return raw
         latent = self.bottleneck.latent(raw, generator)
-        scale = self.std.double().reciprocal()
-        return self.space.on(context or {}).affine(latent, scale, -self.mean.double() * scale)
+        scale = widest(self.std).reciprocal()
+        return self.space.on(context or {}).affine(latent, scale, -widest(self.mean) * scale)
 
     def denormalize(self, latent: Tensor, context: Context | None = None) -> Tensor:
         """Invert the shift and scale of `normalize`."""

@@ -1,6 +1,6 @@
 """Progress of training with loss, speed and memory: a bar on a terminal, lines elsewhere."""
 
-import resource
+import sys
 import time
 
 import pytorch_lightning as pl
@@ -9,7 +9,7 @@ import torch
 from ldm.progress import progress_bar
 from ldm.training.training import Training
 
-__all__ = ["ShowProgress"]
+__all__ = ["ShowProgress", "peak_resident"]
 
 
 class ShowProgress(pl.Callback):
@@ -74,4 +74,15 @@ class ShowProgress(pl.Callback):
 def _peak_memory(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB on the GPU"
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
+    peak = peak_resident()
+    return "memory unknown" if peak is None else f"{peak / 2**30:.1f} GiB"
+
+
+def peak_resident() -> int | None:
+    """Largest memory of this process so far, in bytes; None on Windows, where Python lacks it."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, Linux KiB

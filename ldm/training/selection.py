@@ -87,4 +87,4 @@ class KeepBest(pl.Callback):
             found.append(module.log_prob(batch, self.selection.likelihood, generator))
             if sum(map(len, found)) >= self.selection.points:
                 break
-        return torch.cat(found)[: self.selection.points].double().mean().item()
+        return torch.cat(found)[: self.selection.points].cpu().double().mean().item()
