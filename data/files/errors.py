@@ -8,3 +8,7 @@ class DataError(ValueError):
 
     The message says what was expected, what was found, and what to do.
     """
+
+    def __init__(self, message: str) -> None:
+        # A loader's worker process sends the message at the end of its traceback.
+        super().__init__(message.rpartition(f"{__name__}.DataError: ")[2].strip())

@@ -12,15 +12,16 @@ DATASETS = Path("datasets")
 
 
 def find(root: str | None, *candidates: str) -> Path | None:
-    """Find the first of `candidates` that exists, or None.
+    """Find the first of `candidates` that is a file or a folder, or None.
 
     If `root` is given, only that folder is searched; otherwise the folder that the environment
     variable LDM_DATA names, then `datasets/` in the working folder.
     """
     for folder in _roots(root):
         for candidate in candidates:
-            if (folder / candidate).exists():
-                return folder / candidate
+            path = folder / candidate
+            if path.is_file() or path.is_dir():  # reading a pipe may never end
+                return path
     return None
 
 

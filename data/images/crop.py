@@ -10,20 +10,24 @@ from data.files.errors import DataError
 
 __all__ = ["Crop", "height_width"]
 
+MOST = 1 << 14  # pixels a side
+
 
 def height_width(size: int | Sequence[int]) -> tuple[int, int]:
     """Height and width of images of this size: one number for a square, or both.
 
     Raises:
-        DataError: neither one nor two numbers, or not positive.
+        DataError: neither one nor two numbers, or not positive, or too large.
 
     Example:
         >>> height_width(256), height_width([64, 512])
         ((256, 256), (64, 512))
     """
     sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
-        raise DataError(f"size is one number of pixels, or [height, width], got {size}")
+    if len(sides) != 2 or not all(isinstance(side, int) and 1 <= side <= MOST for side in sides):
+        raise DataError(
+            f"size is one number of pixels, 1 to {MOST}, or [height, width], got {size}"
+        )
     return sides
 
 

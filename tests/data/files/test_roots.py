@@ -1,11 +1,12 @@
 """Folders of data and caches: which environment variables name them, and home folders unknown."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from data.files.errors import DataError
-from data.files.roots import cache_folder, expanded
+from data.files.roots import cache_folder, expanded, find
 
 
 def test_an_empty_name_of_the_cache_is_not_the_working_folder(monkeypatch):
@@ -27,3 +28,8 @@ def test_a_home_folder_that_is_not_known_is_one_message(monkeypatch):
 def test_home_folders_are_found(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
     assert expanded("~/pets") == Path("/home/ada/pets")
+
+
+def test_a_pipe_is_not_found(tmp_path):
+    os.mkfifo(tmp_path / "fire.csv")
+    assert find(str(tmp_path), "fire.csv") is None

@@ -98,6 +98,7 @@ def test_random_crops_reach_every_position():
     ("arguments", "message"),
     [
         ({"size": 0}, r"\[height, width\], got 0"),
+        ({"size": 10**9}, r"1 to 16384, or \[height, width\], got 1000000000"),
         ({"size": [8]}, r"\[height, width\], got \[8\]"),
         ({"size": 8, "short_side": 4}, "at least that of size, 8, got 4"),
         ({"size": 8, "resize": "nearest"}, "'adm' or 'bilinear', got 'nearest'"),

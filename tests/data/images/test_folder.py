@@ -246,3 +246,10 @@ def test_an_empty_root_is_not_the_working_folder():
 def test_a_root_with_a_null_byte_is_not_there():
     with pytest.raises(DataError, match="there is none of a\0b"):
         folder("a\0b").setup()
+
+
+def test_the_message_of_a_worker_process_comes_without_its_traceback(pictures):
+    cut(pictures / "train" / "dog" / "1.png")
+    data = folder(pictures, verify=False, workers=1)
+    with pytest.raises(DataError, match=r"^\S*dog/1\.png is not a sound image .*\Z"):
+        list(data.ordered_batches("train", 6))
