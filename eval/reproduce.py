@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from data.files.whole import write_whole
 from ldm.cli import command
 from ldm.config.compose import ConfigError, compose
 from ldm.config.groups import CONFIGS
@@ -55,6 +54,8 @@ def reproduce(name: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
 
 def record(name: str, runs: Path = Path("runs")) -> Path:
     """Record the scores in the runs folder beside the table; rows without runs are not changed."""
+    from data.files.whole import write_whole
+
     rows = reproduce(name, runs)
     kept = {
         row["experiment"]: {"values": row["ours"], "scale": row["scale"]}
