@@ -33,6 +33,7 @@ from ldm.training.selection import KeepBest
 __all__ = ["build_training", "encodings", "latents_of", "train_stage"]
 
 MEASURED = 10_000  # training samples for the mean and standard deviation of latents
+HELD_OUT = 128  # samples of the held-out loss at each record
 COLUMNS = 8  # pictures in a row of a grid
 
 
@@ -106,7 +107,7 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
         seen = len(data.train_dataset)
     else:
         training.batches = lambda t: data.train_batches(*_left(t))
-        _fit(config, run, name, training, show)
+        _fit(config, run, name, training, show, partial(_held_out, data))
         seen = training.samples
     if distributed.rank() == 0:
         if training is not None:
@@ -141,7 +142,11 @@ def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining | No
     select = []
     if training.selection is not None:
         select = [KeepBest(best, training.selection, data.ordered_batches("val", 4096))]
-    _fit(config, run, name, training, show, select)
+
+    def held_out(device: torch.device) -> Batch:
+        return latents.encode(_held_out(data, device))
+
+    _fit(config, run, name, training, show, held_out, select)
     if distributed.rank() == 0:
         if select:
             weights.load(best, prior)
@@ -196,11 +201,18 @@ def _fit(
     stage: str,
     training: Training,
     show: Callable[[Training], Tensor],
+    held_out: Callable[[torch.device], Batch],
     callbacks: Sequence[Callback] = (),
 ) -> None:
     options = build_part(config, "trainer")
     loggers = partial(build_loggers, config, run, stage)
-    fit(training, run.stage(stage), options, show, loggers, callbacks)
+    fit(training, run.stage(stage), options, show, loggers, callbacks, held_out)
+
+
+def _held_out(data: DataModule, device: torch.device) -> Batch:
+    """First samples of the val split, or of the test split where there is none."""
+    dataset = data.dataset_of("val" if "val" in data.held else "test")
+    return _to(dataset.__getitems__(list(range(min(HELD_OUT, len(dataset))))), device)
 
 
 def _to(batch: Batch, device: torch.device | str) -> Batch:

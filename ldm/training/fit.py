@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
+from data import Batch
 from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
 from ldm.hub.weights import check_resumable
@@ -119,6 +120,7 @@ def fit(
     draw: Callable[[Training], Tensor],
     loggers: Callable[[], list[Logger]] = list,
     callbacks: Sequence[pl.Callback] = (),
+    held_out: Callable[[torch.device], Batch] | None = None,
 ) -> None:
     """Train until `training.samples` have been seen, resuming from the folder's last checkpoint.
 
@@ -129,6 +131,7 @@ def fit(
         draw: returns a picture `(3, h, w)` in [0, 1] of outputs of the averaged model.
         loggers: builds the loggers other than metrics.csv.
         callbacks: called before a checkpoint is written.
+        held_out: see `LogMetrics`.
 
     Raises:
         Stopped: SIGTERM or SIGINT arrived, and the state is saved.
@@ -148,7 +151,7 @@ def fit(
         logger=[CSV(folder / "metrics.csv", resume_at), *loggers()],
         callbacks=[
             # Pictures and records first: everything before a checkpoint is then on disk.
-            LogMetrics(every(options.records)),
+            LogMetrics(every(options.records), held_out),
             SavePictures(folder / "samples", every(options.pictures), draw),
             ShowProgress(folder.name, every(20)),
             *options.callbacks,

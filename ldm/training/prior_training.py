@@ -63,6 +63,11 @@ class PriorTraining(Training):
             self._check(*self.latents.read(parts[0], torch.Generator(self.device)))
         return self.minimize(self.optimizers(), list(self.model.parameters()), loss, parts)
 
+    def held_out_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        latent, told = self.latents.read(batch, generator)
+        losses = self.ema.model.loss(latent, told, generator)
+        return sum(value.mean() for value in losses.values()).detach()
+
     def log_prob(
         self, batch: Batch, likelihood: Likelihood, generator: Generators = None
     ) -> Float[Tensor, " n"]:

@@ -1,6 +1,7 @@
 """Records of training: metrics.csv, and what every logger is given."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -8,8 +9,10 @@ import torch
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from data import Batch
 from data.files.whole import write_whole
 from ldm import distributed
+from ldm.randomness import step_generator
 from ldm.training.loggers import RunLogger
 from ldm.training.training import Training
 
@@ -93,20 +96,36 @@ def _sound_rows(path: Path, resume_at: int) -> list[dict[str, str]]:
 class LogMetrics(pl.Callback):
     """Passes the metrics of a step, averaged over ranks, to every logger, also at the end.
 
+    With them go the learning rate and `held_out_loss`, of the averaged weights. It has the same
+    samples and noise at every record and on any number of devices, so that records compare.
+
     Args:
         every: samples between two records.
+        held_out: returns a batch that is not trained on, on a device; None for no such loss.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self, every: int, held_out: Callable[[torch.device], Batch] | None = None) -> None:
+        self.every, self.held_out = every, held_out
+        self.batch: Batch | None = None
 
     def on_train_batch_end(self, trainer, module: Training, *_) -> None:
         seen, before = module.samples_seen, module.samples_seen - module.batch_size
         if seen // self.every > before // self.every or seen >= module.samples:
             means = distributed.mean(torch.stack([x.float() for x in module.logs.values()]))
             values = dict(zip(module.logs, means.tolist(), strict=True))
+            if trainer.is_global_zero:
+                values["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
+                values |= self._held_out(module)
             for logger in trainer.loggers:
                 logger.log_metrics(values, step=seen)
+
+    def _held_out(self, module: Training) -> dict[str, float]:
+        if self.held_out is None:
+            return {}
+        if self.batch is None:
+            self.batch = self.held_out(module.device)
+        generator = step_generator(module.seed, 0, 0, module.device)
+        return {"held_out_loss": module.held_out_loss(self.batch, generator).item()}
 
 
 def log_picture(logger: Logger, name: str, path: Path, step: int | None) -> None:

@@ -104,9 +104,34 @@ class TokenizerTraining(Training):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss of one batch, without the discriminator's own, and the scalars to log."""
+        total, compared, stats = self._terms(self.model, batch, reconstruction, encoded, generator)
+        if self.adversarial is not None:
+            extra, more = self.adversarial.generator_loss(
+                reconstruction["x"], compared, self.model.decoder.last_layer, self.samples_seen
+            )
+            total, stats = total + extra, {**stats, **more}
+        return total, {"loss": total.detach(), **stats}
+
+    def held_out_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Mean loss of the averaged weights, without adversarial terms; no gradient."""
+        model: Tokenizer = self.ema.model
+        batch = self.read(batch, generator)
+        reconstruction, encoded = model(batch, generator)
+        reconstruction["x"] = reconstruction["x"].float()
+        return self._terms(model, batch, reconstruction, encoded, generator)[0].detach()
+
+    def _terms(
+        self,
+        model: Tokenizer,
+        batch: Batch,
+        reconstruction: Batch,
+        encoded: Encoded,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Total without adversarial terms, its part that compares with the data, and scalars."""
         (loss,) = self.loss
         terms = {} if loss is None else loss(batch["x"], reconstruction["x"])
-        given = (self.model, batch, encoded, reconstruction, self.samples_seen, generator)
+        given = (model, batch, encoded, reconstruction, self.samples_seen, generator)
         further = {
             name: one.weight_at(self.samples_seen, self.samples) * one.term(*given)
             for name, one in self.regularizers.items()
@@ -115,10 +140,4 @@ class TokenizerTraining(Training):
         compared = sum(terms.values()) if terms else sum(further.values())
         rest = sum(further.values()) if terms else 0
         total = compared + rest + self.bottleneck_weight * sum(encoded.losses.values())
-        stats = {**terms, **further, **encoded.losses, **encoded.stats}
-        if self.adversarial is not None:
-            extra, more = self.adversarial.generator_loss(
-                reconstruction["x"], compared, self.model.decoder.last_layer, self.samples_seen
-            )
-            total, stats = total + extra, {**stats, **more}
-        return total, {"loss": total.detach(), **stats}
+        return total, compared, {**terms, **further, **encoded.losses, **encoded.stats}

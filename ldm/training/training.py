@@ -97,6 +97,10 @@ class Training(pl.LightningModule):
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
         """Take one step of each optimizer on the parts of one batch; returns scalars to log."""
 
+    @abstractmethod
+    def held_out_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Mean loss of the averaged weights on a batch that is not trained on; no gradient."""
+
     def training_step(self, batch: Batch, index: int) -> None:
         rank, seen = self.global_rank, self.samples_seen
         torch.manual_seed(fold(self.seed, rank, seen, 1))  # for dropout, which takes no generator

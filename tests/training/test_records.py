@@ -3,7 +3,11 @@
 import csv
 
 import pytest
+import torch
 
+from ldm.randomness import step_generator
+from ldm.training import Cosine, TrainerOptions
+from ldm.training.fit import fit
 from ldm.training.records import CSV
 
 
@@ -92,3 +96,36 @@ def test_a_damaged_file_is_read_as_far_as_it_is_good(tmp_path, damaged, left):
     log.log_metrics({"loss": 0.125}, 576)
     samples = [int(row["samples"]) for row in rows(path)]
     assert samples == [*[64, 64, 128][:left], 576]
+
+
+@pytest.mark.parametrize("kind", ["gsq", "gaussian", "adversarial", "prior"])
+def test_the_held_out_loss_is_that_of_the_average_on_the_same_noise_at_every_record(
+    tokenizer_training, prior_training, digits, tmp_path, kind
+):
+    def make(**options):
+        if kind == "prior":
+            return prior_training(**options)
+        adversarial = kind == "adversarial"
+        return tokenizer_training("gaussian" if adversarial else kind, adversarial, **options)
+
+    def fitted(name, **options):
+        held_out = digits.test_dataset.__getitems__(list(range(32)))
+        trainer = TrainerOptions(accelerator="cpu", records=8, pictures=0)
+        training, folder = make(**options), tmp_path / name
+        fit(training, folder, trainer, lambda _: torch.zeros(3, 2, 2), held_out=lambda _: held_out)
+        return training, [float(row["held_out_loss"]) for row in rows(folder / "metrics.csv")]
+
+    training, losses = fitted("moving")
+    expected = training.held_out_loss(
+        digits.test_dataset.__getitems__(list(range(32))), step_generator(0, 0, 0)
+    )
+    assert losses[-1] == pytest.approx(expected.item(), rel=1e-6)
+    assert len(set(losses)) == 8
+    _, still = fitted("still", ema=1 - 1e-12, ema_warmup=False)  # an average that does not move
+    assert max(still) - min(still) <= 1e-6 * max(still)
+
+
+def test_the_learning_rate_is_that_of_the_step(tokenizer_training, run, tmp_path):
+    run(tokenizer_training(schedule=Cosine()), tmp_path, records=4)
+    found = [float(row["learning_rate"]) for row in rows(tmp_path / "metrics.csv")]
+    assert found == pytest.approx([1e-3 * Cosine()(seen, 512) for seen in (64, 192, 320, 448)])
