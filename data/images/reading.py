@@ -1,5 +1,6 @@
 """Reading of single image files: which formats, how large, and what their numbers mean."""
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -39,6 +40,8 @@ TURNS = {
 """What makes an image upright, by its EXIF orientation tag."""
 
 LARGEST = 1 << 27  # pixels
+# Pillow warns from fewer pixels on, and refuses from more: one message for each image is enough.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 LONGEST = 1000  # times as long as wide; resizing the short side enlarges the other as much
 
 
