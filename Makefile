@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help demo test bench lint docs
+.PHONY: help demo test campaign bench lint docs
 help:
 	@echo "make demo    train, sample and score the demo (runs/demo/digits)"
 	@echo "make test    run the tests"
+	@echo "make campaign  kill, fill and interrupt real runs, for an hour"
 	@echo "make bench   print speed ratios against named baselines"
 	@echo "make lint    check style, layering and types"
 	@echo "make docs    pages of all modules, from their docstrings (docs/api)"
@@ -17,6 +18,9 @@ demo: $(INSTALLED)
 # One thread a process: more would wait for one another.
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+campaign: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m campaign
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
