@@ -23,9 +23,9 @@ def start_from(
     What is not trained, such as fixed position embeddings, keeps its values if the shapes differ.
 
     Args:
-        checkpoint: as for `ldm.hub.resolve`.
+        checkpoint: as for `ldm.hub.checkpoints.resolve`.
         model: changed in place.
-        stage: as for `ldm.hub.resolve`.
+        stage: as for `ldm.hub.checkpoints.resolve`.
         resize_classes: fit class tables of other sizes. Classes that both have keep their rows, the
             last row remains that of no class, and the rows of new classes stay as they are.
 
@@ -33,8 +33,8 @@ def start_from(
         What was loaded and what was not, in words.
 
     Raises:
-        BadCheckpoint: as for `ldm.hub.load_into`; a trained tensor has another shape; or the file
-            and the model have no name in common.
+        BadCheckpoint: as for `ldm.hub.checkpoints.load_into`; a trained tensor has another shape;
+            or the file and the model have no name in common.
     """
     name, path = resolve(checkpoint, stage)
     if name is None:

@@ -7,7 +7,8 @@ from omegaconf import DictConfig
 from data import DataModule
 from ldm import distributed
 from ldm.config.compose import ConfigError
-from ldm.hub import start_from, weights
+from ldm.hub import weights
+from ldm.hub.start import start_from
 from ldm.priors import Prior
 from ldm.run.checks import check_folders, check_training
 from ldm.run.folder import Run

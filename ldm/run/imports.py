@@ -29,6 +29,9 @@ from ldm.tokenizers import Tokenizer
 
 __all__ = ["import_weights"]
 
+PRIORS = {"diffusers": "dit", "dit": "dit", "sit": "sit"}
+SAMPLERS = {"dit": "ddim", "sit": "flow_euler"}
+
 
 def import_weights(
     source: str,
@@ -87,47 +90,64 @@ def import_weights(
 def _configure(
     found: Found, layout: str, run: Run, overrides: Sequence[str]
 ) -> tuple[DictConfig, str]:
-    """Compose the configuration that builds a model, and say how to refer to it in others."""
+    """Compose the configuration that builds a model, and say how to name it in other runs.
+
+    The overrides of the model's own settings come last, after what its sizes determine.
+    """
     stage = found.stage
-    asked = {one.partition("=")[0] for one in overrides}
-    heads = {"prior.backbone.heads", "prior/backbone", "experiment"}
-    if stage == "prior" and "heads" not in found.sizes and not heads & asked:
+    member = _tokenizer_group(found.sizes) if stage == "tokenizer" else PRIORS[layout]
+    mine = ("tokenizer.",) if stage == "tokenizer" else ("prior.", "sampler.", "guidance.")
+    own = [one for one in overrides if one.startswith(mine)]
+    groups = [one for one in overrides if one not in own]
+    _check_heads(found, overrides)
+    config = _base(stage, member, run, groups)
+    changed = []
+    for key, value in _settings(found, layout, build_data(config)).items():
+        before = OmegaConf.select(config, key, default=inspect)  # which no configuration holds
+        if before != value and not (key == "sampler" and _names("sampler", groups)):
+            OmegaConf.update(config, key, value, merge=False, force_add=True)
+            plus = "+" if before is inspect else ""  # Hydra's mark of a new key
+            changed.append(f"{plus}{key}={json.dumps(value)}".replace(" ", ""))
+    changed = [one for one in [*changed, *own] if one.lstrip("+").startswith(f"{stage}.")]
+    usage = " ".join([f"{stage}={member}", *changed, f"{stage}.checkpoint={run.folder}"])
+    return overridden(config, own), f"in other runs: {usage}"
+
+
+def _base(stage: str, member: str, run: Run, overrides: Sequence[str]) -> DictConfig:
+    """Compose the configuration of a run with this stage: a new one, or that of its folder."""
+    chosen = {stage: member}
+    if stage == "prior":
+        chosen["sampler"] = SAMPLERS[member]
+    if any(run.folder.glob("*/config.yaml")):
+        config = last_config(run)
+        built = tuple(f"{name}{mark}" for name in config.stages for mark in "=./")
+        rest = [one for one in overrides if not one.startswith(("experiment=", *built))]
+        config.stages = [*config.stages, stage]
+        return overridden(config, [*_missing(chosen, rest), *rest])
+    first = {"data": "imagenet256", "tokenizer": "kl_f8", **chosen}
+    first = {} if _names("experiment", overrides) else first
+    later = ("prior", "sampler", "guidance") if stage == "tokenizer" else ()
+    rest = [one for one in overrides if not one.startswith(later)] if later else overrides
+    folder = [f"run={run.folder}", f"stages=[{stage}]"]
+    return compose([*folder, *_missing(first, overrides), *rest])
+
+
+def _check_heads(found: Found, overrides: Sequence[str]) -> None:
+    told = ("prior.backbone.heads", "prior/backbone", "experiment")
+    known = found.stage == "tokenizer" or "heads" in found.sizes
+    if not known and not any(_names(key, overrides) for key in told):
         raise ConfigError(
             f"{found.path} does not tell how many heads its attention has, and it is of no "
             f"published size: add prior.backbone.heads=..."
         )
-    base = {
-        "tokenizer": _tokenizer_group(found.sizes),
-        "prior": "sit" if layout == "sit" else "dit",
-    }
-    chosen = {stage: base[stage]}
-    if stage == "prior":
-        chosen["sampler"] = "flow_euler" if layout == "sit" else "ddim"
-    if any(run.folder.glob("*/config.yaml")):
-        before = last_config(run)
-        before.stages = [*before.stages, stage]
-        others = ("experiment=", *(f"{name}{mark}" for name in before.stages for mark in "=."))
-        own = [one for one in overrides if one.startswith(stage) or not one.startswith(others)]
-        config = overridden(before, [*_missing(chosen, asked), *own])
-    else:
-        first = {"data": "imagenet256", "tokenizer": "kl_f8", **chosen}
-        first = {} if "experiment" in asked else first
-        folder = [f"run={run.folder}", f"stages=[{stage}]"]
-        config = compose([*folder, *_missing(first, asked), *overrides])
-    changed = []
-    for key, value in _settings(found, layout, build_data(config)).items():
-        before = OmegaConf.select(config, key, default=inspect)  # which no configuration holds
-        if key not in asked and before != value:
-            OmegaConf.update(config, key, value, merge=False, force_add=True)
-            plus = "+" if before is inspect else ""  # Hydra's mark of a new key
-            if key != "sampler":
-                changed.append(f"{plus}{key}={json.dumps(value)}".replace(" ", ""))
-    usage = " ".join([f"{stage}={base[stage]}", *changed, f"{stage}.checkpoint={run.folder}"])
-    return overridden(config, []), f"in other runs: {usage}"
 
 
-def _missing(groups: Mapping[str, str], asked: set[str]) -> list[str]:
-    return [f"{key}={value}" for key, value in groups.items() if key not in asked]
+def _names(key: str, overrides: Sequence[str]) -> bool:
+    return any(one.startswith(f"{key}=") for one in overrides)
+
+
+def _missing(groups: Mapping[str, str], overrides: Sequence[str]) -> list[str]:
+    return [f"{key}={value}" for key, value in groups.items() if not _names(key, overrides)]
 
 
 def _tokenizer_group(sizes: Mapping[str, Any]) -> str:

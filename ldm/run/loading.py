@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 
 from ldm.config.compose import ConfigError, overridden
 from ldm.config.lineage import lineage
-from ldm.hub import load_into
+from ldm.hub.checkpoints import load_into
 from ldm.priors import Prior
 from ldm.run.folder import Run, read_config
 from ldm.run.models import build_models

@@ -219,5 +219,7 @@ def to_pipeline(parts: Parts) -> tuple[DiTPipeline, list[str]]:
     transformer, scheduler, said = to_transformer(parts, parts.stage)
     vae = to_autoencoder(parts.tokenizer, normalized=True)
     steps, scale = parts.sampler.steps, parts.guidance.scale
+    if parts.prior.process.steps % steps:
+        said.append(f"diffusers spaces {steps} steps otherwise: choose a divisor for equal samples")
     said.append(f"draws as here with num_inference_steps={steps}, guidance_scale={scale:g}")
     return DiTPipeline(transformer, vae, scheduler), said

@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL
 import train
 from data.files.download import digest
 from ldm.config.compose import compose
-from ldm.hub import load_into, resolve
+from ldm.hub.checkpoints import load_into, resolve
 from ldm.hub.diffusers import autoencoder_to_diffusers
 from ldm.hub.published import PUBLISHED
 from ldm.hub.weights import BadCheckpoint, fingerprint, read_state, save

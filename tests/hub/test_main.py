@@ -14,6 +14,8 @@ from ldm.run.loading import load_run
 from ldm.run.sampling import draw
 
 N = 3
+TOKENIZER = [f"tokenizer.encoder.{one}" for one in ("multipliers=[1,2]", "width=32", "blocks=1")]
+TOKENIZER.append("tokenizer.encoder.attention_resolutions=[128]")
 
 
 def drawn(run, *overrides):
@@ -138,6 +140,24 @@ def test_a_sit_is_imported_as_a_flow(tmp_path):
     main(["export", str(tmp_path / "run"), "--as", "sit", f"output={out}"])
     back = read_state(out / "model.safetensors")
     assert all(torch.equal(back[key], x) for key, x in dit(2).items())
+
+
+def test_a_transformer_of_more_classes_than_the_data_keeps_its_null_class(tmp_path, imported):
+    torch.save(dit(classes=20), tmp_path / "dit.pt")
+    run = tmp_path / "run"
+    given = [f"output={run}", "data=digits", "prior.backbone.heads=2"]
+    small = [*TOKENIZER, f"tokenizer.checkpoint={imported}"]
+    main(["import", str(tmp_path / "dit.pt"), "--as", "dit", *given, *small])
+    prior = load_run(run, ["stages=[prior]"]).prior
+    assert prior.conditioning.null({"label": torch.tensor([3])})["label"].tolist() == [20]
+    assert drawn(run, "stages=[prior]", "sampler.steps=2", "guidance.scale=3")[0] == [0, 1, 2]
+
+
+def test_the_authors_time_embedding_can_be_asked_of_a_model_of_diffusers(tmp_path):
+    pipeline().save_pretrained(tmp_path / "pipe")
+    given = [f"output={tmp_path / 'run'}", "data=digits", "prior.backbone.frequency_shift=0"]
+    main(["import", str(tmp_path / "pipe"), "--as", "diffusers", *given])
+    assert load_run(tmp_path / "run", []).prior.backbone.frequency_shift == 0
 
 
 @pytest.mark.parametrize("codes", [None, 16])

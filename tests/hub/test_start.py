@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 import train
-from ldm.hub import start_from, weights
+from ldm.hub import weights
+from ldm.hub.start import start_from
 from ldm.hub.weights import BadCheckpoint
 from ldm.networks.images.dit import DiT
 from ldm.run.loading import load_run

@@ -1,0 +1,56 @@
+"""A pipeline's scheduler is read as the process, target and sampler that it stands for."""
+
+import json
+
+import pytest
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+
+from ldm.config.compose import ConfigError
+from ldm.processes.noise_schedules import SCHEDULES
+from ldm.run.schedules import read_schedule
+
+
+def read(scheduler, folder):
+    scheduler.save_config(folder)
+    return read_schedule(folder / "scheduler_config.json")
+
+
+@pytest.mark.parametrize(
+    ("options", "schedule"),
+    [
+        ({}, "linear"),
+        ({"beta_schedule": "squaredcos_cap_v2"}, "cosine"),
+        (
+            {"beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0195},
+            "scaled_linear",
+        ),
+        ({"trained_betas": SCHEDULES["linear"](100).tolist()}, "linear"),
+    ],
+)
+@pytest.mark.parametrize(("theirs", "ours"), [("epsilon", "eps"), ("v_prediction", "v")])
+def test_noise_levels_and_predictions_have_our_names(tmp_path, options, schedule, theirs, ours):
+    found, _ = read(DDPMScheduler(prediction_type=theirs, **options), tmp_path)
+    assert found["prior.process.schedule"] == schedule
+    assert found["prior.process.steps"] == len(options.get("trained_betas", range(1000)))
+    assert found["prior.objective.target"] == ours
+
+
+def test_the_options_of_the_scheduler_stay_and_clipping_is_said_not_to(tmp_path):
+    scheduler = DPMSolverMultistepScheduler(solver_order=3, timestep_spacing="trailing")
+    found, said = read(scheduler, tmp_path)
+    assert found["sampler"]["scheduler"] == {
+        "_target_": "diffusers.schedulers.DPMSolverMultistepScheduler",
+        "_partial_": True,
+        "solver_order": 3,
+        "timestep_spacing": "trailing",
+    }
+    assert "clipping" not in said
+    assert "not its clipping" in read(DDIMScheduler(), tmp_path)[1]
+
+
+def test_other_noise_levels_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="noise levels or prediction no process here has"):
+        read(DDIMScheduler(beta_end=0.5), tmp_path)
+    (tmp_path / "scheduler_config.json").write_text(json.dumps({"_class_name": "Nothing"}))
+    with pytest.raises(ConfigError, match="is a Nothing"):
+        read_schedule(tmp_path / "scheduler_config.json")
