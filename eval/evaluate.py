@@ -31,6 +31,7 @@ def evaluate(parts: Parts, folder: Path | None = None) -> dict[str, float]:
     evaluation, device = build_part(parts.config, "eval"), distributed.device()
     folder = Path(parts.config.run) if folder is None else folder
     kept = {"data": parts.data.name, "shape": list(parts.data.shape), "weights": "averaged"}
+    kept["precision"] = build_part(parts.config, "sampling").chosen(device)
     record = Record(folder, **kept)
     parts.tokenizer.to(device).eval()
     if parts.prior is not None:

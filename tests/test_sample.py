@@ -1,10 +1,12 @@
 """Samples of a run: which pictures, in what files, whatever they are drawn beside."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 import sample
@@ -129,3 +131,22 @@ def test_samples_without_labels_in_colour(tmp_path):
         assert np.array_equal(file["arr_0"], images)
     with Image.open(tmp_path / "new" / "folder" / "00001.png") as image:
         assert np.array_equal(np.asarray(image), images[1])
+
+
+def test_networks_sample_in_half_precision_and_the_files_say_so(trained, tmp_path):
+    exact = draw(trained, tmp_path / "exact", "n=8")["arr_0"].astype(float)
+    half = draw(trained, tmp_path / "half", "n=8", "sampling.precision=bf16-mixed")["arr_0"]
+    assert 0 < np.abs(half - exact).mean() < 8  # of 255
+    record = json.loads((tmp_path / "half" / "samples.json").read_text())
+    assert record["sampling"]["precision"] == "bf16-mixed"
+
+
+def test_a_run_of_before_an_option_existed_takes_its_default_and_its_overrides(trained, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(trained, old)
+    for path in old.glob("*/config.yaml"):
+        config = OmegaConf.load(path)
+        del config["sampling"]
+        OmegaConf.save(config, path)
+    assert load_run(old, []).config.sampling.precision == "32-true"
+    assert load_run(old, ["sampling.precision=auto"]).config.sampling.precision == "auto"

@@ -104,12 +104,15 @@ def resolved(config: DictConfig, finished: bool = False) -> DictConfig:
 def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
     """Apply `group=member` and `key=value` overrides to a finished run's configuration.
 
-    It is validated, but for what only training and scoring build: that is when it is built.
+    Keys that were added to train.yaml after the run have their values there. The result is
+    validated, but for what only training and scoring build: that is when it is built.
 
     Raises:
         ConfigError: an override is not `key=value`, or its key or member is unknown.
     """
-    config = config.copy()
+    root = OmegaConf.load(CONFIGS / "train.yaml")
+    later = [key for key in root if key not in ("defaults", "hydra") and key not in config]
+    config = OmegaConf.merge(OmegaConf.masked_copy(root, later), config)
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:

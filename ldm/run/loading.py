@@ -11,7 +11,7 @@ from ldm.priors import Prior
 from ldm.run.folder import Run, read_config
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data
-from ldm.run.sampling import check_sampler
+from ldm.run.sampling import check_sampler, prepare_networks
 from ldm.spaces import Space
 from ldm.tokenizers import Tokenizer
 
@@ -70,6 +70,7 @@ def load_parts(parts: Parts, run: Run) -> Parts:
     for name, model in parts.models.items():
         if isinstance(model, Prior):
             check_sampler(config, name, model, parts.data)
+    prepare_networks(parts)
     return parts
 
 

@@ -9,14 +9,15 @@ from torch import Tensor
 
 from data import Batch, DataModule
 from ldm import distributed
+from ldm.bottlenecks import Bottleneck
 from ldm.config.compose import ConfigError
 from ldm.config.lineage import lineage, told
 from ldm.priors import Prior
 from ldm.progress import progress
 from ldm.randomness import Generators, sample_generators
-from ldm.run.parts import Parts, build_guidance, build_sampler
+from ldm.run.parts import Parts, build_guidance, build_part, build_sampler
 
-__all__ = ["Drawn", "check_sampler", "draw", "draw_share", "gather"]
+__all__ = ["Drawn", "check_sampler", "draw", "draw_share", "gather", "prepare_networks"]
 
 
 class Drawn(NamedTuple):
@@ -89,6 +90,19 @@ def gather(shares: Iterable[Batch], n: int) -> Batch:
         key: distributed.interleave(torch.cat([share[key].cpu() for share in shares]), n)
         for key in shares[0]
     }
+
+
+def prepare_networks(parts: Parts) -> None:
+    """Let trained networks compute in the configured precision, compiled if so configured.
+
+    What surrounds them keeps its precision: samplers, processes, and bottlenecks, whose nearest
+    codes would change.
+    """
+    execution = build_part(parts.config, "sampling")
+    for model in parts.models.values():
+        for network in model.children():
+            if not isinstance(network, Bottleneck):
+                execution.prepare(network, distributed.device())
 
 
 def check_sampler(config: DictConfig, name: str, prior: Prior, data: DataModule) -> None:

@@ -18,6 +18,7 @@ from data import Batch
 from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
 from ldm.hub.weights import check_resumable
+from ldm.networks.execution import compile_blocks, fast_precision
 from ldm.stopping import Stopped
 from ldm.training.checkpoints import SaveCheckpoint, WholeFiles
 from ldm.training.pictures import SavePictures
@@ -26,8 +27,6 @@ from ldm.training.records import CSV, LogMetrics
 from ldm.training.training import Diverged, Training
 
 __all__ = ["TrainerOptions", "fit", "make_trainer"]
-
-REPEATED = ("blocks", "down", "up")  # attribute names of stacked blocks or levels in our networks
 
 
 @dataclass
@@ -183,15 +182,6 @@ def _remedies(stage: str, training: Training) -> str:
     )
 
 
-def fast_precision(accelerator: str) -> str:
-    """Lightning's precision name for the faster of bf16 autocast and float32 on this machine."""
-    if accelerator != "cpu" and torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:  # torch.cpu.get_capabilities exists only in recent versions
-        native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return "bf16-mixed" if native else "32-true"
-
-
 def _machine(device: torch.device) -> str:
     cores = f"{torch.get_num_threads()} of {os.cpu_count()} CPU cores"
     return torch.cuda.get_device_name(device) if device.type == "cuda" else cores
@@ -209,10 +199,8 @@ def _note_effort(path: Path, seconds: float, machine: str) -> None:
 
 def prepare(training: Training, options: TrainerOptions) -> None:
     """Compile the model's repeated blocks and enable activation checkpointing, if configured."""
+    if options.compile:
+        compile_blocks(training.model)
     for module in training.model.modules():
         if options.checkpointing and hasattr(module, "checkpointing"):
             module.checkpointing = True
-        for blocks in (getattr(module, name, None) for name in REPEATED):
-            if options.compile and isinstance(blocks, nn.ModuleList | nn.Sequential):
-                for block in blocks:
-                    block.compile()

@@ -40,6 +40,7 @@ def test_every_number_has_the_record_of_how_it_was_obtained(trained):
         assert record["data"] == "digits"
         assert record["shape"] == [1, 8, 8]
         assert record["weights"] == "averaged"
+        assert record["precision"] == "32-true"
     assert protocols["psnr"]["split"] == "test"
     assert protocols["psnr"]["n"] == 360
     drawn = protocols["fd_classifier"]
@@ -53,8 +54,11 @@ def test_every_number_has_the_record_of_how_it_was_obtained(trained):
 
 
 def test_a_run_is_scored_again_as_asked(run, capsys):
-    eval.__main__.main([f"run={run}", "eval.samples=30", "sampler.steps=3", "guidance.scale=2"])
+    half = "sampling.precision=bf16-mixed"
+    asked = ["eval.samples=30", "sampler.steps=3", "guidance.scale=2", half]
+    eval.__main__.main([f"run={run}", *asked])
     record = metrics(run)["protocol"]["fd_classifier"]
+    assert record["precision"] == "bf16-mixed"
     assert record["n"] == 30
     assert record["network_calls"] == 3
     assert record["guidance"]["scale"] == 2

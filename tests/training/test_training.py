@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
+from ldm.networks.execution import fast_precision
 from ldm.randomness import normal
 from ldm.training import Cosine, Diverged
 from ldm.training.checkpoints import SaveCheckpoint
-from ldm.training.fit import fast_precision
 
 SGD = functools.partial(torch.optim.SGD, lr=0.05)
 
