@@ -4,6 +4,7 @@ Source: Peebles and Xie, "Scalable diffusion models with transformers", 2023. Pa
 as in the published checkpoints.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -46,6 +47,16 @@ class Attention(nn.Module):
         return self.proj(rearrange(attention(q, k, v), "b h n d -> b n (h d)"))
 
 
+class GELU(nn.Module):
+    """GELU in its tanh approximation (Hendrycks and Gimpel 2016)."""
+
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        if torch.compiler.is_compiling():
+            # `(1 + tanh(u)) / 2 = sigmoid(2 u)`, which compiled CPU code computes 3 times as fast.
+            return x * torch.sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
+        return F.gelu(x, approximate="tanh")
+
+
 class Modulation(nn.Sequential):
     """Map the condition to `parts` vectors that shift, scale or gate tokens; zero-initialised."""
 
@@ -78,7 +89,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(
             OrderedDict(
                 fc1=nn.Linear(width, hidden),
-                act=nn.GELU(approximate="tanh"),
+                act=GELU(),
                 fc2=nn.Linear(hidden, width),
             )
         )
