@@ -27,6 +27,7 @@ __all__ = [
     "put",
     "read_facts",
     "read_state",
+    "samples_seen",
     "save",
 ]
 
@@ -193,7 +194,12 @@ def check_resumable(path: Path) -> int:
         raise BadCheckpoint(
             f"{path} is not a state of this training: delete it to train this stage anew"
         )
-    return state["samples_seen"]
+    return seen
+
+
+def samples_seen(path: Path) -> int:
+    """Read the progress of a training checkpoint that `check_resumable` has accepted."""
+    return torch.load(path, map_location="meta", weights_only=True)["samples_seen"]
 
 
 def _check_sums(path: Path) -> None:

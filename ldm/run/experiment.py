@@ -52,11 +52,12 @@ def train_stages(
         if name not in stages:
             _adopt(parts, run, name)
     for name in stages:
-        seen = run.seen(name)
-        run.keep_config(name, config, seen)
         if name in trainings:
-            run.keep_environment(name, seen)
+            run.keep_config(name, config, run.seen(name))
+            run.keep_environment(name, run.seen(name))
             train_stage(parts, run, name, trainings[name])
+        else:
+            run.keep_config(name, config)
     return load_parts(parts, run)
 
 
@@ -69,12 +70,13 @@ def prepare(parts: Parts, run: Run, stages: list[str]) -> dict[str, Training | N
         if name not in stages or run.finished(name, parts.config):
             load_model(parts, run, name)
             continue
-        seen = run.seen(name)
-        if seen == 0:
+        if run.checkpoint(name).is_file():
+            weights.check_resumable(run.checkpoint(name))
+        else:
             _start(parts, name)
         trainings[name] = training = build_training(parts, name)
         if training is not None:
-            check_length(parts.config, run, name, training, seen)
+            check_length(parts.config, run, name, training)
             check_training(parts, name, training)
             if run.checkpoint(name).is_file():
                 check_fits(run.checkpoint(name), training)

@@ -10,7 +10,7 @@ from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
 from ldm.config.yaml_files import read_yaml
 from ldm.distributed import rank
-from ldm.hub.weights import check_resumable, read_facts
+from ldm.hub.weights import read_facts, samples_seen
 from ldm.run.changes import changes
 from ldm.run.environment import environment
 
@@ -77,13 +77,9 @@ class Run:
         return training is None or seen is None or seen >= training.samples
 
     def seen(self, name: str) -> int:
-        """Samples that an unfinished stage has seen.
-
-        Raises:
-            BadCheckpoint: its checkpoint is damaged, see `check_resumable`.
-        """
+        """Samples that a stage has seen at its checkpoint, which is sound; 0 without one."""
         path = self.checkpoint(name)
-        return check_resumable(path) if path.is_file() else 0
+        return samples_seen(path) if path.is_file() else 0
 
     def changed(self, name: str, config: DictConfig) -> list[tuple[str, Any, Any]]:
         """Compare a configuration with the one that a stage was begun with: see `changes`."""

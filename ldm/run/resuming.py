@@ -54,7 +54,7 @@ def check_changes(config: DictConfig, run: Run, name: str) -> None:
             )
 
 
-def check_length(config: DictConfig, run: Run, name: str, training: Training, seen: int) -> None:
+def check_length(config: DictConfig, run: Run, name: str, training: Training) -> None:
     """Refuse a new length with which the steps taken so far would have been others.
 
     So a training that goes on ends as one that had its new length from the start.
@@ -64,7 +64,6 @@ def check_length(config: DictConfig, run: Run, name: str, training: Training, se
         run: whose folder the stage is in.
         name: of the stage.
         training: of the new length.
-        seen: samples that the stage has seen.
 
     Raises:
         ConfigError: a schedule depends on the length, as a cosine does after its warm-up.
@@ -73,6 +72,7 @@ def check_length(config: DictConfig, run: Run, name: str, training: Training, se
     before = {key: old for key, old, _ in run.changed(name, config)}.get(length)
     if before is None or length in (config.get("allow_change") or ()):
         return
+    seen = run.seen(name)
     steps = range(0, seen, training.batch_size)
     for at in {*steps[:: -(-len(steps) // PROBES) or 1], *steps[-1:]}:
         if training.pace(at, before) != training.pace(at, training.samples):
