@@ -10,9 +10,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
+from ldm.config.groups import CONFIGS, check_search_path, is_group, keys_of, members, search_path
 from ldm.config.hints import exchanged, explain
-from ldm.config.signatures import ConfigError, suggest
+from ldm.config.signatures import ConfigError, check_type, suggest
 from ldm.config.sweeps import folder_of
 from ldm.config.validate import validate
 
@@ -40,6 +40,7 @@ def compose(overrides: Iterable[str], keys: Iterable[str] = ()) -> DictConfig:
         ConfigError: an unknown key, group member, target or argument; the nearest one is suggested.
     """
     overrides = list(overrides)
+    check_search_path(overrides)
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         try:
             given = [*overrides, *search_path()]
@@ -53,7 +54,7 @@ def compose(overrides: Iterable[str], keys: Iterable[str] = ()) -> DictConfig:
     try:
         return resolved(config)
     except ConfigError as error:
-        raise ConfigError(f"{error}{exchanged(experiment, overrides)}") from error
+        raise ConfigError(f"{error}{exchanged(experiment, overrides, str(error))}") from error
 
 
 def name_run(
@@ -70,6 +71,10 @@ def name_run(
     Raises:
         ConfigError: there is neither a run folder nor an experiment.
     """
+    try:
+        check_type("run", config.run, str | None)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_unresolved(config, error)) from error
     if config.run is None and experiment is None:
         raise ConfigError(f"name an experiment: experiment={' | '.join(members('experiment'))}")
     if config.run is None:
@@ -88,17 +93,27 @@ def resolved(config: DictConfig, finished: bool = False) -> DictConfig:
         ConfigError: a value is missing, or as for `validate`.
     """
     config = config.copy()
-    for node in (config.get(key) for key in list(config)):
-        if isinstance(node, DictConfig) and True in node:  # YAML parses an unquoted `on:` as True
-            node["on"] = node.pop(True)
     try:
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(_unresolved(config, error)) from error
+    for node in (config.get(key) for key in list(config)):
+        if isinstance(node, DictConfig) and True in node:  # YAML parses an unquoted `on:` as True
+            node["on"] = node.pop(True)
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise ConfigError(f"nothing is set for {', '.join(missing)}: {missing[0]}=...")
     validate(config, finished)
     return config
+
+
+def _unresolved(config: DictConfig, error: OmegaConfBaseException) -> str:
+    """Name the first key whose interpolation fails; OmegaConf's other lines are of its classes."""
+    for key in keys_of(config):
+        try:
+            OmegaConf.select(config, key)
+        except OmegaConfBaseException as found:
+            return f"{key} cannot be resolved: {str(found).splitlines()[0]}"
+    return f"a value cannot be resolved: {str(error).splitlines()[0]}"
 
 
 def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:

@@ -4,6 +4,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
@@ -43,7 +44,7 @@ def unreadable(overrides: list[str], sweep: bool = False) -> str | None:
     """
     for override in overrides:
         key, equals, value = override.partition("=")
-        if not equals and not override.startswith("~"):
+        if not key.strip("+~ ") or not (equals or override.startswith("~")):
             return f"expected key=value, got {override!r}"
         escaped = value.replace("'", "\\'")
         quoted = f"put the value in quotes, and all in those of the shell: \"{key}='{escaped}'\""
@@ -59,10 +60,17 @@ def unreadable(overrides: list[str], sweep: bool = False) -> str | None:
     return None
 
 
-def exchanged(experiment: str | None, overrides: list[str]) -> str:
+def _defaults() -> list[DictConfig]:
+    """Choices of groups that hold where no experiment makes others."""
+    defaults = OmegaConf.load(CONFIGS / "train.yaml").defaults
+    return [one for one in defaults if isinstance(one, DictConfig)]
+
+
+def exchanged(experiment: str | None, overrides: list[str], error: str) -> str:
     """Hint for a command line that swaps a group that the experiment sets; empty if it does not.
 
-    An experiment's overrides were written for its own choice of groups.
+    An experiment's overrides were written for its own choice of groups. What the error does not
+    speak of, and groups that the experiment leaves as they are, are not the reason.
     """
     if experiment is None:
         return ""
@@ -71,7 +79,13 @@ def exchanged(experiment: str | None, overrides: list[str]) -> str:
         own = hydra_compose("train", given, return_hydra_config=True)
     choices = own.hydra.runtime.choices
     asked = dict(override.split("=", 1) for override in overrides if "=" in override)
-    others = {key: choices[key] for key in asked if choices.get(key, asked[key]) != asked[key]}
+    usual = {k: v for one in _defaults() for k, v in one.items()}
+    others = {
+        key: choices[key]
+        for key in asked
+        if choices.get(key, asked[key]) not in (asked[key], usual.get(key))
+        and f"{key.replace('/', '.')}." in error
+    }
     if others.pop("experiment", None) is not None or not others:
         return ""
     kept = " ".join(f"{key}={member}" for key, member in others.items())

@@ -17,7 +17,8 @@ def foundation(config: DictConfig, name: str) -> str | None:
     """
     node = config.get(name)
     if not isinstance(node, DictConfig) or "_target_" not in node:
-        stages = list(config.stages)
+        nodes = ((key, config.get(key)) for key in config)
+        stages = [key for key, one in nodes if isinstance(one, DictConfig) and "training" in one]
         raise ConfigError(f"no stage {name}: choose from {', '.join(stages)}{_near(name, stages)}")
     if node.get("on") is not None:
         return node.on

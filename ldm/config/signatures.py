@@ -123,4 +123,6 @@ def _words(kind: Any) -> str:
     if home in (list, tuple, Sequence):
         elements = " or ".join(_words(one) for one in dict.fromkeys(get_args(kind)))
         return f"a list, each {elements}" if elements else "a list"
+    if home in (dict, Mapping):
+        return "a mapping"
     return names.get(kind) or f"what has a _target_ ({getattr(home, '__name__', home)})"

@@ -8,6 +8,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from ldm.config.form import check_form
 from ldm.config.groups import CONFIGS, members
 from ldm.config.signatures import ConfigError, check_arguments, check_type, refuse_unknown
 
@@ -83,18 +84,21 @@ def validate(config: DictConfig, finished: bool = False) -> None:
     root = OmegaConf.load(CONFIGS / "train.yaml")
     known = [key for key in root if key != "defaults"]
     known += [next(iter(d)) for d in root.defaults if isinstance(d, DictConfig)]
-    refuse_unknown("", config.keys(), [*known, *_own_stages(config)])
+    plain = OmegaConf.to_object(config)
     for key, kind in KINDS.items():
-        check_type(key, OmegaConf.to_object(config).get(key), kind)
+        check_type(key, plain.get(key), kind)
+    refuse_unknown("", config.keys(), [*known, *_own_stages(config)])
     if config.run == "":
         raise ConfigError("run is empty: name a folder, run=runs/mine")
     _check_seeds(config)
+    check_form(config)
     for group in ("data", "tokenizer", "prior", "eval", "trainer"):
         asked = group in (config.stages if config.stage is None else [config.stage])
         if config.get(group) is None and (asked or group != "prior"):
             raise ConfigError(f"no {group} is named: {group}={' | '.join(members(group))}")
     nodes = list(targets(config))
     for place, node in nodes:
+        check_type(f"{place}._target_", node["_target_"], str)
         _refuse_foreign(node["_target_"], place)
     check_targets((place, node) for place, node in nodes if not (finished and _of_training(place)))
 
@@ -147,7 +151,8 @@ def _own_stages(config: DictConfig) -> list[str]:
     names = [name for name in config.get("stages") or () if name in config]
     for node in (config.get(key) for key in list(config)):
         if isinstance(node, DictConfig) and "_target_" in node:
-            names += [node.get("on"), *(node.get("given") or {}).values()]
+            given = node.get("given")
+            names += [node.get("on"), *(given.values() if isinstance(given, DictConfig) else ())]
     return [str(name) for name in names if name is not None]
 
 

@@ -92,11 +92,17 @@ def reader(config: DictConfig, models: Mapping[str, nn.Module], name: str) -> To
 def told_readers(
     config: DictConfig, models: Mapping[str, nn.Module], name: str
 ) -> dict[str, Tokenizer]:
-    """Tokenizers whose latents condition the prior of a stage, by the condition's key."""
-    return {
-        key: reader(config, models, foundation(config, other))
-        for key, other in told(config, name).items()
-    }
+    """Tokenizers whose latents condition the prior of a stage, by the condition's key.
+
+    Raises:
+        ConfigError: what is given is no prior.
+    """
+    found = {}
+    for key, other in told(config, name).items():
+        if (below := foundation(config, other)) is None:
+            raise ConfigError(f"{name}.given.{key}={other} learns no latents: name a prior")
+        found[key] = reader(config, models, below)
+    return found
 
 
 def build_part(
@@ -130,6 +136,10 @@ def build_part(
         raise ConfigError(f"{where}: {error.__cause__ or error}") from error
     except (TypeError, ValueError, FileNotFoundError) as error:
         raise ConfigError(f"{place}: {error}") from error
+    except (ArithmeticError, LookupError, RuntimeError, AttributeError) as error:
+        plain = {k: v for k, v in rest.items() if not isinstance(v, dict) and k != "_target_"}
+        given = ", ".join(f"{key}={value}" for key, value in plain.items())
+        raise ConfigError(f"{place} cannot be built with {given}: {error}") from error
 
 
 def build_data(config: DictConfig) -> DataModule:
