@@ -13,6 +13,7 @@ from ldm.config.compose import compose
 from ldm.hub.checkpoints import load_into, resolve
 from ldm.hub.diffusers import autoencoder_to_diffusers
 from ldm.hub.published import PUBLISHED
+from ldm.hub.start import start_from
 from ldm.hub.weights import BadCheckpoint, fingerprint, read_state, save
 from ldm.run.loading import load_run
 from ldm.run.models import build_models
@@ -112,7 +113,7 @@ def test_a_prior_trains_on_published_latents_from_the_command_line(
     train.main([*SMALL[:-1], *asked, "stages=[prior]"])
     run = tmp_path / "runs" / "digits"
     assert (run / "prior" / "model.safetensors").is_file()
-    assert not (run / "tokenizer" / "model.safetensors").exists()
+    assert (run / "tokenizer" / "model.safetensors").is_file()  # the run is whole by itself
     assert (tmp_path / "cache" / "sd-vae-ft-mse.safetensors").is_file()
     parts = load_run(run, [])
     assert parts.tokenizer.std.allclose(torch.tensor(1.1))
@@ -159,9 +160,11 @@ def test_the_authors_dit_goes_into_the_backbone_of_a_prior(tmp_path, monkeypatch
     monkeypatch.setenv("LDM_CACHE", str(tmp_path))
     entry = replace(PUBLISHED["DiT-XL-2-256"], sha256=digest(path))
     monkeypatch.setitem(PUBLISHED, "DiT-XL-2-256", entry)
+    other = build(*small, "prior.backbone.heads=2", "seed=1", stage="prior")
     load_into("hub:DiT-XL-2-256", prior, "prior", repr(prior.space))
-    state = prior.backbone.state_dict()
-    assert all(torch.equal(state[key], x) for key, x in theirs.items())
+    start_from("hub:DiT-XL-2-256", other, "prior")
+    for state in (prior.backbone.state_dict(), other.backbone.state_dict()):
+        assert all(torch.equal(state[key], x) for key, x in theirs.items())
 
 
 def test_a_run_folder_stands_for_the_stage_of_the_same_name(trained):
