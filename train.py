@@ -31,7 +31,9 @@ def train(config: DictConfig) -> "tuple[dict[str, float], Parts]":
     from data.files.lock import sole_use
     from eval.evaluate import evaluate
     from ldm import distributed
+    from ldm.report.page import write_report
     from ldm.run.experiment import train_stages
+    from ldm.run.folder import Run
     from ldm.run.parts import build_data, build_part
 
     with sole_use(Path(config.run)) if distributed.leads() else nullcontext():
@@ -40,6 +42,8 @@ def train(config: DictConfig) -> "tuple[dict[str, float], Parts]":
         # The evaluation's checks run before any training: fail now, not after days.
         parts = train_stages(config, data, build_part(config, "eval").check)
         metrics = evaluate(parts)
+        if distributed.rank() == 0:
+            print(write_report(Run(config.run)))
         distributed.barrier()
     return metrics, parts
 

@@ -16,6 +16,8 @@ def main(arguments: list[str]) -> None:
 
     from data.files.whole import check_writable
     from eval.evaluate import evaluate
+    from ldm import distributed
+    from ldm.report.page import write_report
     from ldm.run.folder import Run
     from ldm.run.loading import load_run
     from ldm.run.parts import build_part
@@ -25,6 +27,8 @@ def main(arguments: list[str]) -> None:
     parts.data.prepare_data()
     build_part(parts.config, "eval").check(parts)
     evaluate(parts)
+    if distributed.rank() == 0:
+        print(write_report(Run(parts.config.run)))
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ SLOW = {"torch", "pytorch_lightning", "diffusers", "torchvision", "torchmetrics"
         "eval.reproduce.main(['--help'])",
         "ldm.analysis.__main__.main(['--help'])",
         "ldm.hub.__main__.main(['--help'])",
+        "ldm.report.__main__.main(['--help'])",
         "train.main(['experiment=demo/digits', 'tokenizer.bottlneck.groups=4'])",
         "train.main(['experiment=demo/digts'])",
         "sample.main(['run=none', 'n=0'])",
@@ -125,8 +126,8 @@ SLOW = {"torch", "pytorch_lightning", "diffusers", "torchvision", "torchmetrics"
 )
 def test_help_and_misspelt_keys_do_not_wait_for_imports(call):
     code = f"""
-import sys, train, sample, eval.__main__, eval.reproduce, ldm.analysis.__main__
-import ldm.hub.__main__
+import sys, train, sample, eval.__main__, eval.reproduce
+import ldm.analysis.__main__, ldm.hub.__main__, ldm.report.__main__
 try:
     {call}
 except SystemExit as stopped:

@@ -1,6 +1,7 @@
 """Records of training: metrics.csv, and what every logger is given."""
 
 import csv
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ldm.randomness import step_generator
 from ldm.training.loggers import RunLogger
 from ldm.training.training import Training
 
-__all__ = ["CSV", "LogMetrics", "log_picture"]
+__all__ = ["CSV", "LogMetrics", "log_picture", "sound_rows"]
 
 
 class CSV(Logger):
@@ -39,7 +40,7 @@ class CSV(Logger):
         self.names: list[str] = []
         self._whole = False  # True once the file equals `rows` and can be appended to
         if path.is_file():
-            self.rows = _sound_rows(path, resume_at)
+            self.rows = sound_rows(path, resume_at)
             self.names = list(self.rows[0]) if self.rows else []
 
     @rank_zero_only
@@ -65,7 +66,7 @@ class CSV(Logger):
         """Do nothing: config.yaml is beside the file."""
 
 
-def _sound_rows(path: Path, resume_at: int) -> list[dict[str, str]]:
+def sound_rows(path: Path, resume_at: float = math.inf) -> list[dict[str, str]]:
     """Read rows up to `resume_at` samples, or the first that is cut, not numbers or out of order.
 
     All rows are written in the order of samples, each ended by a new line.

@@ -1,0 +1,1 @@
+"""The page `report.html` of a run; `python -m ldm.report run=...` writes it again."""

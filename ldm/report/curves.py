@@ -1,0 +1,40 @@
+"""Curves of a stage's metrics.csv, as one SVG drawing."""
+
+import io
+from pathlib import Path
+
+from ldm.training.records import sound_rows
+
+__all__ = ["draw_curves"]
+
+COLUMNS = 3
+
+
+def draw_curves(path: Path) -> bytes | None:
+    """Draw each column of a metrics.csv against the samples seen; None without numbers.
+
+    Args:
+        path: of the file; it is read as far as it is sound.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    rows = sound_rows(path)
+    names = [name for name in (rows[0] if rows else {}) if name != "samples"]
+    if not names:
+        return None
+    lines = -(-len(names) // COLUMNS)
+    figure = Figure(figsize=(10, 2.2 * lines), layout="constrained")
+    for place, name in enumerate(names, 1):
+        axes = figure.add_subplot(lines, COLUMNS, place)
+        points = [(int(row["samples"]), float(row[name])) for row in rows if row[name]]
+        axes.plot(*zip(*points, strict=True), linewidth=1, marker="." if len(points) < 20 else "")
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("samples seen", fontsize=8)
+    drawing = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):  # the same each time
+        figure.savefig(drawing, format="svg", metadata={"Date": None})
+    return drawing.getvalue()
