@@ -22,14 +22,18 @@ def jobs(overrides: Iterable[str]) -> list[list[str]]:
     """List the overrides of each job of a sweep: all combinations of the given values.
 
     Raises:
-        ConfigError: an override cannot be parsed.
+        ConfigError: an override cannot be parsed, or does not list its values, or lists none.
     """
-    choices = [
-        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
-        if one.is_discrete_sweep()
-        else [one.input_line]
-        for one in _parsed(overrides)
-    ]
+    choices = []
+    for one in _parsed(overrides):
+        choices.append([one.input_line])
+        if one.is_sweep_override():
+            key, listed = one.get_key_element(), one.is_discrete_sweep()
+            if not listed or "glob(" in one.input_line:
+                raise ConfigError(f"{one.input_line} does not list its values: {key}=a,b")
+            choices[-1] = [f"{key}={value}" for value in one.sweep_string_iterator()]
+        if not choices[-1]:
+            raise ConfigError(f"{one.input_line} is a sweep over no values: {key}=a,b")
     return [list(job) for job in product(*choices)]
 
 

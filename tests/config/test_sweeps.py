@@ -7,6 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ldm.config.signatures import ConfigError
 from ldm.config.sweeps import folder_of, jobs, swept
 
 RUN = "runs/demo/digits"
@@ -44,6 +45,17 @@ def test_a_folder_of_an_older_version_is_gone_on_with(tmp_path):
     older.mkdir()
     job = ["experiment=demo/digits", "seed=1", "sampler.steps=3"]
     assert folder_of(run, job, ["seed"]) == str(older)
+
+
+@pytest.mark.parametrize("argument", ["seed=glob(*)", "seed=interval(0,1)"])
+def test_a_sweep_that_does_not_list_its_values_is_refused(argument):
+    with pytest.raises(ConfigError, match="does not list its values: seed=a,b"):
+        jobs([argument])
+
+
+def test_a_sweep_over_nothing_is_refused():
+    with pytest.raises(ConfigError, match="is a sweep over no values"):
+        jobs(["seed=range(0)"])
 
 
 @pytest.mark.parametrize(
