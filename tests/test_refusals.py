@@ -59,6 +59,8 @@ def folder(root) -> list[str]:
         ([DEMO, "trainer.accelerator=quantum"], "Available names are: auto"),
         ([DEMO, "trainer.strategy=many"], "strategy=many cannot be had here"),
         ([DEMO, "trainer.strategy=fsdp"], "shards the weights and their average differently"),
+        ([DEMO, "trainer.precision=bf16-true"], "trainer.precision must be one of auto, 32-true"),
+        ([DEMO, "trainer.precision=64-true"], "trainer.precision must be one of auto, 32-true"),
         ([DEMO, "trainer.nodes=0"], "trainer: nodes must be 1 or more, got 0"),
         ([DEMO, "trainer.accumulate=0"], "trainer: accumulate must be 1 or more, got 0"),
         ([DEMO, "trainer.records=-1"], "trainer: records must be 0 or more, got -1"),

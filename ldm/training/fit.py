@@ -49,7 +49,7 @@ class TrainerOptions:
     devices: int | str = 1
     nodes: int = 1
     strategy: str = "auto"
-    precision: Literal["auto", "32-true", "64-true", "bf16-mixed", "bf16-true"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
     compile: bool = False
     checkpointing: bool = False
     accumulate: int = 1
