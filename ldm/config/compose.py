@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 from collections.abc import Iterable
 
 from hydra import compose as hydra_compose
@@ -26,6 +27,9 @@ __all__ = [
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors contain the same message
 
+SAMPLER_OPTION = re.compile(r"(\w+\.)?sampler(\.\w+)+=")
+"""Overrides that may set what a sampler's file leaves out: its class is what knows its options."""
+
 
 def compose(overrides: Iterable[str], keys: Iterable[str] = ()) -> DictConfig:
     """Compose and validate the configuration for `experiment=...` and further overrides.
@@ -43,10 +47,10 @@ def compose(overrides: Iterable[str], keys: Iterable[str] = ()) -> DictConfig:
     check_search_path(overrides)
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         try:
-            given = [*overrides, *search_path()]
-            config = hydra_compose("train", given, return_hydra_config=True)
+            given = [f"++{one}" if SAMPLER_OPTION.match(one) else one for one in overrides]
+            config = hydra_compose("train", [*given, *search_path()], return_hydra_config=True)
         except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
-            raise ConfigError(explain(error, overrides)) from error
+            raise ConfigError(explain(error, given)) from error
     experiment = config.hydra.runtime.choices.get("experiment")
     OmegaConf.set_struct(config, False)
     del config["hydra"]
@@ -136,7 +140,10 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
             if value not in members(key):
                 raise ConfigError(f"no {key} {value!r}{suggest(value, members(key))}")
             config[key] = _group(key, value)
-        elif OmegaConf.select(config, key, default=inspect) is inspect:
+        elif (
+            not SAMPLER_OPTION.match(override)
+            and OmegaConf.select(config, key, default=inspect) is inspect
+        ):
             raise ConfigError(f"unknown key {key!r}{suggest(key, keys_of(config))}")
         else:
             OmegaConf.update(config, key, OmegaConf.from_dotlist([f"v={value}"]).v, merge=False)

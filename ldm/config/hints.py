@@ -19,7 +19,7 @@ def explain(error: Exception, overrides: list[str]) -> str:
         return reason
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if key.startswith("hydra"):
+        if key.startswith("hydra") or override.startswith("++"):
             continue
         if is_group(key):
             if value not in members(key):

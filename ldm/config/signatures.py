@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
@@ -18,6 +19,19 @@ __all__ = [
 HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_convert_"}
 ANY = inspect.Parameter.empty
 
+COUNTS = (
+    "channels circles codes condition degree frequencies groups heads "
+    "in_channels levels mlp_ratio multipliers out_channels patch shape steps vocabulary "
+    "width widths"
+)
+COUNTS_OR_NONE = "blocks classes corrections depth layers middle_blocks warmup weight_decay"
+RANGES = {
+    **dict.fromkeys(COUNTS.split(), (1, math.inf)),
+    **dict.fromkeys(COUNTS_OR_NONE.split(), (0, math.inf)),
+    **dict.fromkeys(["decay", "dropout", "ema", "momentum", "rate"], (0, 1)),
+}
+"""Smallest and largest values that arguments of our own classes may have, by their names."""
+
 
 class ConfigError(ValueError):
     """A configuration is wrong; the message states where, and what is valid."""
@@ -27,7 +41,7 @@ def check_arguments(place: str, target: Callable, given: Mapping[str, Any]) -> N
     """Check names and plain types of keyword arguments.
 
     Raises:
-        ConfigError: with the place, and the nearest valid name or the expected type.
+        ConfigError: with the place, and the nearest valid name, the expected type or range.
     """
     kinds, rest = parameters(target)
     names = given.keys() - HYDRA_KEYS
@@ -35,6 +49,8 @@ def check_arguments(place: str, target: Callable, given: Mapping[str, Any]) -> N
         refuse_unknown(place, [name for name in given if name in names], kinds)
     for name in names:
         check_type(f"{place}.{name}", given[name], kinds.get(name, rest))
+        if target.__module__.startswith("ldm."):
+            _check_range(f"{place}.{name}", given[name], *RANGES.get(name, (-math.inf, math.inf)))
 
 
 def check_type(place: str, value: Any, kind: Any) -> None:
@@ -45,6 +61,13 @@ def check_type(place: str, value: Any, kind: Any) -> None:
     """
     if not _fits(value, kind):
         raise ConfigError(f"{place} must be {_words(kind)}, got {value!r}")
+
+
+def _check_range(place: str, value: Any, low: float, high: float) -> None:
+    numbers = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    if any(isinstance(one, int | float) and not low <= one <= high for one in numbers):
+        words = f"between {low} and {high}" if high < math.inf else f"{low} or more"
+        raise ConfigError(f"{place} must be {words}, got {value!r}")
 
 
 def refuse_unknown(place: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -101,7 +124,10 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, kind)
     if origin in (list, tuple, Sequence):
         elements = [one for one in inner if one is not ...]
-        return isinstance(value, Sequence) and not isinstance(value, str) and _all(value, elements)
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return False
+        paired = origin is tuple and ... not in inner
+        return _all(value, elements) and len(value) == (len(inner) if paired else len(value))
     if origin in (dict, Mapping):
         return isinstance(value, Mapping) and _all(value.values(), inner[1:])
     # Everything else is an object: built from a node with a `_target_`, or found by a path.
@@ -122,7 +148,9 @@ def _words(kind: Any) -> str:
     home = get_origin(kind) or kind
     if home in (list, tuple, Sequence):
         elements = " or ".join(_words(one) for one in dict.fromkeys(get_args(kind)))
-        return f"a list, each {elements}" if elements else "a list"
+        paired = home is tuple and elements and ... not in get_args(kind)
+        number = f" of {len(get_args(kind))}" if paired else ""
+        return f"a list{number}, each {elements}" if elements else "a list"
     if home in (dict, Mapping):
         return "a mapping"
     return names.get(kind) or f"what has a _target_ ({getattr(home, '__name__', home)})"

@@ -10,14 +10,12 @@ import torch
 
 from ldm.config.compose import ConfigError
 from ldm.processes.noise_schedules import SCHEDULES
+from ldm.samplers.diffusers_scheduler import THE_PRIORS
 
 __all__ = ["PREDICTIONS", "read_schedule"]
 
 PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 """What a network predicts: our names and those of diffusers."""
-
-OURS = ("num_train_timesteps", "prediction_type", "trained_betas", "clip_sample")
-"""Options of a scheduler that a `DiffusersScheduler` sets itself."""
 
 
 def read_schedule(path: Path) -> tuple[dict[str, Any], str]:
@@ -46,10 +44,7 @@ def read_schedule(path: Path) -> tuple[dict[str, Any], str]:
     own = {
         key: value
         for key, value in config.items()
-        if key in defaults
-        and key not in OURS
-        and not key.startswith("beta_")
-        and value != defaults[key]
+        if key in defaults and key not in THE_PRIORS and value != defaults[key]
     }
     partial = {"_target_": f"diffusers.schedulers.{name}", "_partial_": True, **own}
     sampler = {"_target_": "ldm.samplers.DiffusersScheduler", "steps": 50, "scheduler": partial}

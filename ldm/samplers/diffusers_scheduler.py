@@ -15,7 +15,19 @@ from ldm.samplers.sampler import Denoise, Sampler, Span, to_data
 from ldm.samplers.space_noise import SpaceNoise
 from ldm.samplers.time_steps import set_time_steps, step
 
-__all__ = ["DiffusersScheduler"]
+__all__ = ["THE_PRIORS", "DiffusersScheduler"]
+
+THE_PRIORS = {
+    "beta_end",
+    "beta_schedule",
+    "beta_start",
+    "clip_sample",
+    "num_train_timesteps",
+    "prediction_type",
+    "rescale_betas_zero_snr",
+    "trained_betas",
+}
+"""Options of schedulers that follow from the process, or from latents that are no pixels."""
 
 
 class DiffusersScheduler(Sampler):
@@ -32,10 +44,11 @@ class DiffusersScheduler(Sampler):
     Args:
         scheduler: class of diffusers, or a partial of it with its options.
         steps: number of steps of the whole walk; Heun calls the network twice in each but the last.
-        **options: arguments of the scheduler's `step`: `eta` for DDIM.
+        eta: noise that DDIM adds, from 0 (none) to 1 (that of DDPM).
 
     Raises:
-        ValueError: `eta` is not between 0 and 1; on a call, the process has no discrete steps, or
+        ValueError: there are no steps, `eta` is not between 0 and 1, or the scheduler is given what
+            follows from the prior; on a call, the process has no discrete steps, or
             fewer than `steps`; a scheduler that is not configured here stops between two of them;
             neither end of the span is data; or a reversed span is asked of a scheduler other than
             deterministic DDIM.
@@ -48,11 +61,19 @@ class DiffusersScheduler(Sampler):
     """
 
     def __init__(
-        self, scheduler: Callable[..., SchedulerMixin], steps: int, **options: float
+        self, scheduler: Callable[..., SchedulerMixin], steps: int, eta: float = 0.0
     ) -> None:
-        if not 0 <= options.get("eta", 0) <= 1:
-            raise ValueError(f"eta is 0 (no noise) to 1 (that of DDPM), got {options['eta']}")
-        self.scheduler, self.steps, self.options = scheduler, steps, options
+        if steps < 1:
+            raise ValueError(f"a sampler needs 1 step or more, got {steps}")
+        if not 0 <= eta <= 1:
+            raise ValueError(f"eta is 0 (no noise) to 1 (that of DDPM), got {eta}")
+        given = getattr(scheduler, "keywords", {}).items()
+        if theirs := sorted({key for key, value in given if value is not False} & THE_PRIORS):
+            raise ValueError(
+                f"a scheduler's {', '.join(theirs)} would be other than the prior's: leave it out, "
+                f"and set prior.process before training"
+            )
+        self.scheduler, self.steps, self.eta = scheduler, steps, eta
 
     def walk(
         self,
@@ -82,9 +103,8 @@ class DiffusersScheduler(Sampler):
         else:
             x, t = ddim.to_grid(predict_v, process, scheduler, x, span[0])
             timesteps, x = self._from_middle(process, scheduler, x, t)
-        options = dict(self.options)
-        if options.get("eta") == 1:
-            options["eta"] -= 1e-9  # else diffusers takes the root of a rounding error below 0
+        # At 1 diffusers takes the root of what is 0, or a rounding error below.
+        options = {"eta": min(self.eta, 1 - 1e-9)} if self.eta else {}
         for t in timesteps:
             v = predict_v(scheduler.scale_model_input(x, t), t)
             # Ho et al. add no noise in the last step; diffusers only knows that at t = 0.
@@ -112,10 +132,10 @@ class DiffusersScheduler(Sampler):
         return scheduler.timesteps[first:], x
 
     def _check_invertible(self, scheduler: SchedulerMixin) -> None:
-        if not isinstance(scheduler, DDIMScheduler) or self.options.get("eta"):
+        if not isinstance(scheduler, DDIMScheduler) or self.eta:
             raise ValueError(
-                f"{type(scheduler).__name__} with {self.options or 'no options'} cannot be "
-                f"inverted: invert and sample with sampler=ddim and eta=0"
+                f"{type(scheduler).__name__} with eta={self.eta} cannot be inverted: invert and "
+                f"sample with sampler=ddim and eta=0"
             )
 
     def build(self, process: Process, device: torch.device) -> SchedulerMixin:
@@ -140,5 +160,7 @@ class DiffusersScheduler(Sampler):
             prediction_type="v_prediction",
             **({"clip_sample": False} if clips else {}),
         )
+        if self.eta and "eta" not in inspect.signature(scheduler.step).parameters:
+            raise ValueError(f"{type(scheduler).__name__} takes no eta: set sampler=ddim")
         set_time_steps(scheduler, process, self.steps, device)
         return scheduler

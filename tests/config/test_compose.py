@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from ldm.config.compose import ConfigError, compose, overridden
+from ldm.config.compose import ConfigError, compose, overridden, resolved
 from ldm.config.groups import members
 from ldm.config.validate import allow, allowed, locate
 
@@ -201,7 +201,9 @@ def test_a_runs_configuration_is_overridden_by_group_and_key(demo):
     ("override", "message"),
     [
         ("sampler=ddimm", "no sampler 'ddimm': did you mean 'ddim'"),
-        ("sampler.stps=3", "unknown key 'sampler.stps': did you mean 'sampler.steps'"),
+        ("sampler.stps=3", "unknown key 'sampler.stps': did you mean 'steps'"),
+        ("sampler.etta=1", "unknown key 'sampler.etta': did you mean 'eta'"),
+        ("sampler.scheduler.steps_ofset=1", "did you mean 'steps_offset'"),
         ("sampler.steps", "expected key=value, got 'sampler.steps'"),
         ("guidance.scale=big", "guidance.scale must be a number, got 'big'"),
     ],
@@ -243,3 +245,16 @@ def test_a_composed_configuration_is_plain_yaml(demo):
 def test_keys_of_a_stage_are_unknown_to_its_parts(key):
     with pytest.raises(ConfigError, match=f"unknown key '{key}'"):
         compose(["experiment=demo/digits", f"+{key}=3"])
+
+
+def test_a_sampler_takes_options_that_its_file_leaves_out(demo):
+    asked = ["sampler.eta=0.5", "sampler.scheduler.steps_offset=1"]
+    for config in (compose(["experiment=demo/digits", *asked]), overridden(demo, asked)):
+        assert config.sampler.eta == 0.5
+        assert config.sampler.scheduler.steps_offset == 1
+        assert config.sampler.steps == demo.sampler.steps
+    with pytest.raises(ConfigError, match=r"unknown key 'sampler\.etta': did you mean 'eta'"):
+        compose(["experiment=demo/digits", "sampler.etta=1"])
+    demo.sampler = {"eta": 1}
+    with pytest.raises(ConfigError, match="no sampler is named: sampler="):
+        resolved(demo)

@@ -10,7 +10,14 @@ import pytest
 import torch
 from torch import nn
 
+from ldm.bottlenecks import GroupedSphericalQuantizer
+from ldm.conditioning import Labels
 from ldm.config.signatures import ConfigError, check_arguments, check_type, suggest
+from ldm.networks.images.dit import DiT
+from ldm.networks.images.gsq import Encoder
+from ldm.networks.points.su3_net import SU3Net
+from ldm.processes import GaussianDiffusion
+from ldm.samplers import HeunODE
 
 
 class Base:
@@ -77,7 +84,8 @@ def test_what_it_does_not_take_is_refused_by_its_place(target, given, message):
         (list[str], [[], ["a"]], ["a", [1]]),
         (Sequence[int], [[1, 2]], [[1.5], 3]),
         (Sequence[float | int], [[0, 0.5]], [["a"]]),
-        (tuple[float, float], [[1, 2.0]], ["ab"]),
+        (tuple[float, float], [[1, 2.0]], ["ab", [1], [1, 2, 3]]),
+        (tuple[int, ...], [[], [1, 2, 3]], [[1.5], 2]),
         (dict[str, float], [{"a": 1}], [{"a": "b"}, [1]]),
         (nn.Module, [{"_target_": "x"}], [3, "x", None]),
         (nn.Module | None, [{"_target_": "x"}, None], [0.5]),
@@ -105,3 +113,33 @@ def test_functions_have_signatures_too():
 def test_without_a_near_name_all_are_offered():
     assert suggest("zzz", ["alpha", "beta"]) == ": choose one of alpha, beta"
     assert suggest("zzz", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "wrong", "words"),
+    [
+        (DiT, "heads", 0, "1 or more"),
+        (DiT, "depth", -1, "0 or more"),
+        (DiT, "shape", [4, 0, 8], "1 or more"),
+        (Encoder, "multipliers", [1, -2], "1 or more"),
+        (Labels, "rate", 2, "between 0 and 1"),
+        (Labels, "rate", float("nan"), "between 0 and 1"),
+        (SU3Net, "dropout", 1.5, "between 0 and 1"),
+        (HeunODE, "steps", 0, "1 or more"),
+        (GroupedSphericalQuantizer, "groups", 0, "1 or more"),
+        (GaussianDiffusion, "steps", -3, "1 or more"),
+    ],
+    ids=str,
+)
+def test_numbers_that_cannot_mean_anything_are_refused(target, name, wrong, words):
+    with pytest.raises(ConfigError, match=rf"^part\.{name} must be {words}, got "):
+        check_arguments("part", target, {name: wrong})
+
+
+def test_ranges_are_of_our_own_classes():
+    check_arguments("part", Free, {"name": "mine", "steps": -1})
+
+
+def test_three_betas_are_refused():
+    with pytest.raises(ConfigError, match=r"betas must be a list of 2, each a number.*got \[0\.9"):
+        check_arguments("optimizer", torch.optim.AdamW, {"betas": [0.9, 0.99, 0.999]})

@@ -282,3 +282,14 @@ def test_a_flow_is_refused(data):
     flow = LinearFlow(SPACE)
     with pytest.raises(ValueError, match="got a LinearFlow: sample a flow with EulerODE"):
         draw(trailing(DDIMScheduler, 7), data.denoise(flow), flow, 2)
+
+
+def test_options_that_follow_from_the_prior_are_refused():
+    other = partial(DDIMScheduler, beta_schedule="squaredcos_cap_v2", clip_sample=False)
+    with pytest.raises(ValueError, match="a scheduler's beta_schedule would be other than the pri"):
+        DiffusersScheduler(other, 10)
+
+
+def test_eta_is_refused_by_schedulers_without_it(data):
+    with pytest.raises(ValueError, match="EulerDiscreteScheduler takes no eta: set sampler=ddim"):
+        draw(trailing(EulerDiscreteScheduler, 4, eta=0.5), data.denoise(LINEAR), LINEAR, 2)

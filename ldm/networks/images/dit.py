@@ -160,9 +160,9 @@ class DiT(nn.Module):
     ) -> None:
         super().__init__()
         in_channels, *size = shape
-        if any(side % patch for side in size):
+        if patch < 1 or any(side % patch for side in size):
             raise ValueError(f"patches of side {patch} do not tile a grid of {tuple(size)}")
-        if width % 4 or width % heads:
+        if heads < 1 or width < 1 or width % 4 or width % heads:
             raise ValueError(f"width must be a multiple of 4 and of {heads} heads, found {width}")
         self.shape = tuple(shape)
         self.patch = patch
