@@ -19,7 +19,7 @@ from rich.table import Table
 
 from ldm.cli import command
 from ldm.config.compose import ConfigError, compose
-from ldm.config.groups import CONFIGS
+from ldm.config.groups import CONFIGS, members
 
 __all__ = ["record", "reproduce"]
 
@@ -45,7 +45,9 @@ def reproduce(name: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
             found = {"values": {}, "scale": "published only"}
         else:
             found = _ours(row.experiment, runs) or recorded.get(row.experiment)
-        found = found or {"values": {}, "scale": "not run"}
+        if not found:
+            configured = row.experiment in members("experiment")
+            found = {"values": {}, "scale": "not run" if configured else "not configured"}
         published = OmegaConf.to_container(row.published)
         kept = {"name": row.name, "experiment": row.experiment, "published": published}
         rows.append({**kept, "ours": found["values"], "scale": found["scale"]})

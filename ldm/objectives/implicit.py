@@ -18,28 +18,23 @@ __all__ = ["ImplicitScoreMatching"]
 
 
 class ImplicitScoreMatching(ScoreMatching):
-    """`E w(t) [ 1/2 |score|^2 + div score ]`, least where denoising score matching is.
+    """`E beta(t) [ 1/2 |score|^2 + div score ]`, least where denoising score matching is.
+
+    The rate beta(t) is the weight of the likelihood.
 
     Args:
         scale: the output's scale, see `ScoreMatching`.
-        weight: `rate`, beta(t), that of the likelihood; or `scale`, that of the output squared.
         sliced: estimate the divergence with one random probe, of coordinates 1 or -1 in a frame,
             for spaces of many dimensions.
-
-    Raises:
-        ValueError: there is no such weight.
     """
 
     def __init__(
         self,
         scale: Literal["sigma", "std"] = "std",
-        weight: Literal["rate", "scale"] = "rate",
         sliced: bool = False,
     ) -> None:
         super().__init__(scale)
-        if weight not in ("scale", "rate"):
-            raise ValueError(f"weight is rate or scale, got {weight!r}")
-        self.weight, self.sliced = weight, sliced
+        self.sliced = sliced
 
     def loss(
         self,
@@ -62,7 +57,4 @@ class ImplicitScoreMatching(ScoreMatching):
             score, div = hutchinson_divergence(space, field, x, probe)
         else:
             score, div = divergence(space, field, x)
-        loss = space.inner(x, score, score) / 2 + div
-        if self.weight == "rate":
-            return loss * process.rate(t)
-        return loss * self.scale_at(process, t).square()
+        return (space.inner(x, score, score) / 2 + div) * process.rate(t)

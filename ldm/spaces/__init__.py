@@ -5,6 +5,7 @@ from ldm.spaces.flat import Flat
 from ldm.spaces.hyperbolic import Hyperboloid
 from ldm.spaces.lattice import Lattice
 from ldm.spaces.laws.law import Law
+from ldm.spaces.laws.normal_triangle import NormalTriangle
 from ldm.spaces.laws.wrapped_mixture import WrappedMixture
 from ldm.spaces.laws.wrapped_normal import WrappedNormal
 from ldm.spaces.meshes.mesh import Mesh
@@ -30,6 +31,7 @@ __all__ = [
     "Lattice",
     "Law",
     "Mesh",
+    "NormalTriangle",
     "PoincareBall",
     "Power",
     "Premetric",

@@ -61,8 +61,6 @@ class AdaptiveGroupNorm(nn.Module):
         self.norm = group_norm(channels, affine=False)
         self.gamma = nn.Linear(latent_channels, channels)
         self.beta = nn.Linear(latent_channels, channels)
-        for layer in (self.gamma, self.beta):
-            nn.init.normal_(layer.weight, std=1 / math.sqrt(latent_channels))
 
     def forward(
         self, x: Float[Tensor, "b c h w"], latent: Float[Tensor, "b d _ _"]
@@ -110,11 +108,19 @@ def level_blocks(in_channels: int, out_channels: int, blocks: int) -> Iterator[n
         yield ResidualBlock(out_channels, out_channels)
 
 
+def attend(channels: int) -> SpatialAttention:
+    """Build attention with projections of standard deviation `1 / sqrt(fan-in)`."""
+    layer = SpatialAttention(channels)
+    for projection in (layer.q, layer.k, layer.v, layer.proj_out):
+        nn.init.normal_(projection.weight, std=1 / math.sqrt(channels))
+    return layer
+
+
 def middle(channels: int, blocks: int, attention: bool) -> Iterator[nn.Module]:
     """Yield the blocks at the coarsest grid, with attention between consecutive ones on request."""
     for i in range(blocks):
         if attention and i:
-            yield SpatialAttention(channels)
+            yield attend(channels)
         yield ResidualBlock(channels, channels)
 
 

@@ -27,7 +27,7 @@ class PatchGAN(nn.Module):
         norm: "batch"; or "none", needed by gradient penalties on single images, since batch
             normalisation mixes the images of a batch.
         init: "normal", standard deviation 0.02 (latent diffusion), or "kaiming" (GSQ): Kaiming
-            normal by fan-in, with the last convolution scaled by 0.1 and without bias.
+            normal by fan-in with linear gain, the last convolution scaled by 0.1 and without bias.
 
     Raises:
         ValueError: `norm` or `init` is unknown, or images are too small for `layers`.
@@ -88,6 +88,6 @@ def init_normal(module: nn.Module) -> None:
 
 
 def init_kaiming(module: nn.Module) -> None:
-    """Draw Kaiming normal weights for leaky ReLUs in convolutions."""
+    """Draw weights of standard deviation `1 / sqrt(fan-in)` in convolutions."""
     if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, a=SLOPE)
+        nn.init.kaiming_normal_(module.weight, nonlinearity="linear")

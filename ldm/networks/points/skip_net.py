@@ -116,7 +116,7 @@ class SkipNet(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw weights from N(0, 1 / fan-in), with time shifts and output initialised to zero."""
+        """Draw weights from N(0, 1 / fan-in); zero in time shifts, attention's end and output."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
@@ -125,6 +125,7 @@ class SkipNet(nn.Module):
         for module in self.modules():
             if isinstance(module, Block):
                 nn.init.zeros_(module.cond_map.weight)
+        nn.init.zeros_(self.midattn.proj_out.weight)
         nn.init.zeros_(self.out[2].weight)
 
     def forward(self, x: Float[Tensor, "n c *grid"], t: Tensor) -> Float[Tensor, "n c *grid"]:

@@ -12,15 +12,14 @@ from ldm.networks.points.skip_net import Attention, SkipNet
 
 __all__ = ["SU3Net"]
 
-# The paper does not state the padding. Lattices are periodic and their action is invariant under
-# shifts: circular padding makes the network equivariant, zero padding would introduce an edge.
-conv3 = partial(nn.Conv2d, kernel_size=3, padding=1, padding_mode="circular")
+# Lattices are periodic, but the published network pads with zeros: shifts change what it computes.
+conv3 = partial(nn.Conv2d, kernel_size=3, padding=1)
 conv1 = partial(nn.Conv2d, kernel_size=1)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
     """Build group normalisation with groups of four channels, but at most 32 groups."""
-    return nn.GroupNorm(min(channels // 4, 32), channels)
+    return nn.GroupNorm(min(channels // 4, 32), channels, eps=1e-6)
 
 
 class SiteAttention(Attention):
@@ -37,8 +36,8 @@ class SU3Net(SkipNet):
     """A convolutional U-Net without downsampling on a lattice of n x n complex matrices.
 
     Points have shape (2, n, n, height, width), real and imaginary parts first, like those of
-    `Power(SpecialUnitary(n), grid=[height, width])`. The network takes lattices of any size, is
-    equivariant to periodic shifts, and is zero at initialisation.
+    `Power(SpecialUnitary(n), grid=[height, width])`. The network takes lattices of any size, and
+    is zero at initialisation.
 
     Args:
         n: number of rows of the matrices, the n of SU(n).

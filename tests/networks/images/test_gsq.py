@@ -1,5 +1,7 @@
 """Published sizes on the meta device; closed forms of the two blocks that the paper introduces."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -165,3 +167,15 @@ def test_a_number_of_blocks_missing_for_one_level_is_refused():
 def test_images_with_sides_not_divisible_by_the_downsampling_are_refused():
     with pytest.raises(ValueError, match="downsamples 2-fold, found images of 7 x 8"):
         Encoder(width=32, multipliers=[1, 1])(torch.zeros(1, 3, 7, 8))
+
+
+def test_new_adaptive_norms_are_torchs_linear_layers_and_attention_has_unit_gain():
+    torch.manual_seed(4)
+    norm = AdaptiveGroupNorm(512, 16)
+    for layer in (norm.gamma, norm.beta):
+        assert layer.weight.std().item() == pytest.approx(1 / math.sqrt(3 * 16), rel=0.03)  # 0.144
+        assert layer.weight.abs().max() <= 1 / math.sqrt(16)
+    (attention,) = (m for m in Encoder(width=64, attention=True).modules() if hasattr(m, "q"))
+    channels = attention.q.in_channels
+    for layer in (attention.q, attention.k, attention.v, attention.proj_out):
+        assert layer.weight.std().item() == pytest.approx(1 / math.sqrt(channels), rel=0.03)

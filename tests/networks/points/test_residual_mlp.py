@@ -47,6 +47,11 @@ def test_a_new_network_is_zero_and_independent_of_the_time():
     assert not any(one.cond_map.weight.any() for one in (*net.down, net.mid1, net.mid2, *net.up))
 
 
+def test_attention_is_an_identity_at_first():
+    net, h = ResidualMLP([8]), torch.randn(3, 256)
+    assert torch.equal(net.midattn(h), h)
+
+
 def test_initial_weights_are_normal_scaled_by_the_fan_in():
     net = ResidualMLP([128])
     for layer in (net.stem, net.up[0].layer1, net.down[1].layer2, net.cond_map.mlp[0]):

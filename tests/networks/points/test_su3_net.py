@@ -1,4 +1,4 @@
-"""Published size, initial output, and shift equivariance."""
+"""Published size, initial output, padding and normalisation."""
 
 import pytest
 import torch
@@ -54,14 +54,22 @@ def test_groups_have_four_channels_and_number_at_most_32():
     assert (narrow.down[0].norm1.num_groups, narrow.up[0].norm1.num_groups) == (16, 32)
 
 
-@pytest.mark.parametrize("grid", [(2, 2), (4, 6)])
-def test_shifts_of_the_lattice_shift_the_output(grid):
+def test_lattices_are_padded_with_zeros_and_norms_have_an_epsilon_of_1e_6():
     net = small()
-    x, t = inputs(*grid)
-    out = net(x, t)
-    for shift in ((1, 0), (0, 1), (-1, 1)):
-        assert_close(net(x.roll(shift, (4, 5)), t), out.roll(shift, (4, 5)))
-    assert not torch.allclose(out, out.roll(1, 4))
+    convolutions = [
+        m for m in net.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)
+    ]
+    assert {m.padding_mode for m in convolutions} == {"zeros"}
+    assert {m.eps for m in net.modules() if isinstance(m, nn.GroupNorm)} == {1e-6}
+    h = torch.randn(1, 32, 3, 3).double()
+    expected = F.conv2d(F.pad(h, (1, 1, 1, 1)), net.mid1.layer1.weight, net.mid1.layer1.bias)
+    assert_close(net.mid1.layer1(h), expected)
+
+
+def test_attention_is_an_identity_at_first():
+    net = small(new=True)
+    h = torch.randn(3, 32, 4, 4).double()
+    assert torch.equal(net.midattn(h), h)
 
 
 def test_attention_is_between_sites():
