@@ -96,8 +96,6 @@ def validate(config: DictConfig, finished: bool = False) -> None:
         asked = group in (config.stages if config.stage is None else [config.stage])
         if config.get(group) is None and (asked or group != "prior"):
             raise ConfigError(f"no {group} is named: {group}={' | '.join(members(group))}")
-    if isinstance(config.get("sampler"), DictConfig) and "_target_" not in config.sampler:
-        raise ConfigError(f"no sampler is named: sampler={' | '.join(members('sampler'))}")
     nodes = list(targets(config))
     for place, node in nodes:
         check_type(f"{place}._target_", node["_target_"], str)

@@ -253,5 +253,5 @@ def test_a_sampler_takes_options_that_its_file_leaves_out(demo):
     with pytest.raises(ConfigError, match=r"unknown key 'sampler\.etta': did you mean 'eta'"):
         compose(["experiment=demo/digits", "sampler.etta=1"])
     demo.sampler = {"eta": 1}
-    with pytest.raises(ConfigError, match="no sampler is named: sampler="):
+    with pytest.raises(ConfigError, match="sampler has no _target_: choose sampler="):
         resolved(demo)
