@@ -66,8 +66,6 @@ def folder(root) -> list[str]:
         ([DEMO, "trainer.records=-1"], "trainer: records must be 0 or more, got -1"),
         ([DEMO, "tokenizer.training.batch_size=1_000_000_000"], "batch_size=1,000,000,000 is"),
         ([DEMO, "trainer=ddp_cpu", "prior.training.batch_size=63"], "multiple of 2"),
-        ([DEMO, "trainer.precision=64-true"], "must be one of auto, 32-true, bf16-mixed, got"),
-        ([DEMO, "trainer.precision=bf16-true"], "must be one of auto, 32-true, bf16-mixed, got"),
         ([DEMO, "prior.backbone.heads=0"], "prior.backbone.heads must be 1 or more, got 0"),
         ([DEMO, "prior.conditioning.label.rate=0", "guidance.scale=2"], "no conditions to guide"),
         ([DEMO, "stage=pryor"], "no stage pryor: choose from tokenizer, prior"),
