@@ -1,7 +1,8 @@
 """Samplers and likelihoods: walks along a prior's process, between noise and latents."""
 
+from typing import Any
+
 from ldm.samplers.adaptive import AdaptiveODE
-from ldm.samplers.diffusers_scheduler import DiffusersScheduler
 from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
 from ldm.samplers.likelihood import Likelihood, LikelihoodResult
@@ -22,3 +23,11 @@ __all__ = [
     "Unsolved",
     "refuse_nan",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DiffusersScheduler":  # at first use: diffusers takes long to import
+        from ldm.samplers.diffusers_scheduler import DiffusersScheduler
+
+        return DiffusersScheduler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
