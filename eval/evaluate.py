@@ -12,7 +12,7 @@ from ldm.run.loggers import build_loggers
 from ldm.run.parts import Parts, build_part
 from ldm.training.records import log_picture
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "print_scores"]
 
 
 def evaluate(parts: Parts, folder: Path | None = None) -> dict[str, float]:
@@ -38,28 +38,32 @@ def evaluate(parts: Parts, folder: Path | None = None) -> dict[str, float]:
         parts.prior.to(device).eval()
     evaluation.score(parts, record)
     if distributed.rank() == 0 and (record.values or record.pictures):
-        path = record.save()
-        _print(record, path)
+        record.save()
+        print_scores(record, str(folder))
         _log(record, parts)
     distributed.barrier()
     return record.values
 
 
-def _print(record: Record, metrics: Path) -> None:
-    table = Table(title=str(metrics.parent))
+def print_scores(record: Record, title: str) -> None:
+    """Print a table of the scores, and the paths of the files."""
+    table = Table(title=title)
     table.add_column("score")
     table.add_column("value", justify="right")
     for name, value in record.values.items():
         table.add_row(name, f"{value:.4g}")
     console = Console(width=100)
     console.print(table)
-    for path in (*record.pictures, metrics):
+    for path in record.files:
         console.print(str(path))
 
 
 def _log(record: Record, parts: Parts) -> None:
     """Log scores and pictures; the steps count the evaluations of the run."""
-    for logger in build_loggers(parts.config, Run(parts.config.run), "evaluation"):
+    run = Run(parts.config.run)
+    own = record.folder == run.folder
+    part = "evaluation" if own else record.folder.relative_to(run.folder).as_posix()
+    for logger in build_loggers(parts.config, run, part):
         logger.log_metrics(record.values)
         for path in record.pictures:
             log_picture(logger, path.stem, path, None)

@@ -31,11 +31,16 @@ class Record:
 
     def __init__(self, folder: Path | None = None, /, **protocol: Any) -> None:
         self.folder = folder
-        self.pictures: list[Path] = []
+        self.files: list[Path] = []
         self.values: dict[str, float] = {}
         self.protocols: dict[str, dict[str, Any]] = {}
         self.protocol = protocol
         self._made: dict[Hashable, Any] = {}
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Pictures that were written."""
+        return [path for path in self.files if path.suffix == ".png"]
 
     def add(self, values: dict[str, Tensor], **protocol: Any) -> None:
         """Add scores that share one protocol."""
@@ -59,17 +64,12 @@ class Record:
         if self.folder is not None:
             path = self.folder / f"{name}.png"
             save_picture(path, picture)
-            self.pictures.append(path)
+            self.files.append(path)
 
-    def save(self) -> Path | None:
-        """Write `metrics.json`: the scores, and under `protocol` the protocol of each.
-
-        Returns:
-            The path of the file; None without a folder.
-        """
-        if self.folder is None:
-            return None
-        path = self.folder / "metrics.json"
-        text = json.dumps({**self.values, "protocol": self.protocols}, indent=2)
-        write_whole(path, lambda temporary: temporary.write_text(text + "\n"))
-        return path
+    def save(self) -> None:
+        """Write `metrics.json`: the scores, and under `protocol` the protocol of each."""
+        if self.folder is not None:
+            text = json.dumps({**self.values, "protocol": self.protocols}, indent=2)
+            path = self.folder / "metrics.json"
+            write_whole(path, lambda temporary: temporary.write_text(text + "\n"))
+            self.files.append(path)

@@ -5,6 +5,13 @@ python -m ldm.analysis editing run=runs/demo/digits n=8 strength=0.6 condition.l
 python -m ldm.analysis interpolation run=runs/demo/digits n=4 steps=8
 
 Pictures are of data of the test split, in the run's folder, or in `output`.
+
+python -m ldm.analysis reconstruct run=runs/demo/digits split=train n=100 output=again
+python -m ldm.analysis encode run=runs/demo/digits files=pictures output=latents.safetensors
+python -m ldm.analysis decode run=runs/demo/digits latents=latents.safetensors output=decoded
+
+write files. In every analysis, split=train names another split, and files=... a folder of images
+instead, whose labels are condition.label=... or else 0, 1, and so on.
 """
 
 import sys
@@ -14,16 +21,18 @@ from ldm.cli import command, take, take_conditions
 from ldm.config.groups import groups
 from ldm.config.signatures import ConfigError, suggest
 
-COMMANDS = ("inversion", "editing", "interpolation")
+PICTURES = ("inversion", "editing", "interpolation")
+CODING = ("reconstruct", "encode", "decode")
 
 
-@command(choices=lambda: {"analysis": COMMANDS, **groups("sampler")})
+@command(choices=lambda: {"analysis": (*PICTURES, *CODING), **groups("sampler")})
 def main(arguments: list[str]) -> None:
-    """Load a run, analyse it, and write a picture."""
+    """Load a run, analyse it, and write a picture, or files."""
     name, *rest = arguments or [""]
-    if name not in COMMANDS:
-        raise ConfigError(f"no analysis {name!r}{suggest(name, COMMANDS)}")
+    if name not in (*PICTURES, *CODING):
+        raise ConfigError(f"no analysis {name!r}{suggest(name, (*PICTURES, *CODING))}")
     kinds = {"run": str, "n": int, "seed": int, "output": str, "strength": float, "steps": int}
+    kinds |= {"files": str, "split": str, "latents": str}
     own, rest = take(rest, **kinds)
     asked, overrides = take_conditions(rest)
     if "run" not in own:
@@ -34,14 +43,17 @@ def main(arguments: list[str]) -> None:
     from data.files.whole import check_writable
     from data.images.grid import save_picture
     from ldm import distributed
-    from ldm.analysis import pictures
+    from ldm.analysis import coding, pictures
     from ldm.analysis.inversion import walker
     from ldm.run.loading import load_run
 
     parts = load_run(own["run"], overrides)
-    walker(parts).to(distributed.device())
     parts.tokenizer.to(distributed.device())
     parts.data.prepare_data()
+    if name in CODING:
+        print(getattr(coding, name)(parts, own, asked))
+        return
+    walker(parts).to(distributed.device())
     output = Path(own.get("output", parts.config.run)) / f"{name}.png"
     check_writable(output)
     try:

@@ -1,10 +1,13 @@
 """A picture of each analysis, with what a command asks of it."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from data import Batch
 from ldm.analysis.editing import edit
+from ldm.analysis.files import read_data
 from ldm.analysis.interpolation import interpolate
 from ldm.analysis.inversion import Encoding, encode, invert, resample
 from ldm.randomness import sample_generators
@@ -15,7 +18,7 @@ __all__ = ["editing", "interpolation", "inversion"]
 
 def inversion(parts: Parts, own: dict, asked: dict) -> Tensor:
     """Data, and below it what its noise is sampled to; prints how far the latents came back."""
-    batch = _data(parts, own.get("n", 8))
+    batch = _data(parts, own, own.get("n", 8), **asked)
     encoding = encode(parts, batch, torch.Generator().manual_seed(own.get("seed", 0)))
     again, latent = resample(parts, invert(parts, encoding), encoding.told)
     distance = parts.prior.space.on(encoding.told).distance(latent, encoding.latent)
@@ -26,7 +29,7 @@ def inversion(parts: Parts, own: dict, asked: dict) -> Tensor:
 def editing(parts: Parts, own: dict, asked: dict) -> Tensor:
     """Data, and below it what it is edited to."""
     n, seed = own.get("n", 8), own.get("seed", 0)
-    batch = _data(parts, n)
+    batch = _data(parts, own, n)
     encoding = encode(parts, batch, torch.Generator().manual_seed(seed))
     requests = parts.data.requests(range(n), seed, **asked)
     device = encoding.latent.device
@@ -39,16 +42,18 @@ def editing(parts: Parts, own: dict, asked: dict) -> Tensor:
 def interpolation(parts: Parts, own: dict, asked: dict) -> Tensor:
     """A row for each pair of data: one, the way between, the other."""
     n, steps = own.get("n", 4), own.get("steps", 8)
-    whole = encode(parts, _data(parts, 2 * n), torch.Generator().manual_seed(own.get("seed", 0)))
-    latent, told = whole
+    batch = _data(parts, own, 2 * n, **asked)
+    n = len(batch["x"]) // 2
+    if n < 1:
+        raise ValueError("it is between two, and there is one")
+    latent, told = encode(parts, batch, torch.Generator().manual_seed(own.get("seed", 0)))
     first = Encoding(latent[:n], {key: value[:n] for key, value in told.items()})
-    second = Encoding(latent[n:], {key: value[n:] for key, value in told.items()})
+    second = Encoding(latent[n : 2 * n], {key: value[n : 2 * n] for key, value in told.items()})
     return parts.data.show(_on_cpu(interpolate(parts, first, second, steps)), columns=steps)
 
 
-def _data(parts: Parts, n: int) -> Batch:
-    count = min(n, len(parts.data.test_dataset))
-    return parts.data.test_dataset.__getitems__(list(range(count)))
+def _data(parts: Parts, own: dict, n: int, **asked: Any) -> Batch:
+    return read_data(parts, n, own.get("files"), own.get("split", "test"), **asked)
 
 
 def _rows(parts: Parts, above: Batch, below: Batch) -> Tensor:

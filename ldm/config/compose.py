@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ldm.config.groups import CONFIGS, check_search_path, is_group, keys_of, members, search_path
 from ldm.config.hints import exchanged, explain
 from ldm.config.signatures import ConfigError, check_type, suggest
-from ldm.config.sweeps import folder_of
+from ldm.config.sweeps import folder_of, parsed
 from ldm.config.validate import validate
 
 __all__ = [
@@ -121,32 +121,40 @@ def _unresolved(config: DictConfig, error: OmegaConfBaseException) -> str:
 
 
 def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
-    """Apply `group=member` and `key=value` overrides to a finished run's configuration.
+    """Apply overrides in Hydra's language to a finished run's configuration.
 
-    Keys that were added to train.yaml after the run have their values there. The result is
-    validated, but for what only training and scoring build: that is when it is built.
+    `group=member`, `key=value`, `+key=value` for an argument that the configuration does not set,
+    `++key=value` for one that it may set, and `~key` to remove one. Keys that were added to
+    train.yaml after the run have their values there. The result is validated, but for what only
+    training and scoring build: that is when it is built.
 
     Raises:
-        ConfigError: an override is not `key=value`, or its key or member is unknown.
+        ConfigError: an override cannot be parsed, has several values, or its key or member is
+            unknown.
     """
     root = OmegaConf.load(CONFIGS / "train.yaml")
     later = [key for key in root if key not in ("defaults", "hydra") and key not in config]
     config = OmegaConf.merge(OmegaConf.masked_copy(root, later), config)
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise ConfigError(f"expected key=value, got {override!r}")
-        if is_group(key):
-            if value not in members(key):
-                raise ConfigError(f"no {key} {value!r}{suggest(value, members(key))}")
-            config[key] = _group(key, value)
-        elif (
-            not SAMPLER_OPTION.match(override)
-            and OmegaConf.select(config, key, default=inspect) is inspect
-        ):
-            raise ConfigError(f"unknown key {key!r}{suggest(key, keys_of(config))}")
+    for one in parsed(overrides):
+        key, place = one.key_or_group, one.key_or_group.replace("/", ".")
+        absent = OmegaConf.select(config, place, default=inspect) is inspect
+        added = one.is_add() or one.is_force_add() or SAMPLER_OPTION.match(one.input_line)
+        if absent and not added:
+            raise ConfigError(
+                f"unknown key {key!r}{suggest(key, keys_of(config))}; to set an argument that the "
+                f"run leaves at its default, write +{key}=..."
+            )
+        if one.is_delete():
+            parent, _, last = place.rpartition(".")
+            node = OmegaConf.select(config, parent) if parent else config
+            del node[last]
+        elif is_group(key):
+            member = str(one.value())
+            if member not in members(key):
+                raise ConfigError(f"no {key} {member!r}{suggest(member, members(key))}")
+            OmegaConf.update(config, place, _group(key, member), merge=False)
         else:
-            OmegaConf.update(config, key, OmegaConf.from_dotlist([f"v={value}"]).v, merge=False)
+            OmegaConf.update(config, place, one.value(), merge=False, force_add=True)
     return resolved(config, finished=True)
 
 
@@ -154,4 +162,4 @@ def _group(group: str, member: str) -> DictConfig:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = hydra_compose("train", [f"{group}={member}", *search_path()])
     OmegaConf.set_struct(config, False)
-    return config[group]
+    return OmegaConf.select(config, group.replace("/", "."))

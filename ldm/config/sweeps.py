@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from itertools import product
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 
 from ldm.config.hints import unreadable
 from ldm.config.signatures import ConfigError
 
-__all__ = ["folder_of", "jobs", "key_of", "swept"]
+__all__ = ["folder_of", "jobs", "key_of", "name_of", "parsed", "swept"]
 
 LONGEST = 100  # characters of a job's name; file systems allow 255
 UNNAMED = ("run", "describe", "allow_change")
@@ -25,7 +26,7 @@ def jobs(overrides: Iterable[str]) -> list[list[str]]:
         ConfigError: an override cannot be parsed, or does not list its values, or lists none.
     """
     choices = []
-    for one in _parsed(overrides):
+    for one in parsed(overrides, sweep=True):
         choices.append([one.input_line])
         if one.is_sweep_override():
             key, listed = one.get_key_element(), one.is_discrete_sweep()
@@ -43,7 +44,9 @@ def swept(overrides: Iterable[str]) -> list[str]:
     Raises:
         ConfigError: an override cannot be parsed.
     """
-    return [key_of(one.input_line) for one in _parsed(overrides) if one.is_sweep_override()]
+    return [
+        key_of(one.input_line) for one in parsed(overrides, sweep=True) if one.is_sweep_override()
+    ]
 
 
 def key_of(override: str) -> str:
@@ -70,18 +73,38 @@ def folder_of(run: str, job: Iterable[str], keys: Iterable[str]) -> str:
     older = ",".join([run, *sorted(one for one in job if key_of(one) != "experiment")])
     if os.path.isdir(older):  # begun by an older version
         return older
-    named = sorted(one for one in job if key_of(one) in set(keys))
+    named = [one for one in job if key_of(one) in set(keys)]
     if not named:
         return run
+    return f"{run}-{name_of(named)}"
+
+
+def name_of(overrides: Iterable[str]) -> str:
+    """Name a folder after overrides; long names, and values with other signs, end in a hash.
+
+    Example:
+        >>> name_of(["sampler.steps=3", "guidance.scale=2"])
+        'guidance.scale_2-sampler.steps_3'
+    """
+    named = sorted(overrides)
     whole = "-".join(one.lstrip("+~").replace("/", ".").replace("=", "_", 1) for one in named)
     name = re.sub(r"[^A-Za-z0-9._+-]+", "_", whole)
     if name != whole or len(name) > LONGEST:
         name = f"{name[: LONGEST - 9].strip('_')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
-    return f"{run}-{name}"
+    return name
 
 
-def _parsed(overrides: Iterable[str]) -> list:
+def parsed(overrides: Iterable[str], sweep: bool = False) -> list[Override]:
+    """Parse overrides in Hydra's language.
+
+    Args:
+        overrides: as on the command line.
+        sweep: True if they may list values that are separated by commas.
+
+    Raises:
+        ConfigError: an override cannot be parsed.
+    """
     overrides = list(overrides)
-    if (reason := unreadable(overrides, sweep=True)) is not None:
+    if (reason := unreadable(overrides, sweep)) is not None:
         raise ConfigError(reason)
     return OverridesParser.create().parse_overrides(overrides)

@@ -10,7 +10,7 @@ from ldm.config.lineage import lineage
 from ldm.config.signatures import ConfigError
 from ldm.config.validate import locate
 
-__all__ = ["changes"]
+__all__ = ["changes", "flat"]
 
 NO_MATTER = (".workers", ".resize_classes")
 """Ends of the keys that a begun stage does not depend on."""
@@ -33,7 +33,7 @@ def _settings(config: DictConfig, stage: str) -> dict[str, Any]:
     """Settings that affect what a stage learns, by their full keys."""
     kept = OmegaConf.masked_copy(config, ["seed", "data", *lineage(config, stage)])
     plain = OmegaConf.to_container(kept)
-    return {key: value for key, value in _flat(plain) if not key.endswith(NO_MATTER)}
+    return {key: value for key, value in flat(plain) if not key.endswith(NO_MATTER)}
 
 
 def _value(settings: dict[str, Any], config: DictConfig, key: str) -> Any:
@@ -60,9 +60,10 @@ def _default(target: str, name: str) -> Any:
     return None
 
 
-def _flat(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+def flat(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Full keys and values of nested dictionaries; lists are values."""
     if isinstance(node, dict):
         for key, child in node.items():
-            yield from _flat(child, f"{place}.{key}" if place else key)
+            yield from flat(child, f"{place}.{key}" if place else key)
     else:
         yield place, node

@@ -50,8 +50,13 @@ class Run:
 
     @property
     def metrics(self) -> Path:
-        """File with the scores of the last evaluation."""
+        """File with the scores of the run's own evaluation, which training ends with."""
         return self.folder / "metrics.json"
+
+    @property
+    def evaluations(self) -> Path:
+        """Folder of further evaluations, each in a folder of its name."""
+        return self.folder / "evaluations"
 
     @property
     def efforts(self) -> list[Path]:

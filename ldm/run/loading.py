@@ -36,6 +36,9 @@ def last_config(run: Run) -> DictConfig:
     """Read the configuration of the last stage that was begun, in order of dependency.
 
     The order of the stages decides, not the time of their files, which copying changes.
+
+    Raises:
+        ConfigError: there is no such run, or a configuration is damaged.
     """
     found: dict[tuple[int, int], DictConfig] = {}
     for path in sorted(run.folder.glob("*/config.yaml")):

@@ -186,6 +186,25 @@ def test_what_configs_name_can_be_located():
     assert locate("ldm.training.loggers.TensorBoard") is TensorBoard
 
 
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("sampler.eta=0.5", "sampler.eta", 0.5),
+        ("+sampler.scheduler.rescale_betas_zero_snr=true", None, True),
+        ("++sampler.steps=7", "sampler.steps", 7),
+        ("~eval.lpips", "eval.lpips", None),
+        ("eval.scorers=[reconstructions, samples]", None, ["reconstructions", "samples"]),
+        ("guidance.interval=[0.1,inf]", "guidance.interval", [0.1, float("inf")]),
+        ("prior.checkpoint='a=b (1).safetensors'", "prior.checkpoint", "a=b (1).safetensors"),
+    ],
+)
+def test_a_run_is_overridden_in_the_language_of_training(demo, override, key, value):
+    key = key or override.lstrip("+").partition("=")[0]
+    assert OmegaConf.select(overridden(demo, [override]), key) == value
+    trained = compose(["experiment=demo/digits", override])
+    assert OmegaConf.select(trained, key) == value
+
+
 def test_a_runs_configuration_is_overridden_by_group_and_key(demo):
     config = overridden(demo, ["sampler=ddpm", "sampler.steps=7", "guidance.scale=2"])
     assert config.sampler.scheduler._target_.endswith("DDPMScheduler")
@@ -202,7 +221,10 @@ def test_a_runs_configuration_is_overridden_by_group_and_key(demo):
         ("sampler.etta=1", "unknown key 'sampler.etta': did you mean 'eta'"),
         ("sampler.scheduler.steps_ofset=1", "did you mean 'steps_offset'"),
         ("sampler.steps", "expected key=value, got 'sampler.steps'"),
+        ("guidance.shrink=3", r"unknown key .guidance.shrink.*write \+guidance.shrink="),
         ("guidance.scale=big", "guidance.scale must be a number, got 'big'"),
+        ("guidance.scale=1,2", "guidance.scale=1,2 is a sweep over several values"),
+        ("prior.checkpoint=a=b", "prior.checkpoint=a=b cannot be read"),
     ],
 )
 def test_a_wrong_override_of_a_run_is_named(demo, override, message):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-import eval.__main__
 from data import Digits
 from eval.evaluate import evaluate
 from eval.evaluation import Evaluation
@@ -51,21 +50,6 @@ def test_every_number_has_the_record_of_how_it_was_obtained(trained):
     assert drawn["guidance"]["scale"] == 1
     assert drawn["extractor"] == "classifier"
     assert protocols["fd_classifier_floor"]["n"] == 1437
-
-
-def test_a_run_is_scored_again_as_asked(run, capsys):
-    half = "sampling.precision=bf16-mixed"
-    asked = ["eval.samples=30", "sampler.steps=3", "guidance.scale=2", half]
-    eval.__main__.main([f"run={run}", *asked])
-    record = metrics(run)["protocol"]["fd_classifier"]
-    assert record["precision"] == "bf16-mixed"
-    assert record["n"] == 30
-    assert record["network_calls"] == 3
-    assert record["guidance"]["scale"] == 2
-    out = capsys.readouterr().out
-    assert "fd_classifier" in out
-    assert "samples.png" in out.replace("\n", "")
-    assert {"reconstructions.png", "samples.png"} <= {path.name for path in run.iterdir()}
 
 
 def test_scores_do_not_depend_on_the_batch_size(run):

@@ -11,7 +11,8 @@ def test_every_number_keeps_the_protocol_it_was_added_with(tmp_path):
     record = Record(tmp_path, data="digits")
     record.add({"psnr": torch.tensor(20.5)}, n=3)
     record.add({"fd": torch.tensor(1.0), "kd": torch.tensor(2.0)}, n=4, seed=1)
-    assert record.save() == tmp_path / "metrics.json"
+    record.save()
+    assert record.files == [tmp_path / "metrics.json"]
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
         "psnr": 20.5,
         "fd": 1.0,
