@@ -63,7 +63,7 @@ def test_a_later_sweep_of_the_same_key_extends_the_table(run):
         (["eval.batch_size=2,3"], "that scores depend on, got eval.batch_size"),
         (["sampler.steps=2,1001"], "sampler.steps must be between 1 and the prior's 1000"),
         (["eval.samples=40,3"], "eval.samples must be 10 or more"),
-        (["sampler.stps=2,3"], "did you mean 'sampler.steps'"),
+        (["sampler.stps=2,3"], "unknown key 'sampler.stps': did you mean 'steps'"),
     ],
 )
 def test_what_is_wrong_with_any_job_is_said_before_the_first(
