@@ -4,11 +4,13 @@ import atexit
 import signal
 import weakref
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from data.batch import Batch
+from data.samples import Samples
 
 __all__ = ["BatchLoader"]
 
@@ -22,14 +24,14 @@ class BatchLoader(DataLoader):
     group: the process they work for answers, and may need them until it has saved its state.
 
     Args:
-        dataset: with `__getitems__`.
+        dataset: which returns whole batches.
         order: lists of what to load, one list a batch.
         workers: loader processes; 0 loads in this process.
     """
 
-    def __init__(self, dataset: Dataset, order: Iterable[list], workers: int = 0) -> None:
+    def __init__(self, dataset: Samples, order: Iterable[list], workers: int = 0) -> None:
         super().__init__(
-            dataset,
+            dataset,  # ty: ignore[invalid-argument-type]  it need not derive from torch's Dataset
             batch_sampler=order,
             num_workers=workers,
             collate_fn=_as_it_is,
@@ -59,5 +61,5 @@ def _end_workers() -> None:
         iterator._shutdown_workers()
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Batch:
     return batch

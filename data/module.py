@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,26 +17,10 @@ from data.files.cache import content_key
 from data.files.errors import DataError
 from data.loading import BatchLoader
 from data.order import Draw, SampleOrder, check_share
+from data.samples import Samples
 from data.values import check_seed
 
-__all__ = ["DataModule", "Samples"]
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """The samples of one split: a map-style dataset that returns whole batches."""
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        ...
-
-    def __getitems__(self, items: Sequence[int | Draw]) -> Batch:
-        """Return a batch: of an index the plain sample, of a `Draw` the sample augmented."""
-        ...
-
-    def digest(self) -> str:
-        """Hash everything that determines samples, labels and augmentation."""
-        ...
+__all__ = ["DataModule"]
 
 
 class DataModule(ABC):
@@ -55,7 +39,7 @@ class DataModule(ABC):
         DataError: `workers` or `seed` is negative, or `seed` too large.
     """
 
-    name: str  # ty: ignore[incompatible-mutable-override]  Lightning's may be None
+    name: str
     """Name of the dataset in figures and tables."""
 
     class_names: tuple[str, ...] = ()
