@@ -18,6 +18,8 @@ COMMANDS = {
     "ldm-eval": "eval",
     "ldm-reproduce": "eval.reproduce",
     "ldm-analysis": "ldm.analysis",
+    "ldm-hub": "ldm.hub",
+    "ldm-report": "ldm.report",
 }
 
 
