@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from data.batch import Batch
-from data.samples import Samples
+from data.samples import Batches
 
 __all__ = ["BatchLoader"]
 
@@ -29,7 +29,7 @@ class BatchLoader(DataLoader):
         workers: loader processes; 0 loads in this process.
     """
 
-    def __init__(self, dataset: Samples, order: Iterable[list], workers: int = 0) -> None:
+    def __init__(self, dataset: Batches, order: Iterable[list], workers: int = 0) -> None:
         super().__init__(
             dataset,  # ty: ignore[invalid-argument-type]  it need not derive from torch's Dataset
             batch_sampler=order,

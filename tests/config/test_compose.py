@@ -172,8 +172,8 @@ def test_a_refused_target_has_not_been_called(tmp_path, demo):
 
 
 def test_targets_inside_lists_are_looked_at_too(demo):
-    demo.logger = {"several": [1, {"_target_": "os.system"}]}
-    with pytest.raises(ConfigError, match=r"logger\.several\.1\._target_=os\.system is refused"):
+    demo.eval.scorers = ["samples", {"_target_": "os.system"}]
+    with pytest.raises(ConfigError, match=r"eval\.scorers\.1\._target_=os\.system is refused"):
         overridden(demo, [])
 
 

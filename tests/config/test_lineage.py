@@ -12,8 +12,8 @@ PRIOR, TOKENIZER = "ldm.priors.Denoiser", "ldm.tokenizers.Tokenizer"
 def config(**more):
     nodes = {
         "stages": ["tokenizer", "prior"],
-        "tokenizer": {"_target_": TOKENIZER},
-        "prior": {"_target_": PRIOR},
+        "tokenizer": {"_target_": TOKENIZER, "training": {}},
+        "prior": {"_target_": PRIOR, "training": {}},
     }
     return OmegaConf.create({**nodes, **more})
 
@@ -45,4 +45,4 @@ def test_a_circle_is_refused():
 
 def test_a_stage_that_is_not_there_is_named():
     with pytest.raises(ConfigError, match="no stage refiner: choose from tokenizer, prior"):
-        lineage(config(prior={"_target_": PRIOR, "on": "refiner"}), "prior")
+        lineage(config(prior={"_target_": PRIOR, "on": "refiner", "training": {}}), "prior")

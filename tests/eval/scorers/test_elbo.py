@@ -111,6 +111,9 @@ class Repeated(Dataset):
     def __getitems__(self, items):
         return {"x": self.pictures[list(items)], "index": torch.tensor(list(items))}
 
+    def digest(self):
+        return str(self.pictures.sum())
+
 
 def score(parts, **options):
     record = Record()

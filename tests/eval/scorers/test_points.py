@@ -5,7 +5,6 @@ import math
 
 import pytest
 from known_points import ALL, AREA, KAPPA, Exact, Known
-from omegaconf import OmegaConf
 
 from data import DataError, Digits, Embeddings, VonMisesFisher
 from eval.evaluate import evaluate
@@ -74,12 +73,15 @@ def test_thresholds_of_detection_are_chosen_on_the_val_split(parts):
     assert found["tpr_val_uniform"] == pytest.approx(1 - below, abs=0.002)
 
 
-def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
+def test_what_cannot_be_scored_is_refused_before_training(tmp_path, parts):
+    prior = parts(VonMisesFisher()).prior
+
     class Two(VonMisesFisher):
         held = ("train", "test")
 
     def check(data, tokenizer):
-        Evaluation(ALL).check(Parts(OmegaConf.create(), data, {"tokenizer": tokenizer}))
+        models = {"tokenizer": tokenizer, "prior": prior}
+        Evaluation(ALL).check(Parts(compose(["experiment=demo/sphere"]), data, models))
 
     check(VonMisesFisher(), Identity(Sphere(2)))
     with pytest.raises(ConfigError, match="digits holds no points of a manifold"):
@@ -92,11 +94,11 @@ def test_what_cannot_be_scored_is_refused_before_training(tmp_path):
         VonMisesFisher().ood_dataset("dtd")
 
 
-def test_a_space_without_a_volume_has_no_mass():
+def test_a_space_without_a_volume_has_no_mass(parts):
+    made = parts(VonMisesFisher())
+    made.models["tokenizer"] = Identity(Hyperboloid(2))
     with pytest.raises(ConfigError, match=r"Hyperboloid.* has no volume .* set eval\.mass=0"):
-        Evaluation(["mass"], mass=10).check(
-            Parts(OmegaConf.create(), VonMisesFisher(), {"tokenizer": Identity(Hyperboloid(2))})
-        )
+        Evaluation(["mass"], mass=10).check(made)
 
 
 def test_a_short_run_is_scored_and_shows_enough_points(tmp_path, monkeypatch):
