@@ -80,7 +80,9 @@ def save(parts: "Parts", folder: Path, samples: "Batch", **asked: Any) -> Path:
     from data.files.exact import write_exact
     from data.images.grid import save_picture
 
-    asked |= {key: _plain(parts.config[key]) for key in ("run", "sampler", "guidance", "sampling")}
+    asked |= {
+        key: _plain(parts.config.get(key)) for key in ("run", "sampler", "guidance", "sampling")
+    }
     write_exact(folder, lambda part: parts.data.save(part, samples), n=len(samples["x"]), **asked)
     path = folder.with_name(f"{folder.resolve().name}-overview.png")
     # The picture comes last: those of points need the data, which may be missing on this machine.

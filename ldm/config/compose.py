@@ -138,7 +138,8 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
     for one in parsed(overrides):
         key, place = one.key_or_group, one.key_or_group.replace("/", ".")
         absent = OmegaConf.select(config, place, default=inspect) is inspect
-        added = one.is_add() or one.is_force_add() or SAMPLER_OPTION.match(one.input_line)
+        added = one.is_add() or one.is_force_add() or is_group(key)
+        added = added or SAMPLER_OPTION.match(one.input_line)
         if absent and not added:
             raise ConfigError(
                 f"unknown key {key!r}{suggest(key, keys_of(config))}; to set an argument that the "
@@ -152,7 +153,7 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
             member = str(one.value())
             if member not in members(key):
                 raise ConfigError(f"no {key} {member!r}{suggest(member, members(key))}")
-            OmegaConf.update(config, place, _group(key, member), merge=False)
+            OmegaConf.update(config, place, _group(key, member), merge=False, force_add=True)
         else:
             OmegaConf.update(config, place, one.value(), merge=False, force_add=True)
     return resolved(config, finished=True)

@@ -88,7 +88,7 @@ def test_what_cannot_be_scored_is_refused_before_training(tmp_path, parts):
         check(Digits(), Identity(Sphere(2)))
     with pytest.raises(ConfigError, match="vMF has no val split"):
         check(Two(), Identity(Sphere(2)))
-    with pytest.raises(DataError, match=r"dtd\.npy is at none of .*leave the set out of `outside`"):
+    with pytest.raises(DataError, match=r"\.npy is at none of .*leave the set out of `outside`"):
         check(Embeddings(outside=["dtd"], root=str(tmp_path)), Identity(Sphere(2)))
     with pytest.raises(DataError, match="vMF has no set outside it, asked for 'dtd'"):
         VonMisesFisher().ood_dataset("dtd")
