@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,12 @@ def refused(capsys, monkeypatch):
         return message
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts():
+    """Has Ctrl-C raise KeyboardInterrupt, which a shell turns off for what runs in background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
