@@ -51,7 +51,8 @@ def test_a_stage_whose_configuration_is_cut_short_is_not_gone_on_with(refused, t
     OmegaConf.update(begun, "run", str(run))
     path.write_text(path.read_text()[:1000])
     message = refused(lambda _: command(lambda _: train.train(begun))([]))
-    assert f"{path} is cut short or damaged" in message
+    assert f"{path} is not sound" in message
+    assert "copy it again, or delete it" in message
     assert len(path.read_text()) == 1000
 
 

@@ -237,5 +237,5 @@ class TestPlacesThatCannotBeWritten:
         def readonly(path):
             raise DataError(f"cannot write to {path.parent}")
 
-        monkeypatch.setattr("data.files.whole.check_writable", readonly)
+        monkeypatch.setattr("eval.sweep.check_writable", readonly)
         assert f"cannot write to {trained}" in refused(eval.__main__.main, f"run={trained}")

@@ -145,8 +145,9 @@ def test_reconstructions_are_scored_without_an_extractor_or_labels(trained, tmp_
 
 def test_a_run_is_scored_again_by_the_scorers_that_are_listed(trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run")
-    main([f"run={run}", "eval.scorers=[reconstructions, samples]", "eval.seed=1"])
-    protocol = json.loads((run / "metrics.json").read_text())["protocol"]
+    main([f"run={run}", "eval.scorers=[reconstructions, samples]", "eval.seed=1", "name=1"])
+    scores = run / "evaluations" / "1" / "metrics.json"
+    protocol = json.loads(scores.read_text())["protocol"]
     assert protocol["fd_classifier"]["seed"] == 1
     assert "psnr" in protocol
     assert "fd_classifier_floor" not in protocol
