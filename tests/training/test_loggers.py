@@ -3,6 +3,7 @@
 import csv
 import json
 import struct
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -91,6 +92,7 @@ def test_stages_and_resumed_processes_are_one_run_without_a_step_twice(tmp_path,
     log("tokenizer", 100, 200, 300)
     if kind is WandB:
         wandb.finish()  # as the end of a process does: killed after its checkpoint of 200 samples
+        time.sleep(1.1)  # the service names offline folders by the second; processes take longer
     log("tokenizer", 300, 400)
     log("prior", 50, 100)
     for score in (7.0, 6.0):  # evaluated twice: both are kept
