@@ -11,7 +11,7 @@ __all__ = ["Batches", "Samples"]
 
 @runtime_checkable
 class Batches(Protocol):
-    """What returns whole batches."""
+    """A dataset that returns whole batches."""
 
     def __getitems__(self, items: Sequence[int | Draw]) -> Batch:
         """Return a batch: of an index the plain sample, of a `Draw` the sample augmented."""

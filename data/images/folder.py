@@ -151,7 +151,7 @@ class ImageFolder(Images):
         return {**super().example(n), **(text if self._text_width else {})}
 
     def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
-        """As for all datasets; also `text`, by default the captions of test images in turn."""
+        """Return conditions as any dataset does, and `text`: by default test captions in turn."""
         text = asked.pop("text", None)
         batch = super().requests(indices, seed, **asked)
         if text is not None and not self._text_width:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Findings(NamedTuple):
-    """What is known of the images of a folder once all were decoded.
+    """The results of decoding all images of a folder once.
 
     Attributes:
         damaged: rows of the listing with damaged images, each with the reason.

@@ -37,7 +37,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes an image upright, by its EXIF orientation tag."""
+"""The transposition that makes an image upright, by its EXIF orientation tag."""
 
 LARGEST = 1 << 27  # pixels
 # Pillow warns from fewer pixels on, and refuses from more: one message for each image is enough.

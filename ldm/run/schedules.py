@@ -15,7 +15,7 @@ from ldm.samplers.diffusers_scheduler import THE_PRIORS
 __all__ = ["PREDICTIONS", "read_schedule"]
 
 PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
-"""What a network predicts: our names and those of diffusers."""
+"""Names of a network's prediction target: ours, and those of diffusers."""
 
 
 def read_schedule(path: Path) -> tuple[dict[str, Any], str]:

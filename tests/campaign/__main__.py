@@ -1,4 +1,4 @@
-"""What a run survives, tried on real processes: `make campaign` prints a table of trials.
+"""Trials of what a run survives, on real processes: `make campaign` prints a table of them.
 
 PYTHONPATH=tests python -m campaign [interruptions] [disks] [writers]
 

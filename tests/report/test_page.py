@@ -17,7 +17,7 @@ from ldm.run.folder import Run
 
 
 class Page(HTMLParser):
-    """What a browser would load, show, and run."""
+    """Collects what a browser would load, show, and run."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

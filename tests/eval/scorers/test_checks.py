@@ -1,4 +1,4 @@
-"""What scorers cannot score is refused before training: too few samples, or equal ones."""
+"""Refusals before training of what scorers cannot score: too few samples, or equal ones."""
 
 import pytest
 import torch
