@@ -156,6 +156,18 @@ def trained(_trained, monkeypatch) -> Path:
 
 
 @pytest.fixture
+def logged_out(tmp_path, monkeypatch):
+    """The home of a user who has never logged in to Weights & Biases, as on a new machine."""
+    import wandb
+
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    yield
+    wandb.teardown()  # else later tests would go on with its settings
+
+
+@pytest.fixture
 def two_processes(tmp_path) -> Callable:
     """`two_processes(work)`: call `work(rank)` in two, as torchrun would start them; its answers.
 

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from data.batch import Batch
 from data.files.whole import staging
 from data.images.crop import height_width
-from data.images.grid import grid, save_picture
+from data.images.grid import grid, write_png
 from data.module import DataModule
 from data.order import Draw, mix
 
@@ -68,10 +68,11 @@ class Images(DataModule):
         `samples.npz` has the layout of ADM's evaluation suite: RGB bytes `(n, h, w, 3)` under
         `arr_0`, labels under `arr_1`.
         """
+        folder.mkdir(parents=True, exist_ok=True)
         pixels = self.compact(batch)["x"].cpu()
         colour = pixels.expand(-1, 3, -1, -1)
         for number, image in enumerate(colour):
-            save_picture(folder / f"{number:05d}.png", image.float().div(255))
+            write_png(folder / f"{number:05d}.png", image.float().div(255))
         arrays = {"arr_0": colour.permute(0, 2, 3, 1).numpy()}
         if "label" in batch:
             arrays["arr_1"] = batch["label"].cpu().numpy()

@@ -11,7 +11,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-__all__ = ["grid", "save_picture"]
+from data.files.whole import write_whole
+
+__all__ = ["grid", "save_picture", "write_png"]
 
 FRAME = 2  # width of the white frame around each image, pixels
 VISIBLE = 64  # smaller images are enlarged until their longer side has about this many pixels
@@ -44,7 +46,15 @@ def grid(
 
 
 def save_picture(path: Path, picture: Float[Tensor, "3 h w"]) -> None:
-    """Write an image in [0, 1], rounded to bytes; create its folder if necessary."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write an image in [0, 1], whole or not at all; create its folder if necessary.
+
+    Raises:
+        StorageFull, DataError: it cannot be written.
+    """
+    write_whole(path, lambda part: write_png(part, picture))
+
+
+def write_png(path: Path, picture: Float[Tensor, "3 h w"]) -> None:
+    """Write an image in [0, 1], rounded to bytes, to a folder that is there."""
     levels = picture.clamp(0, 1).mul(255).add(0.5).byte().permute(1, 2, 0)
     Image.fromarray(np.ascontiguousarray(levels.cpu().numpy())).save(path)

@@ -30,17 +30,11 @@ class Moments(NamedTuple):
     sigma: Float[Tensor, "dim dim"]
     n: int | None
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the usual `.npz` file with keys `mu` and `sigma`, and additionally `n`."""
-        arrays = {"mu": self.mu.cpu().numpy(), "sigma": self.sigma.cpu().numpy()}
-        if self.n is not None:
-            arrays["n"] = np.asarray(self.n)
-        with open(path, "wb") as file:
-            np.savez(file, **arrays)
-
     @classmethod
     def load(cls, path: str | PathLike[str], mu: str = "mu", sigma: str = "sigma") -> "Moments":
-        """Read such a file; `mu="mu_s", sigma="sigma_s"` reads the statistics of sFID from ADM's.
+        """Read the usual `.npz` file with keys `mu` and `sigma`, and `n` where there is one.
+
+        `mu="mu_s", sigma="sigma_s"` reads the statistics of sFID from ADM's.
 
         Raises:
             ValueError: a key is missing.

@@ -9,6 +9,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from data.files.whole import write_whole
 from ldm.priors import Prior
 from ldm.run.checks import rehearsed_loss
 from ldm.run.folder import Run
@@ -60,8 +61,7 @@ def describe(config: DictConfig) -> None:
     console = Console(width=120)
     console.print(table)
     path = Run(config.run).folder / "config.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, path)
+    write_whole(path, lambda part: OmegaConf.save(config, part))
     console.print(f"resolved configuration: {path}")
 
 

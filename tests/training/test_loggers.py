@@ -1,59 +1,17 @@
 """Loggers: an experiment is one run of the service, and no step of a stage appears twice."""
 
 import csv
-import json
-import struct
 import time
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 import torch
 import wandb
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from wandb.proto.wandb_internal_pb2 import Record
+from wandb_runs import history
 
 from data.images.grid import save_picture
 from ldm.training.loggers import TensorBoard, WandB
-
-
-@pytest.fixture
-def logged_out(tmp_path, monkeypatch):
-    """The home of a user who has never logged in, as on a new machine."""
-    for name in ("WANDB_API_KEY", "WANDB_MODE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    yield
-    if wandb.run is not None:
-        wandb.finish()
-
-
-def log_records(data: bytes) -> Iterator[bytes]:
-    """Records of a file in LevelDB's log format: blocks of 32 KiB, after seven bytes of magic."""
-    place, whole = 7, b""
-    while place + 7 <= len(data):
-        if 32768 - place % 32768 < 7:  # the rest of a block too short for a header
-            place += 32768 - place % 32768
-            continue
-        _, length, kind = struct.unpack_from("<IHB", data, place)
-        whole += data[place + 7 : place + 7 + length]
-        place += 7 + length
-        if kind in (1, 4):  # whole, or its last part
-            yield whole
-            whole = b""
-
-
-def history(folder) -> list[dict]:
-    """What the offline runs in a folder hold, in order, without the service's own entries."""
-    found = []
-    for path in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
-        for record in map(Record.FromString, log_records(path.read_bytes())):
-            items = record.history.item
-            row = {item.key or item.nested_key[0]: item.value_json for item in items}
-            if row:
-                kept = {key: json.loads(value) for key, value in row.items() if key[0] != "_"}
-                found.append(kept)
-    return found
 
 
 def events(folder):

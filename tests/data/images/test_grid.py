@@ -1,11 +1,14 @@
 """Image grids and image files."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torchvision.utils import make_grid
 
+from data.files.whole import StorageFull
 from data.images.grid import grid, save_picture
 
 
@@ -33,3 +36,18 @@ def test_the_grid_agrees_with_torchvision(n, columns):
 def test_small_rectangles_are_enlarged_by_their_longer_side(size):
     picture = grid(torch.zeros(1, 1, *size), columns=1)
     assert picture.shape == (3, 2 * size[0] + 4, 2 * size[1] + 4)
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatch):
+    path = tmp_path / "picture.png"
+    save_picture(path, torch.ones(3, 8, 8))
+    before = path.read_bytes()
+
+    def cut(image, part, *_):
+        part.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", cut)
+    with pytest.raises(StorageFull, match=r"the older picture\.png is intact"):
+        save_picture(path, torch.zeros(3, 8, 8))
+    assert path.read_bytes() == before
