@@ -12,7 +12,15 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-__all__ = ["Generators", "fold", "normal", "sample_generators", "step_generator", "uniform"]
+__all__ = [
+    "Generators",
+    "fold",
+    "normal",
+    "normal_rows",
+    "sample_generators",
+    "step_generator",
+    "uniform",
+]
 
 Generators = Generator | Sequence[Generator] | None
 """One generator for a whole batch, one per sample, or None for torch's global generator."""
@@ -57,6 +65,22 @@ def normal(
     return _draw(torch.randn, shape, generator, device, dtype)
 
 
+def normal_rows(
+    counts: Sequence[int],
+    features: int,
+    generators: Sequence[Generator],
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "rows features"]:
+    """Draw standard normal rows, as many for each sample as counted, from its own generator."""
+    _check_count(len(counts), generators)
+    rows = [
+        torch.randn(count, features, generator=g, device=g.device, dtype=dtype)
+        for count, g in zip(counts, generators, strict=True)
+    ]
+    return torch.cat([torch.empty(0, features, dtype=dtype), *rows]).to(device)
+
+
 def uniform(
     shape: Sequence[int],
     generator: Generators = None,
@@ -72,9 +96,13 @@ def _draw(draw, shape, generator, device, dtype):
         # Draw on the generator's device: torch does not accept a CPU generator for a CUDA tensor.
         home = device if generator is None else generator.device
         return draw(tuple(shape), generator=generator, device=home, dtype=dtype).to(device)
-    if len(generator) != shape[0]:
-        raise ValueError(f"{shape[0]} samples need as many generators, got {len(generator)}")
+    _check_count(shape[0], generator)
     rows = [draw(tuple(shape[1:]), generator=g, device=g.device, dtype=dtype) for g in generator]
     if not rows:
         return torch.empty(tuple(shape), device=device, dtype=dtype)
     return torch.stack(rows).to(device)
+
+
+def _check_count(samples: int, generators: Sequence[Generator]) -> None:
+    if len(generators) != samples:
+        raise ValueError(f"{samples} samples need as many generators, got {len(generators)}")

@@ -12,6 +12,7 @@ from ldm.spaces import (
     Hyperboloid,
     Lattice,
     PoincareBall,
+    PointSet,
     Power,
     Product,
     ProjectiveSpace,
@@ -22,6 +23,9 @@ from ldm.spaces import (
     Torus,
 )
 
+MASK = torch.tensor([[True, True, False, True]])
+VIEW = PointSet(4, 2, 1).on({"mask": MASK})
+
 SMOOTH = [
     Sphere(1),
     Sphere(2),
@@ -31,6 +35,8 @@ SMOOTH = [
     Product([Flat([2, 2]), Sphere(1), Power(Sphere(1), 2, [2])]),
     Power(Sphere(2), groups=4, grid=[2, 3]),
     Power(Flat([2, 2]), groups=2, grid=[3]),
+    PointSet(3, 3, 2),
+    VIEW,
     Power(Product([Sphere(2), Flat([2])]), groups=2, grid=[3]),
     # Within a few units of their origins, beyond which coordinates are too large for absolute
     # tolerances.
@@ -73,9 +79,19 @@ def points(space: Space, seed: int, n: int = 3) -> list[torch.Tensor]:
 
 
 def basis(space: Space, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The axes of the frames at points, one after the other, and each point as often."""
+    """The axes of the frames at points, one after the other, and each point as often.
+
+    Those coordinates that a view ignores have no axes.
+    """
     xs = x.repeat_interleave(space.dim, 0)
-    return xs, space.frame(xs, torch.eye(space.dim, dtype=x.dtype).repeat(len(x), 1))
+    axes = space.frame(xs, torch.eye(space.dim, dtype=x.dtype).repeat(len(x), 1))
+    own = axes.flatten(1).any(1)
+    return xs[own], axes[own]
+
+
+def directions(space: Space) -> int:
+    """The number of directions from each point, also in the view above."""
+    return int(torch.as_tensor(space.directions).max())
 
 
 def products(space: Space, x: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from ldm.spaces.laws.wrapped_normal import WrappedNormal
 from ldm.spaces.meshes.mesh import Mesh
 from ldm.spaces.meshes.spectral import SpectralDistance
 from ldm.spaces.poincare import PoincareBall
+from ldm.spaces.point_set import PointSet
 from ldm.spaces.power import Power
 from ldm.spaces.premetric import GeodesicDistance, Premetric
 from ldm.spaces.product import Product
@@ -33,6 +34,7 @@ __all__ = [
     "Mesh",
     "NormalTriangle",
     "PoincareBall",
+    "PointSet",
     "Power",
     "Premetric",
     "Product",

@@ -73,7 +73,7 @@ class Flat(Space):
 
     @property
     def heat_kernel(self) -> HeatKernel:
-        return FlatHeatKernel()
+        return FlatHeatKernel(self)
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return (y - x).flatten(1).norm(dim=1)

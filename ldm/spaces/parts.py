@@ -51,11 +51,12 @@ class Parts(Space):
     @property
     def entries(self) -> int | Tensor:
         """Sum over the parts."""
-        own = [part.entries for part in self.parts]
-        return sum(
-            number.view(-1, copies).sum(1) if isinstance(number, Tensor) else copies * number
-            for number, copies in zip(own, self.copies, strict=True)
-        )
+        return self._total([part.entries for part in self.parts])
+
+    @property
+    def directions(self) -> int | Tensor:
+        """Sum over the parts."""
+        return self._total([part.directions for part in self.parts])
 
     def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         return self._each("project", x)
@@ -140,6 +141,13 @@ class Parts(Space):
                 )
         apart = zip(*map(self._apart, arguments), strict=True)
         return [getattr(part, law)(*own) for part, own in zip(self.parts, apart, strict=True)]
+
+    def _total(self, own: list[int | Tensor]) -> int | Tensor:
+        """The sum of a number that each part has, of all its copies; one a sample in a view."""
+        return sum(
+            number.view(-1, copies).sum(1) if isinstance(number, Tensor) else copies * number
+            for number, copies in zip(own, self.copies, strict=True)
+        )
 
     def _each(self, law, *arguments):
         return self._together(self._call(law, *arguments), len(arguments[0]))

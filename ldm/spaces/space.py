@@ -46,6 +46,11 @@ class Space(ABC):
         """
         return math.prod(self.shape)
 
+    @property
+    def directions(self) -> int | Num[Tensor, " n"]:
+        """The number of directions from a point; in a view with a mask, one number a sample."""
+        return self.dim
+
     def on(self, context: Mapping[str, Tensor]) -> "Space":
         """The view of the space for these samples: itself, unless points differ in what they hold.
 

@@ -8,6 +8,7 @@ from every_space import (
     ambient,
     basis,
     close,
+    directions,
     law,
     points,
     products,
@@ -68,7 +69,7 @@ def test_the_jacobian_of_exp_is_its_determinant_between_frames(space, seed):
     x = points(space, seed)[0][:FEW]
     v = space.random_tangent(x, torch.Generator().manual_seed(seed))
     xs, axes = basis(space, x)
-    vs = v.repeat_interleave(space.dim, 0)
+    vs = v.repeat_interleave(directions(space), 0)
     _, images = jvp(lambda v: space.exp(xs, v), (vs,), (axes,))
     y = space.exp(x, v)
     matrix = products(space, y, basis(space, y)[1], images)

@@ -5,20 +5,24 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.randomness import Generators, normal
+from ldm.randomness import Generators
 from ldm.spaces.heat_kernel import HeatKernel
+from ldm.spaces.space import Space
 
 __all__ = ["FlatHeatKernel"]
 
 
 class FlatHeatKernel(HeatKernel):
-    """Normal distribution `N(origin, s I)` on arrays of any shape."""
+    """Normal distribution `N(origin, s I)` on a flat space."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
 
     def log_density(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
         away = (x - origin).flatten(1)
-        return -0.5 * (away.square().sum(1) / s + away.shape[1] * (2 * math.pi * s).log())
+        return -0.5 * (away.square().sum(1) / s + self.space.directions * (2 * math.pi * s).log())
 
     def score(
         self, x: Float[Tensor, "n ..."], origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"]
@@ -28,5 +32,5 @@ class FlatHeatKernel(HeatKernel):
     def sample(
         self, origin: Float[Tensor, "n ..."], s: Float[Tensor, " n"], generator: Generators = None
     ) -> Float[Tensor, "n ..."]:
-        noise = normal(origin.shape, generator, origin.device, origin.dtype)
+        noise = self.space.random_tangent(origin, generator)
         return origin + s.sqrt().view(-1, *[1] * (origin.ndim - 1)) * noise
