@@ -2,6 +2,9 @@
 
 from data.batch import Batch, check_batch
 from data.files.errors import DataError
+from data.graphs.base import Graphs
+from data.graphs.communities import Communities
+from data.graphs.generic import CommunitySmall, EgoSmall, Enzymes, Grid
 from data.images.base import Images
 from data.images.cifar10 import CIFAR10
 from data.images.digits import Digits
@@ -28,12 +31,18 @@ __all__ = [
     "MNIST",
     "RNA",
     "Batch",
+    "Communities",
+    "CommunitySmall",
     "DataError",
     "DataModule",
     "Digits",
     "Draw",
     "Earth",
+    "EgoSmall",
     "Embeddings",
+    "Enzymes",
+    "Graphs",
+    "Grid",
     "HyperbolicMixture",
     "ImageFolder",
     "ImageNet",
