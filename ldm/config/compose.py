@@ -11,8 +11,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ldm.config.groups import CONFIGS, check_search_path, is_group, keys_of, members, search_path
+from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
 from ldm.config.hints import exchanged, explain
+from ldm.config.hydra_options import check_hydra_options, check_search_path
 from ldm.config.signatures import ConfigError, check_type, suggest
 from ldm.config.sweeps import folder_of, parsed
 from ldm.config.validate import validate
@@ -49,8 +50,10 @@ def compose(overrides: Iterable[str], keys: Iterable[str] = ()) -> DictConfig:
         try:
             given = [f"++{one}" if SAMPLER_OPTION.match(one) else one for one in overrides]
             config = hydra_compose("train", [*given, *search_path()], return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
-            raise ConfigError(explain(error, given)) from error
+        # TypeError: of a list of numbers where a group's file is named
+        except (HydraException, OmegaConfBaseException, ValueError, TypeError, RecursionError) as e:
+            raise ConfigError(explain(e, given)) from e
+    check_hydra_options(config, overrides)
     experiment = config.hydra.runtime.choices.get("experiment")
     OmegaConf.set_struct(config, False)
     del config["hydra"]

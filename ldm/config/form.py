@@ -9,7 +9,8 @@ from ldm.config.signatures import ConfigError, check_type, suggest
 
 __all__ = ["check_form"]
 
-PARTS = ("data", "tokenizer", "prior", "sampler", "guidance", "eval", "trainer")
+GROUPS = ("data", "tokenizer", "prior", "sampler", "eval", "trainer")
+ALWAYS = ("guidance", "sampling")  # in train.yaml
 
 STAGE_KINDS: dict[str, Any] = {
     "on": str | None,
@@ -31,10 +32,13 @@ def check_form(config: DictConfig) -> None:
         raise ConfigError("stages is empty: name one or more, such as stages=[tokenizer,prior]")
     if len(set(stages)) < len(stages):
         raise ConfigError(f"stages names a stage twice: {', '.join(stages)}")
-    for name in PARTS:
+    for name in GROUPS:
         node = config.get(name)
         if node is not None and not _is_part(node):
             raise ConfigError(f"{name} has no _target_: choose {name}={' | '.join(members(name))}")
+    for name in ALWAYS:
+        if not _is_part(config.get(name)):
+            raise ConfigError(f"{name} must have a _target_, got {config.get(name)}")
     loggers = config.get("logger")
     holds = isinstance(loggers, DictConfig) and all(map(_is_part, loggers.values()))
     if loggers is not None and not holds:
@@ -44,6 +48,9 @@ def check_form(config: DictConfig) -> None:
         )
     for name in dict.fromkeys(("tokenizer", "prior", *stages)):
         node = config.get(name)
+        training = node.get("training") if isinstance(node, DictConfig) else None
+        if training is not None and not _is_part(training):
+            raise ConfigError(f"{name}.training must be null or have a _target_, got {training}")
         for key, kind in STAGE_KINDS.items():
             if isinstance(node, DictConfig) and key in node:
                 value = node[key]

@@ -12,7 +12,6 @@ from ldm.config.yaml_files import read_yaml
 
 __all__ = [
     "CONFIGS",
-    "check_search_path",
     "folders",
     "groups",
     "is_group",
@@ -51,23 +50,6 @@ def search_path() -> list[str]:
     """Overrides by which Hydra searches all of `folders`."""
     own = [f"file://{folder}" for folder in folders()[1:]]
     return [f"hydra.searchpath=[{','.join(own)}]"] if own else []
-
-
-def check_search_path(overrides: list[str]) -> None:
-    """Refuse folders of `hydra.searchpath` that are not there, of which Hydra only warns.
-
-    Raises:
-        ConfigError: the message names the first of them.
-    """
-    for override in overrides:
-        key, _, value = override.lstrip("+").partition("=")
-        for one in value.strip("[]").split(",") if key == "hydra.searchpath" else ():
-            folder = one.strip().strip("'\"").removeprefix("file://")
-            if "://" not in folder and not Path(folder).is_dir():
-                raise ConfigError(
-                    f"hydra.searchpath: {folder!r} is no folder: name one that is laid out as "
-                    f"configs/, or leave it out and set LDM_CONFIGS"
-                )
 
 
 def groups(*names: str) -> dict[str, list[str]]:

@@ -28,11 +28,12 @@ def explain(error: Exception, overrides: list[str]) -> str:
         groups = [o for o in overrides if is_group(o.partition("=")[0])]
         try:
             config = hydra_compose("train", [*groups, *search_path()])
-        except (HydraException, OmegaConfBaseException, ValueError):
+        except (HydraException, OmegaConfBaseException, ValueError, TypeError):
             continue
         if key not in (known := keys_of(config)):
             return f"unknown key {key!r}{suggest(key, known)}"
-    return f"the configuration cannot be composed: {error}"
+    cause = f": {str(error.__cause__).splitlines()[0]}" if str(error.__cause__ or "") else ""
+    return f"the configuration cannot be composed: {error}{cause}"
 
 
 def unreadable(overrides: list[str], sweep: bool = False) -> str | None:

@@ -80,11 +80,27 @@ def test_groups_may_be_named_without_an_experiment():
         ("seed=-1", "seed must be at least 0 and .*, got -1"),
         ("stages=tokenizer", "stages must be a list, each a string, got 'tokenizer'"),
         ("tokenizer.encoder.width", "expected key=value, got 'tokenizer.encoder.width'"),
+        ("sampler=[3]", r"no sampler '\[3\]': choose one of"),
+        ("sampling=3", "sampling must have a _target_, got 3"),
+        ("guidance=null", "guidance must have a _target_, got None"),
+        ("prior.training=3", r"prior\.training must be null or have a _target_, got 3"),
+        ("run=${oc.env:NOPE}", "run cannot be resolved: .*'NOPE' not found"),
+        ("prior.backbone.depth=${nope:3}", "depth cannot be resolved: Unsupported .* nope"),
+        ("run=${.run}", "run cannot be resolved: Recursive interpolation"),
+        ("hydra.launcher=3", "hydra.launcher must have a _target_, got 3: choose hydra/launch"),
+        ("hydra.sweeper=null", "hydra.sweeper must have a _target_, got None: choose hydra/sw"),
+        ("hydra.verbose=${oc.env:NOPE}", "hydra.verbose cannot be resolved: .*'NOPE' not found"),
+        ("hydra.job.chdir=maybe", "hydra.job.chdir=maybe: Value 'maybe' is not a valid bool"),
+        ("hydra.mode=7", r"hydra.mode=7: Invalid value '7', expected one of \[RUN, MULTIRUN\]"),
     ],
 )
 def test_a_wrong_override_is_named(override, message):
     with pytest.raises(ConfigError, match=message):
         compose([DEMO, override] if not override.startswith("experiment") else [override])
+
+
+def test_options_that_hydra_resolves_when_a_job_starts_are_left_to_it():
+    compose([DEMO, "hydra.sweep.subdir=${hydra:job.num}", "hydra.run.dir=runs/${hydra.job.name}"])
 
 
 @pytest.mark.parametrize(
