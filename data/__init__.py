@@ -12,6 +12,8 @@ from data.images.folder import ImageFolder
 from data.images.imagenet import ImageNet
 from data.images.mnist import MNIST
 from data.module import DataModule
+from data.molecules.base import Molecules
+from data.molecules.qm9 import QM9
 from data.order import Draw, SampleOrder
 from data.points.base import PointDataset, Points
 from data.points.earth import Earth
@@ -29,6 +31,7 @@ from data.points.wrapped_torus import WrappedTorus
 __all__ = [
     "CIFAR10",
     "MNIST",
+    "QM9",
     "RNA",
     "Batch",
     "Communities",
@@ -48,6 +51,7 @@ __all__ = [
     "ImageNet",
     "Images",
     "MeshDensity",
+    "Molecules",
     "PointDataset",
     "Points",
     "Protein",

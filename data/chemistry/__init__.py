@@ -1,0 +1,1 @@
+"""Elements, bonds by distance, valences, and conversions to RDKit's molecules and files."""

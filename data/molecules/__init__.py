@@ -1,0 +1,1 @@
+"""Datasets of molecules in three dimensions, one per file."""

@@ -1,0 +1,169 @@
+"""The base class of datasets of molecules in three dimensions."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from data.batch import Batch
+from data.chemistry.bonds import bond_orders
+from data.chemistry.conversion import Mol, quiet, to_mols
+from data.chemistry.files import write_molecules
+from data.drawing import draw_molecules
+from data.files.errors import DataError
+from data.module import DataModule
+from data.molecules.dataset import Layout, MoleculeDataset
+from data.molecules.encoding import Atoms, decode, harden
+from data.molecules.requests import NodeCounts, PropertyPrior, Scale
+
+__all__ = ["Molecules"]
+
+
+class Molecules(DataModule):
+    """Molecules in three dimensions, without bonds: these are inferred from distances.
+
+    `x` is `(b, places, 3 + features)`: positions in Angstrom of zero centre of mass, one-hot types
+    in the order of `elements`, and the atomic number if `charged`; `mask` says which places are
+    occupied. A set with a `property` also has that, `(b, 1)`, normalised by `scale`.
+    """
+
+    held: ClassVar[tuple[str, ...]] = ("train", "val", "test")
+
+    shown: ClassVar[int] = 16
+
+    elements: tuple[str, ...]
+    """Symbols of the elements, in the order of the types."""
+
+    places: int
+    """Number of places of one `x`: atoms of the largest molecule."""
+
+    charged: bool = False
+    """Whether the atomic number is a feature, besides the type."""
+
+    target: str | None = None
+    """Name of the property that molecules are conditioned on; None for none."""
+
+    single_bonds: ClassVar[bool] = False
+    """Whether all bonds of RDKit's molecules are single: how samples of GEOM-Drugs are checked."""
+
+    @abstractmethod
+    def load(self, split: str) -> MoleculeDataset: ...
+
+    def properties_of(self, split: str) -> np.ndarray:
+        """The property of each molecule of a split, in physical units `(n,)`.
+
+        Raises:
+            DataError: the dataset has no property.
+        """
+        raise DataError(f"{self.name} has no property: choose one, data.property=...")
+
+    @property
+    def layout(self) -> Layout:
+        """How molecules are written in `x`."""
+        return Layout(tuple(self.elements), self.places, self.charged)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one `x`: places, and 3 plus the number of features."""
+        return self.layout.shape
+
+    @cached_property
+    def node_counts(self) -> NodeCounts:
+        """Distribution of the number of atoms in training molecules."""
+        return NodeCounts(self.train_dataset.sizes)
+
+    @cached_property
+    def scale(self) -> Scale:
+        """Normalisation of the property, measured on the train split."""
+        return Scale.of(self.properties_of("train"))
+
+    @cached_property
+    def property_prior(self) -> PropertyPrior:
+        """Distribution of the property given the number of atoms, in training molecules."""
+        return PropertyPrior(self.properties_of("train"), self.train_dataset.sizes)
+
+    def example(self, n: int) -> Batch:
+        batch = {**super().example(n), "mask": torch.ones(n, self.places, dtype=torch.bool)}
+        return batch if self.target is None else {**batch, "property": torch.zeros(n, 1)}
+
+    def requests(
+        self,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        atoms: int | None = None,
+        property: float | None = None,
+        **asked: Any,
+    ) -> Batch:
+        """Numbers of atoms of generated molecules, as a mask, and their properties if any.
+
+        Args:
+            indices: indices of the samples in the whole generated set.
+            seed: of the whole generated set.
+            atoms: number of atoms of all; by default drawn from that of training molecules.
+            property: of all, in physical units; by default drawn given the number of atoms.
+            **asked: nothing else is known.
+
+        Raises:
+            DataError: the number of atoms is out of range, or the set has no such property.
+        """
+        batch = super().requests(indices, seed, **asked)
+        sizes = self._sizes(indices, seed, atoms)
+        batch["mask"] = torch.arange(self.places) < torch.from_numpy(sizes)[:, None]
+        if self.target is None:
+            if property is not None:
+                self.properties_of("train")  # raises
+            return batch
+        if property is None:
+            values = self.property_prior.draw(indices, sizes, seed)
+        elif isinstance(property, int | float) and np.isfinite(property):
+            values = np.full(len(sizes), float(property))
+        else:
+            raise DataError(f"property must be a number, {self.target}, got {property!r}")
+        return {**batch, "property": self.scale(values)}
+
+    def _sizes(self, indices: Sequence[int], seed: int, asked: int | None) -> np.ndarray:
+        if asked is None:
+            return self.node_counts.draw(indices, seed)
+        if not isinstance(asked, int) or not 1 <= asked <= self.places:
+            raise DataError(f"atoms must be 1 to {self.places}, got {asked!r}")
+        return np.full(len(indices), asked)
+
+    def atoms(self, batch: Batch) -> Atoms:
+        """Atomic numbers and positions of a batch, as drawn or from `compact`."""
+        return decode(batch["x"], batch["mask"], self.elements)
+
+    def bonds(self, atoms: Atoms) -> Int64[Tensor, "b places places"]:
+        """Bond orders by which molecules are checked: 0 to 3, or at most 1 for `single_bonds`."""
+        orders = bond_orders(*atoms)
+        return orders.clamp(max=1) if self.single_bonds else orders
+
+    def molecules(self, batch: Batch) -> list[Mol]:
+        """Convert a batch to RDKit's molecules, unchecked, with bonds and conformers."""
+        atoms = Atoms(*(part.cpu() for part in self.atoms(batch)))
+        return to_mols(atoms.numbers, self.bonds(atoms), atoms.positions)
+
+    def compact(self, batch: Batch) -> Batch:
+        """Reduce types to the most likely and numbers to whole ones."""
+        return {**batch, "x": harden(batch["x"].float(), batch["mask"], self.elements)}
+
+    def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "3 h w"]:
+        """Draw structural formulas, and below them the molecules in space."""
+        first = {key: value[: self.shown] for key, value in batch.items()}
+        with quiet():
+            return draw_molecules(self.molecules(first), columns)
+
+    def save(self, folder: Path, batch: Batch) -> None:
+        """Write `molecules.sdf`, `molecules.xyz` and `molecules.smi`.
+
+        The SMILES file has a line for each chemically valid molecule: its SMILES, and its number
+        from 0, which is also the title of the molecule in the other files.
+        """
+        with quiet():
+            write_molecules(folder, self.molecules(batch))
