@@ -50,8 +50,8 @@ def _list(rest: list[str]) -> list[str]:
 
 
 def _import(rest: list[str]) -> list[str]:
+    from ldm.run.exchange.imports import import_weights
     from ldm.run.folder import Run
-    from ldm.run.imports import import_weights
 
     source, layout, rest = _positions(rest)
     kinds = dict.fromkeys((*NUMBERS, "measure"), _value)
@@ -62,7 +62,7 @@ def _import(rest: list[str]) -> list[str]:
 
 
 def _export(rest: list[str]) -> list[str]:
-    from ldm.run.exports import export_weights
+    from ldm.run.exchange.exports import export_weights
     from ldm.run.loading import load_run
 
     source, layout, rest = _positions(rest)

@@ -19,11 +19,11 @@ from ldm.hub.layouts import Found, read_layout
 from ldm.hub.weights import few
 from ldm.networks.images.dit import DiT
 from ldm.randomness import step_generator
+from ldm.run.exchange.schedules import read_schedule
 from ldm.run.folder import Run
 from ldm.run.loading import last_config
 from ldm.run.models import build_models
 from ldm.run.parts import build_data
-from ldm.run.schedules import read_schedule
 from ldm.run.stages import encodings
 from ldm.tokenizers import Tokenizer
 

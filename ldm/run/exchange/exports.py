@@ -9,14 +9,14 @@ from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
 from ldm.hub.compvis import autoencoder_to_compvis
 from ldm.processes import GaussianDiffusion, LinearFlow
-from ldm.run.parts import Parts
-from ldm.run.to_diffusers import (
+from ldm.run.exchange.to_diffusers import (
     dit_backbone,
     to_autoencoder,
     to_pipeline,
     to_transformer,
     tokenizer_sizes,
 )
+from ldm.run.parts import Parts
 from ldm.tokenizers import Tokenizer
 
 __all__ = ["export_weights"]

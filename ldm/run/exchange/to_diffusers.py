@@ -17,8 +17,8 @@ from ldm.networks.images.dit import DiT
 from ldm.objectives import Regression
 from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
+from ldm.run.exchange.schedules import PREDICTIONS
 from ldm.run.parts import Parts
-from ldm.run.schedules import PREDICTIONS
 from ldm.samplers import DiffusersScheduler
 from ldm.tokenizers import Tokenizer
 

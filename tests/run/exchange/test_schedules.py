@@ -7,7 +7,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
 from ldm.config.compose import ConfigError
 from ldm.processes.noise_schedules import SCHEDULES
-from ldm.run.schedules import read_schedule
+from ldm.run.exchange.schedules import read_schedule
 
 
 def read(scheduler, folder):

@@ -1,0 +1,1 @@
+"""Weights of others made a run, and runs made files of others."""
