@@ -1,7 +1,6 @@
 """QM9: 130,831 molecules of up to nine carbon, nitrogen, oxygen and fluorine atoms."""
 
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -51,7 +50,7 @@ class QM9(Molecules):
         workers: int = 0,
         hydrogens: bool = True,
         charged: bool = True,
-        half: Literal["first", "second"] | None = None,
+        half: str | None = None,
         property: str | None = None,
         root: str | None = None,
     ) -> None:
@@ -77,14 +76,12 @@ class QM9(Molecules):
         return MoleculeDataset(self._molecules.take(rows), self.layout, normalised)
 
     def rows(self, split: str) -> Int64[np.ndarray, " n"]:
-        """Places of a split's molecules among all, which are in the order of the archive."""
+        """Places of a split's molecules among all, ascending: all are in the archive's order."""
         order = np.random.RandomState(0).permutation(len(self.table.sizes))
         test = len(order) // 10
-        train, val, test = np.split(order, [TRAIN, len(order) - test])
-        if split != "train":
-            return val if split == "val" else test
-        if self.half is None:
-            return train
+        train, val, test = map(np.sort, np.split(order, [TRAIN, len(order) - test]))
+        if split != "train" or self.half is None:
+            return {"train": train, "val": val, "test": test}[split]
         halves = np.random.RandomState(42).permutation(len(train))
         middle = len(train) // 2
         return train[halves[:middle] if self.half == "first" else halves[middle:]]

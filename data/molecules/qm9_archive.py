@@ -49,6 +49,8 @@ def read_member(place: str, content: bytes) -> Molecule:
         size = int(lines[0])
         _, index, *properties = lines[1].split()
         atoms = [line.split() for line in lines[2 : 2 + size]]
+        if len(atoms) < size:
+            raise ValueError(f"{len(atoms)} atoms of {size}")
         return Molecule(
             place,
             int(index),

@@ -5,7 +5,6 @@ used are parsed, and a row at a time.
 """
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -33,6 +32,11 @@ def read_package(tables: Sequence[Path]) -> Table:
     return gather(molecule for table in tables for molecule in _rows(table))
 
 
+def _cells(text: str) -> list[str]:
+    """Split a list, or a list of lists, as numpy prints them: with numbers such as `1.`."""
+    return text.replace("[", "").replace("]", "").split(",")
+
+
 def _rows(path: Path) -> Iterator[Molecule]:
     try:
         with path.open(newline="") as file:
@@ -40,11 +44,12 @@ def _rows(path: Path) -> Iterator[Molecule]:
             for row in rows:
                 place = f"{path}:{rows.line_num}"
                 try:
-                    elements = json.loads(row["Elements"].replace("'", '"'))
-                    positions = json.loads(row["XYZ_Ang"])
+                    elements = _cells(row["Elements"].replace("'", ""))
+                    flat = [float(cell) for cell in _cells(row["XYZ_Ang"])]
+                    positions = [flat[i : i + 3] for i in range(0, len(flat), 3)]
                     values = [float(row[name]) for name in COLUMNS]
                     index = int(row["Index"])
-                except (KeyError, ValueError, TypeError, AttributeError) as error:
+                except (KeyError, ValueError, AttributeError) as error:
                     raise DataError(
                         f"{place} is no row of qm9pack's tables ({error!r}): install the package "
                         "again, version 1.0.3"
