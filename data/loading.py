@@ -1,6 +1,7 @@
 """The loader of whole batches, whose workers leave signals to the process that they work for."""
 
 import atexit
+import os
 import signal
 import weakref
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader
 from data.batch import Batch
 from data.samples import Batches
 
-__all__ = ["BatchLoader"]
+__all__ = ["BatchLoader", "cores"]
 
 working: weakref.WeakSet = weakref.WeakSet()  # iterators whose workers may be alive
 
@@ -52,6 +53,13 @@ class BatchLoader(DataLoader):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         working.add(iterator)
         return iterator
+
+
+def cores() -> int:
+    """Count the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @atexit.register

@@ -15,7 +15,7 @@ from torch.utils.data import BatchSampler
 from data.batch import Batch, check_batch
 from data.files.cache import content_key
 from data.files.errors import DataError
-from data.loading import BatchLoader
+from data.loading import BatchLoader, cores
 from data.order import Draw, SampleOrder, check_share
 from data.samples import Samples
 from data.values import check_seed
@@ -33,7 +33,8 @@ class DataModule(ABC):
 
     Args:
         seed: of the sample order and the augmentation.
-        workers: loader processes; 0 loads in this process, best for data held in memory.
+        workers: loader processes, at most one for each core that there is; 0 loads in this process,
+            best for data held in memory.
 
     Raises:
         DataError: `workers` or `seed` is negative, or `seed` too large.
@@ -59,7 +60,7 @@ class DataModule(ABC):
         if workers < 0:
             raise DataError(f"workers must be 0 or more, got {workers}")
         check_seed(seed=seed)
-        self.seed, self.workers = seed, workers
+        self.seed, self.workers = seed, min(workers, cores())
 
     @property
     @abstractmethod

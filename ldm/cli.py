@@ -1,7 +1,6 @@
 """Shared parts of the commands: `key=value` arguments and exit codes."""
 
 import functools
-import logging
 import os
 import sys
 import textwrap
@@ -155,8 +154,6 @@ def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str,
 
 def _quiet_lightning() -> None:
     # Its warnings concern hardware, loggers and modes that are intended here.
-    for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # the first is set anew at its import
     for package in ("pytorch_lightning", "lightning_fabric"):
         warnings.filterwarnings("ignore", module=package)
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -235,15 +236,33 @@ def test_loggers_are_chosen_by_the_configuration(quick, logger):
     assert pictures == [1]
 
 
+def test_latents_that_do_not_vary_end_training_in_words(tiny, capsys):
+    constant = ["tokenizer.training.samples=64", "tokenizer.bottleneck.codes=1", "stage=tokenizer"]
+    with pytest.raises(SystemExit) as stopped:
+        train.main([*tiny, *constant, "eval=none"])
+    assert stopped.value.code == 1
+    printed = capsys.readouterr()
+    assert "after 64 samples the quantiser gives all of a batch the same code" in printed.out
+    assert "error: tokenizer: latents cannot be normalised" in printed.err
+
+
 def test_two_processes_train_both_stages_and_score_as_one_does(quick):
     command = [sys.executable, "train.py", *quick, "trainer=ddp_cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as both:
+    said = folder_of(quick).parent / "said"
+    said.parent.mkdir(parents=True)
+    with (
+        said.open("w") as file,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, start_new_session=True, stdout=file, stderr=file
+        ) as both,
+    ):
         try:
             assert both.wait(timeout=240) == 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(both.pid, signal.SIGKILL)
+    assert not re.search("Warning|distributed|max_epochs", said.read_text())
     folder = folder_of(quick)
     two = json.loads((folder / "metrics.json").read_text())
     assert OmegaConf.load(folder / "prior" / "config.yaml").trainer.devices == 2

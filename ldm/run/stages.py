@@ -24,7 +24,7 @@ from ldm.run.parts import Parts, build_part, reader, told_readers
 from ldm.run.sampling import draw
 from ldm.stopping import Stopped
 from ldm.tokenizers import Tokenizer, latents_as_data
-from ldm.training import PriorTraining, TokenizerTraining, Training
+from ldm.training import Diverged, PriorTraining, TokenizerTraining, Training
 from ldm.training.fit import fit
 from ldm.training.latent_cache import LatentCache
 from ldm.training.latents import Latents
@@ -116,7 +116,10 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
         if first is not None:
             first.to(device)
         generator = step_generator(config.seed, 0, seen, device)
-        tokenizer.measure(encodings(tokenizer, read, data, device), generator)
+        try:
+            tokenizer.measure(encodings(tokenizer, read, data, device), generator)
+        except ValueError as error:  # such as codes that are all equal
+            raise Diverged(f"{name}: {error}") from error
         facts = {"space": repr(tokenizer.bottleneck.space), "samples": seen}
         weights.save(run.model(name), tokenizer, facts)
 

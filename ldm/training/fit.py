@@ -1,6 +1,7 @@
 """Running one stage with Lightning's Trainer, from its last checkpoint to its end."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,11 @@ from ldm.training.records import CSV, LogMetrics
 from ldm.training.training import Diverged, Training
 
 __all__ = ["TrainerOptions", "fit", "make_trainer"]
+
+# At its import Lightning has set these to say what devices, processes and epochs there are; its
+# epoch is the whole training here.
+for package in ("pytorch_lightning", "lightning_fabric"):
+    logging.getLogger(package).setLevel(logging.WARNING)
 
 
 @dataclass
@@ -163,7 +169,8 @@ def fit(
     try:
         trainer.fit(training, ckpt_path=last if last.is_file() else None, weights_only=True)
     except Diverged as error:
-        raise Diverged(f"{error}: {_remedies(folder.name, training)}") from error
+        remedies = _remedies(folder.name, training, trainer.precision)
+        raise Diverged(f"{error}: {remedies}") from error
     finally:
         if trainer.is_global_zero:
             machine = f"{_machine(training.device)}, {trainer.precision}"
@@ -172,14 +179,19 @@ def fit(
         raise Stopped(stop, "state saved")
 
 
-def _remedies(stage: str, training: Training) -> str:
+def _remedies(stage: str, training: Training, precision: str) -> str:
     """Say how to go on from the last checkpoint of a stage that diverged."""
     rate = training.make_optimizer([nn.Parameter(torch.zeros(1, 1))]).param_groups[0]["lr"]
-    lower, clip = f"{stage}.training.optimizer.lr", f"{stage}.training.clip"
-    return (
-        f"the last checkpoint is kept; run the same command again with trainer.precision=32-true, "
-        f"with {lower}={rate / 2:g} allow_change=[{lower}], or with {clip}=1 allow_change=[{clip}]"
-    )
+    clip = 1 if training.clip is None else training.clip / 2
+    lower = {"optimizer.lr": rate / 2, "clip": clip}
+    ways = [
+        # The signs set it also where the configuration does not have it.
+        f"++{stage}.training.{key}={value:g} allow_change=[{stage}.training.{key}]"
+        for key, value in lower.items()
+    ]
+    if precision != "32-true":
+        ways.insert(0, "trainer.precision=32-true")
+    return "\n  ".join(["the last checkpoint is kept; run the same command again with", *ways])
 
 
 def _machine(device: torch.device) -> str:

@@ -98,7 +98,8 @@ class LogMetrics(pl.Callback):
     """Passes the metrics of a step, averaged over ranks, to every logger, also at the end.
 
     With them go the learning rate and `held_out_loss`, of the averaged weights. It has the same
-    samples and noise at every record and on any number of devices, so that records compare.
+    samples and noise at every record and on any number of devices, so that records compare. What is
+    suspicious in a record is printed once.
 
     Args:
         every: samples between two records.
@@ -108,6 +109,7 @@ class LogMetrics(pl.Callback):
     def __init__(self, every: int, held_out: Callable[[torch.device], Batch] | None = None) -> None:
         self.every, self.held_out = every, held_out
         self.batch: Batch | None = None
+        self.said: set[str] = set()
 
     def on_train_batch_end(self, trainer, module: Training, *_) -> None:
         seen, before = module.samples_seen, module.samples_seen - module.batch_size
@@ -117,8 +119,14 @@ class LogMetrics(pl.Callback):
             if trainer.is_global_zero:
                 values["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
                 values |= self._held_out(module)
+                self._say(module.doubt(values), seen)
             for logger in trainer.loggers:
                 logger.log_metrics(values, step=seen)
+
+    def _say(self, doubt: str | None, seen: int) -> None:
+        if doubt is not None and doubt not in self.said:
+            self.said.add(doubt)
+            print(f"after {seen:,} samples {doubt}", flush=True)
 
     def _held_out(self, module: Training) -> dict[str, float]:
         if self.held_out is None:

@@ -92,6 +92,15 @@ class TokenizerTraining(Training):
             logs = {**more, **logs, "discriminator_grad_norm": more["grad_norm"]}
         return logs
 
+    def doubt(self, values: dict[str, float]) -> str | None:
+        if values.get("perplexity") == 1:
+            return (
+                "the quantiser gives all of a batch the same code, so nothing reaches the decoder: "
+                "unless the perplexity soon rises above 1, stop, and lower the learning rate or "
+                "the number of codes"
+            )
+        return None
+
     def pace(self, seen: int, samples: int) -> tuple[float, ...]:
         weights = (one.weight_at(seen, samples) for one in self.regularizers.values())
         return (*super().pace(seen, samples), *weights)

@@ -101,6 +101,10 @@ class Training(pl.LightningModule):
     def held_out_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Mean loss of the averaged weights on a batch that is not trained on; no gradient."""
 
+    def doubt(self, values: dict[str, float]) -> str | None:
+        """Say what is suspicious in a record, while there is time to stop; None if nothing is."""
+        return None
+
     def training_step(self, batch: Batch, index: int) -> None:
         rank, seen = self.global_rank, self.samples_seen
         torch.manual_seed(fold(self.seed, rank, seen, 1))  # for dropout, which takes no generator

@@ -1,11 +1,14 @@
 """Loaders of a small set: the same batches however they are loaded, cut, or shared out."""
 
+import os
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data import DataError, Digits, ImageFolder
+from data.loading import cores
 
 
 def batches(module, start=0, stop=600, rank=0, world=1):
@@ -19,6 +22,12 @@ def assert_same(first, second):
 @pytest.fixture(scope="module")
 def digits() -> Digits:
     return Digits(seed=3, flip=True)
+
+
+def test_there_are_no_more_workers_than_cores(monkeypatch):
+    monkeypatch.setattr("data.module.cores", lambda: 2)
+    assert [Digits(workers=n).workers for n in (0, 2, 9)] == [0, 2, 2]
+    assert 1 <= cores() <= os.cpu_count()
 
 
 def test_workers_change_nothing(digits):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 import train
 from ldm.config.compose import compose
 from ldm.run.changes import changes
+from ldm.training import Diverged, Training
 
 LR = "tokenizer.training.optimizer.lr"
 SAMPLES = "tokenizer.training.samples"
@@ -125,6 +126,32 @@ def test_an_allowed_change_is_trained_with_and_recorded(short, refused, tmp_path
     assert kept[LR] == {"samples": 64, "key": LR, "before": 2e-3, "now": 0.5}
     started = json.loads((stage / "environment.json").read_text())
     assert [start["samples"] for start in started] == [0, 64]
+
+
+def test_each_command_by_which_a_diverged_stage_goes_on_does_so(
+    short, tmp_path, monkeypatch, capsys
+):
+    short = [*short, f"{SAMPLES}=128", "trainer.precision=bf16-mixed"]
+
+    def diverge(training, values):
+        if "grad_norm" in values and training.samples_seen == 64:
+            raise Diverged("loss not finite after 64 samples")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "refuse_nonfinite", diverge)
+        with pytest.raises(SystemExit, match="1"):
+            train.main(short)
+    said, *commands = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: loss not finite after 64 samples: the last checkpoint is kept")
+    assert [one.split()[0] for one in commands] == [
+        "trainer.precision=32-true",
+        f"++{LR}=0.001",
+        "++tokenizer.training.clip=1",
+    ]
+    for number, command in enumerate(commands):
+        run = shutil.copytree(tmp_path / "runs" / "digits", tmp_path / str(number))
+        train.main([*short, f"run={run}", *command.split()])
+        assert (run / "tokenizer" / "model.safetensors").is_file()
 
 
 def test_a_change_that_would_do_nothing_is_refused(done, refused):

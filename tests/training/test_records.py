@@ -4,6 +4,7 @@ import csv
 
 import pytest
 import torch
+from torch import nn
 
 from ldm.randomness import step_generator
 from ldm.training import Cosine, TrainerOptions
@@ -32,6 +33,21 @@ def test_columns_may_come_later_and_in_any_order(tmp_path):
     log.log_metrics({"a": 6.0}, 4)
     found = [(row["samples"], row["a"], row["b"]) for row in rows(log.path)]
     assert found == [("1", "1", ""), ("2", "3", "2"), ("3", "4", "5"), ("4", "6", "")]
+
+
+def test_a_quantiser_that_uses_one_code_is_spoken_of_once(
+    tokenizer_training, run, tmp_path, capsys
+):
+    training = tokenizer_training()
+    nn.init.constant_(training.model.encoder[-1].weight, 0)
+    nn.init.constant_(training.model.encoder[-1].bias, 1)
+    training.model.encoder.requires_grad_(False)
+    run(training, tmp_path / "one")
+    said = capsys.readouterr().out
+    assert said.count("after 128 samples the quantiser gives all of a batch the same code") == 1
+    assert said.count("same code") == 1
+    run(tokenizer_training(), tmp_path / "many")
+    assert "same code" not in capsys.readouterr().out
 
 
 def test_a_resumed_file_is_that_of_an_uninterrupted_run(tmp_path):
