@@ -239,7 +239,7 @@ def test_loggers_are_chosen_by_the_configuration(quick, logger):
 def test_latents_that_do_not_vary_end_training_in_words(tiny, capsys):
     constant = ["tokenizer.training.samples=64", "tokenizer.bottleneck.codes=1", "stage=tokenizer"]
     with pytest.raises(SystemExit) as stopped:
-        train.main([*tiny, *constant, "eval=none"])
+        train.main([*tiny, *constant, "eval.scorers=[]"])
     assert stopped.value.code == 1
     printed = capsys.readouterr()
     assert "after 64 samples the quantiser gives all of a batch the same code" in printed.out
