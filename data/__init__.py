@@ -14,6 +14,7 @@ from data.images.mnist import MNIST
 from data.module import DataModule
 from data.molecules.base import Molecules
 from data.molecules.qm9 import QM9
+from data.molecules.small_molecules import SmallMolecules
 from data.order import Draw, SampleOrder
 from data.points.base import PointDataset, Points
 from data.points.earth import Earth
@@ -58,6 +59,7 @@ __all__ = [
     "RotationMixture",
     "SU3Lattice",
     "SampleOrder",
+    "SmallMolecules",
     "Synthetic",
     "VonMisesFisher",
     "WrappedSPD",

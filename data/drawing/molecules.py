@@ -72,6 +72,7 @@ def _in_space(molecules: Sequence[Mol], columns: int) -> Picture:
     rows = math.ceil(len(molecules) / columns)
 
     def fill(figure: Any) -> None:
+        figure.set_layout_engine("none")  # no margins
         axes = figure.add_axes([0, 0, 1, 1])
         for number, (molecule, points) in enumerate(zip(molecules, placed, strict=True)):
             x, y = (number % columns + 0.5) * side, (rows - number // columns - 0.5) * side

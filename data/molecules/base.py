@@ -92,27 +92,19 @@ class Molecules(DataModule):
         batch = {**super().example(n), "mask": torch.ones(n, self.places, dtype=torch.bool)}
         return batch if self.target is None else {**batch, "property": torch.zeros(n, 1)}
 
-    def requests(
-        self,
-        indices: Sequence[int],
-        seed: int,
-        *,
-        atoms: int | None = None,
-        property: float | None = None,
-        **asked: Any,
-    ) -> Batch:
+    def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
         """Numbers of atoms of generated molecules, as a mask, and their properties if any.
 
         Args:
             indices: indices of the samples in the whole generated set.
             seed: of the whole generated set.
-            atoms: number of atoms of all; by default drawn from that of training molecules.
-            property: of all, in physical units; by default drawn given the number of atoms.
-            **asked: nothing else is known.
+            **asked: `atoms`, the number of atoms of all, by default drawn as training molecules
+                have them; `property` of all in physical units, by default drawn given that number.
 
         Raises:
             DataError: the number of atoms is out of range, or the set has no such property.
         """
+        atoms, property = asked.pop("atoms", None), asked.pop("property", None)
         batch = super().requests(indices, seed, **asked)
         sizes = self._sizes(indices, seed, atoms)
         batch["mask"] = torch.arange(self.places) < torch.from_numpy(sizes)[:, None]
@@ -128,7 +120,7 @@ class Molecules(DataModule):
             raise DataError(f"property must be a number, {self.target}, got {property!r}")
         return {**batch, "property": self.scale(values)}
 
-    def _sizes(self, indices: Sequence[int], seed: int, asked: int | None) -> np.ndarray:
+    def _sizes(self, indices: Sequence[int], seed: int, asked: Any) -> Int64[np.ndarray, " n"]:
         if asked is None:
             return self.node_counts.draw(indices, seed)
         if not isinstance(asked, int) or not 1 <= asked <= self.places:

@@ -149,7 +149,7 @@ class MoleculeDataset(Dataset):
             raise self._unusable(index[bad.argmax()], "positions that are NaN or infinite")
         return Atoms(torch.from_numpy(numbers), torch.from_numpy(positions))
 
-    def _unusable(self, index: int, what: str) -> DataError:
+    def _unusable(self, index: np.integer, what: str) -> DataError:
         return DataError(f"molecule {index} has {what}: mend the file or leave the molecule out")
 
     def digest(self) -> str:
