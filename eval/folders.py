@@ -28,6 +28,7 @@ from eval.scorers.samples import REMEMBERED
 from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.hub.weights import BadCheckpoint
+from ldm.progress import progress
 from ldm.run.folder import Run
 from ldm.run.loading import last_config
 from ldm.run.parts import build_data
@@ -155,14 +156,16 @@ def _compute(path: Path, extractor: Extractor) -> Statistics:
     device, total, kept = distributed.device(), FrechetStatistics(extractor.feature_size), []
     total.to(device)
     every, first = -(-n // REMEMBERED), 0
-    for images in batches:
-        try:
-            pooled = extractor(images.to(device)).pooled
-        except ValueError as error:
-            raise DataError(f"{path} does not fit: {error}") from error
-        total.update(pooled)
-        kept.append(pooled[-first % every :: every].cpu())
-        first += len(images)
+    with progress(f"features of {path}", n) as advance:
+        for images in batches:
+            try:
+                pooled = extractor(images.to(device)).pooled
+            except ValueError as error:
+                raise DataError(f"{path} does not fit: {error}") from error
+            total.update(pooled)
+            kept.append(pooled[-first % every :: every].cpu())
+            first += len(images)
+            advance(len(images))
     mu, sigma, n = total.compute()
     return Statistics(Moments(mu.cpu(), sigma.cpu(), n), torch.cat(kept))
 

@@ -4,13 +4,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ldm import distributed
 
-__all__ = ["progress", "progress_bar"]
+__all__ = ["progress", "progress_bar", "tracked"]
 
 SECONDS = 10  # between two lines
 
@@ -37,6 +38,24 @@ def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
             yield lambda part: bar.update(task, advance=part)
     else:
         yield _Lines(name, total).advance
+
+
+def tracked(name: str, batches: Any) -> Iterator[Any]:
+    """Iterate over batches and show how many are done.
+
+    Args:
+        name: of the step.
+        batches: a sequence or a loader, with a length.
+
+    Example:
+        >>> [batch for batch in tracked("features", "ab")]
+        features: 2/2 in 0 s
+        ['a', 'b']
+    """
+    with progress(name, len(batches)) as advance:
+        for batch in batches:
+            yield batch
+            advance(1)
 
 
 class _Lines:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ldm.progress import progress
+from ldm.progress import progress, tracked
 
 
 @pytest.fixture
@@ -41,3 +41,12 @@ def test_on_a_terminal_there_is_a_bar(capsys, monkeypatch):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "10/10" in captured.err
+
+
+def test_batches_are_counted_as_they_are_used(clock, capsys):
+    for batch in tracked("features", [1, 2, 3]):
+        clock[0] += 6 * batch
+    assert capsys.readouterr().out.splitlines() == [
+        "features: 2/3, 0.111 a second, 9 s left",
+        "features: 3/3 in 36 s",
+    ]

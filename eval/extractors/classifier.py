@@ -24,6 +24,7 @@ from data.files.cache import content_key
 from data.files.whole import write_whole
 from eval.extractors.extractor import Extractor, Features
 from eval.metrics.pixels import to_uint8
+from ldm.progress import tracked
 
 __all__ = ["Classifier", "Settings"]
 
@@ -163,7 +164,7 @@ class Classifier(Extractor):
             optimizer, settings.learning_rate, total_steps=len(steps)
         )
         with torch.enable_grad(), torch.autocast("cpu", enabled=False):
-            for chosen in steps:
+            for chosen in tracked("classifier", steps):
                 logits = self._features(images[chosen]).logits
                 # Label smoothing: without it, features keep growing once the data are fitted.
                 loss = F.cross_entropy(logits, labels[chosen], label_smoothing=0.1)

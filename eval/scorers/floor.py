@@ -10,6 +10,7 @@ from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ImageScorer
 from eval.scorers.scorer import check_split, to_device
 from ldm import distributed
+from ldm.progress import tracked
 from ldm.run.parts import Parts
 
 __all__ = ["Floor"]
@@ -37,7 +38,7 @@ class Floor(ImageScorer):
         data, extractor = parts.data, self.build_extractor(parts.data, record)
         floor = DistributionScores(extractor, full=False).to(distributed.device())
         for split in ("test", "train"):
-            for batch in map(to_device, self.batches(data, split)):
+            for batch in map(to_device, tracked("floor", self.batches(data, split))):
                 floor.update(to_uint8(batch["x"]), real=split == "test")
         named = {f"{name}_floor": value for name, value in floor.compute().items()}
         sizes = {"n": len(data.train_dataset), "n_reference": len(data.test_dataset)}

@@ -14,6 +14,7 @@ from eval.scorers.scorer import Shown, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import DiscreteBottleneck
 from ldm.losses import LPIPS
+from ldm.progress import tracked
 from ldm.run.parts import Parts
 
 __all__ = ["Reconstructions"]
@@ -58,7 +59,7 @@ class Reconstructions(ImageScorer):
         if isinstance(bottleneck := tokenizer.bottleneck, DiscreteBottleneck):
             usage = CodebookUsage(bottleneck.vocabulary, bottleneck.groups).to(device)
         shown = Shown(min(SHOWN, len(data.test_dataset)))
-        for batch in map(to_device, self.batches(data, "test")):
+        for batch in map(to_device, tracked("reconstructions", self.batches(data, "test"))):
             reconstruction, encoded = tokenizer.reconstruct(batch)
             reconstruction["x"] = reconstruction["x"].float().clamp(-1, 1)
             real, fake = to_uint8(batch["x"]), to_uint8(reconstruction["x"])

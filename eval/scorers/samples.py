@@ -17,6 +17,7 @@ from eval.scorers.scorer import Shown, check_samples, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import Bottleneck
 from ldm.config.compose import ConfigError
+from ldm.progress import tracked
 from ldm.run.parts import Parts
 from ldm.run.sampling import draw_share
 
@@ -66,7 +67,7 @@ class Samples(ImageScorer):
         extractor = self.build_extractor(data, record)
         distance = DistributionScores(extractor, self.seed).to(device)
         every = self._every(parts)
-        for batch in map(to_device, self.batches(data, self.reference)):
+        for batch in map(to_device, tracked("reference", self.batches(data, self.reference))):
             remembered = batch["index"] % every == 0
             distance.update(to_uint8(batch["x"]), real=True, remembered=remembered)
         asked = MeanMetric().to(device)

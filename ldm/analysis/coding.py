@@ -11,6 +11,7 @@ from data.files.exact import check_exact, write_exact
 from data.files.whole import check_writable
 from ldm import distributed
 from ldm.analysis.files import load_latents, read_data, save_latents
+from ldm.progress import tracked
 from ldm.randomness import sample_generators
 from ldm.run.parts import Parts
 from ldm.training.latents import Latents
@@ -104,6 +105,6 @@ def _data(parts: Parts, own: dict[str, Any], asked: dict[str, Any]) -> Batch:
 def _parts(batch: Batch):
     """Split a batch into small ones on this process's device, each with its place."""
     n = len(next(iter(batch.values())))
-    for start in range(0, n, BATCH):
+    for start in tracked("batches", range(0, n, BATCH)):
         chosen = slice(start, start + BATCH)
         yield {key: x[chosen].to(distributed.device()) for key, x in batch.items()}, chosen

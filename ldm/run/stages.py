@@ -16,7 +16,7 @@ from ldm.config.compose import ConfigError
 from ldm.config.lineage import foundation, lineage
 from ldm.hub import weights
 from ldm.priors import Prior
-from ldm.progress import progress
+from ldm.progress import progress, tracked
 from ldm.randomness import fold, step_generator
 from ldm.run.folder import Run
 from ldm.run.loggers import build_loggers
@@ -103,7 +103,8 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
     if training is None:
         with torch.no_grad():
             if hasattr(tokenizer, "fit"):  # else it has its latents measured, and nothing more
-                tokenizer.fit(read(batch) for batch in data.ordered_batches("train", 128))
+                batches = tracked(name, data.ordered_batches("train", 128))
+                tokenizer.fit(read(batch) for batch in batches)
         seen = len(data.train_dataset)
     else:
         training.batches = lambda t: data.train_batches(*_left(t))
@@ -135,7 +136,8 @@ def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining | No
         return data.show(draw(now, range(data.shown), config.seed).batch, columns=COLUMNS)
 
     if training is None:
-        prior.fit(latents.read(batch) for batch in data.ordered_batches("train", 128))
+        batches = tracked(name, data.ordered_batches("train", 128))
+        prior.fit(latents.read(batch) for batch in batches)
         if distributed.rank() == 0:
             facts = {"space": repr(prior.space), "samples": len(data.train_dataset)}
             weights.save(run.model(name), prior, facts)
@@ -165,7 +167,8 @@ def encodings(
 ) -> Iterator[Encoded]:
     """Encode the training samples by which the latents of a tokenizer are measured."""
     samples = min(MEASURED, len(data.train_dataset))
-    for batch in data.train_batches(0, samples, rank=0, world=1, batch_size=min(samples, 128)):
+    batches = data.train_batches(0, samples, rank=0, world=1, batch_size=min(samples, 128))
+    for batch in tracked("measuring", batches):
         yield tokenizer.encode(read(_to(batch, device)))
 
 

@@ -57,9 +57,10 @@ def test_a_folder_and_an_array_of_the_same_pictures_are_one_set(tmp_path):
     assert other["fd_means"] > 0.05
 
 
-def test_statistics_alone_give_a_frechet_distance(tmp_path):
+def test_statistics_alone_give_a_frechet_distance(tmp_path, capsys):
     folder = write(tmp_path / "folder", pictures())
     moments = statistics(folder, Means()).moments
+    assert f"features of {folder}: 20/20 in" in capsys.readouterr().out
     assert moments.n == 20
     shifted = moments.mu + torch.tensor([3.0, 0, 0, 4])
     np.savez(tmp_path / "stats.npz", mu=shifted, sigma=moments.sigma)

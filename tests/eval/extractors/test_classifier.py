@@ -91,3 +91,9 @@ def test_bad_pictures_data_and_caches_are_refused(data, cache, classifier):
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="damaged, delete it"):
         Classifier.trained(data, cache, SETTINGS)
+
+
+def test_its_training_shows_how_far_it_is(capsys):
+    images, labels = torch.zeros(64, 1, 8, 8, dtype=torch.uint8), torch.zeros(64, dtype=torch.int64)
+    Classifier(1, (8, 8), 2, Settings(samples=128, width=2)).fit(images, labels)
+    assert "classifier: 2/2 in" in capsys.readouterr().out
