@@ -13,6 +13,7 @@ from data.images.imagenet import ImageNet
 from data.images.mnist import MNIST
 from data.module import DataModule
 from data.molecules.base import Molecules
+from data.molecules.geom_drugs import GeomDrugs
 from data.molecules.qm9 import QM9
 from data.molecules.small_molecules import SmallMolecules
 from data.order import Draw, SampleOrder
@@ -45,6 +46,7 @@ __all__ = [
     "EgoSmall",
     "Embeddings",
     "Enzymes",
+    "GeomDrugs",
     "Graphs",
     "Grid",
     "HyperbolicMixture",
