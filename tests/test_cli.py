@@ -15,7 +15,7 @@ import eval.reproduce
 import ldm.analysis.__main__
 import sample
 import train
-from data.files.whole import StorageFull
+from data.files.full import StorageFull
 from ldm.cli import command, take
 from ldm.config.compose import ConfigError
 from ldm.stopping import Stopped

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.progress import wrap_file
 
 from data.files.errors import DataError
-from data.files.whole import StorageFull, staging
+from data.files.full import StorageFull
+from data.files.whole import staging
 
 __all__ = ["digest", "download"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from data.files.errors import DataError
+from data.files.full import needs_space
 
 try:
     import fcntl
@@ -42,6 +43,7 @@ def sole_use(folder: Path) -> Iterator[None]:
 
     Raises:
         DataError: another process has it, or it cannot be written to.
+        StorageFull: its device is full.
     """
     path = folder / ".lock"
     try:
@@ -58,7 +60,8 @@ def sole_use(folder: Path) -> Iterator[None]:
                 f"{folder} is being written by {path.read_text().strip() or 'another process'}: "
                 f"wait for it, stop it, or choose another folder with run=..."
             )
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+        with needs_space(path):
+            file.truncate(0)
+            owner = f"process {os.getpid()} on {socket.gethostname()}\n"
+            os.write(file.fileno(), owner.encode())  # a buffer would be written again at its end
         yield

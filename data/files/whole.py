@@ -1,6 +1,5 @@
 """Files and folders that are whole or not there at all."""
 
-import errno
 import glob
 import os
 import shutil
@@ -11,19 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from data.files.errors import DataError
+from data.files.full import needs_space
 from data.files.lock import locked
 
-__all__ = ["StorageFull", "check_writable", "staging", "write_whole"]
+__all__ = ["check_writable", "staging", "write_whole"]
 
 LOCK = ".lock"  # of a temporary folder
 mine: set[Path] = set()  # temporary folders of this process, which does not see its own locks
-FULL = (errno.ENOSPC, errno.EDQUOT)
-# torch and safetensors put the system's error in one of their own, with one of these texts.
-FULL_TEXTS = ("No space left", "os error 28", "os error 122", "iostream error")
-
-
-class StorageFull(OSError):
-    """The device has no space left for a file; an older version of it is intact."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -49,24 +42,16 @@ def staging(path: Path) -> Iterator[Path]:
         StorageFull: the device is full; `path` is as it was.
         DataError: the folder cannot be written to.
     """
-    try:
-        with _beside(path) as folder:
-            part = folder / path.name
-            yield part
-            if part.is_file():
-                _finish(part, like=folder / LOCK)
-            try:
-                part.replace(path)
-            except OSError:
-                if not path.is_dir():  # a folder never replaces one that is not empty
-                    raise
-    except Exception as error:
-        if not _is_full(error):
-            raise
-        kept = f"; the older {path.name} is intact" if path.exists() else ""
-        raise StorageFull(
-            errno.ENOSPC, f"no space left to save {path}{kept}: free some and run again"
-        ) from error
+    with needs_space(path), _beside(path) as folder:
+        part = folder / path.name
+        yield part
+        if part.is_file():
+            _finish(part, like=folder / LOCK)
+        try:
+            part.replace(path)
+        except OSError:
+            if not path.is_dir():  # a folder never replaces one that is not empty
+                raise
 
 
 def check_writable(path: Path) -> None:
@@ -128,11 +113,3 @@ def _finish(file: Path, like: Path) -> None:
     with file.open("rb+") as opened:
         os.fsync(opened.fileno())
     file.chmod(stat.S_IMODE(like.stat().st_mode))
-
-
-def _is_full(error: BaseException | None) -> bool:
-    while error is not None:
-        if getattr(error, "errno", None) in FULL or any(t in str(error) for t in FULL_TEXTS):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from data import Batch
+from data.files.full import needs_space
 from data.files.whole import write_whole
 from ldm import distributed
 from ldm.randomness import step_generator
@@ -50,7 +51,7 @@ class CSV(Logger):
         new = [name for name in row if name not in self.names]
         self.names += new
         if self._whole and not new:
-            with self.path.open("a", newline="") as file:
+            with needs_space(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self.names).writerow(row)
         else:
             write_whole(self.path, self._write)

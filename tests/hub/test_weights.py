@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from data.files.whole import StorageFull
+from data.files.full import StorageFull
 from ldm.hub import weights
 from ldm.hub.weights import (
     BadCheckpoint,

@@ -1,11 +1,13 @@
 """Records of a run: rows of metrics.csv."""
 
 import csv
+import os
 
 import pytest
 import torch
 from torch import nn
 
+from data.files.full import StorageFull
 from ldm.randomness import step_generator
 from ldm.training import Cosine, TrainerOptions
 from ldm.training.fit import fit
@@ -23,6 +25,16 @@ def test_rows_are_on_disk_as_soon_as_they_are_logged(tmp_path):
     assert rows(log.path) == [{"samples": "64", "loss": "0.5"}]
     log.log_metrics({"loss": 1 / 3}, 128)
     assert rows(log.path)[1] == {"samples": "128", "loss": "0.333333333"}
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_device_is_named_by_the_record_that_there_is_no_space_for(tmp_path):
+    log = CSV(tmp_path / "metrics.csv")
+    log.log_metrics({"loss": 0.5}, 64)
+    log.path.unlink()
+    log.path.symlink_to("/dev/full")
+    with pytest.raises(StorageFull, match=rf"no space left to save {log.path}"):
+        log.log_metrics({"loss": 0.4}, 128)
 
 
 def test_columns_may_come_later_and_in_any_order(tmp_path):

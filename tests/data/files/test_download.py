@@ -8,7 +8,7 @@ import pytest
 
 from data import MNIST, DataError
 from data.files.download import download
-from data.files.whole import StorageFull
+from data.files.full import StorageFull
 
 
 @pytest.fixture

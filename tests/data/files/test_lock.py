@@ -1,11 +1,13 @@
 """One process at a time writes to a folder, and a dead one gives it up."""
 
+import errno
 import multiprocessing
 import os
 
 import pytest
 
 from data.files.errors import DataError
+from data.files.full import StorageFull
 from data.files.lock import locked, sole_use
 
 
@@ -71,3 +73,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"cannot write to .*file.* choose another folder"):
         sole_use(tmp_path / "file" / "run").__enter__()
+
+
+def test_a_full_device_is_named_by_the_lock_that_there_is_no_space_for(tmp_path, monkeypatch):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("socket.gethostname", full)
+    message = rf"no space left to save {tmp_path}"
+    with pytest.raises(StorageFull, match=message), sole_use(tmp_path):
+        pass

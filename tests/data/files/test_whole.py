@@ -10,7 +10,8 @@ import torch
 from safetensors import SafetensorError
 
 from data.files.errors import DataError
-from data.files.whole import StorageFull, check_writable, staging, write_whole
+from data.files.full import StorageFull
+from data.files.whole import check_writable, staging, write_whole
 
 
 def full(path):

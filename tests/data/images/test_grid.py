@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision.utils import make_grid
 
-from data.files.whole import StorageFull
+from data.files.full import StorageFull
 from data.images.grid import grid, save_picture
 
 
