@@ -7,12 +7,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from data.files.whole import write_whole
 from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.config.sweeps import key_of, name_of
 from ldm.run.changes import flat
-from ldm.run.folder import Run, read_config
+from ldm.run.folder import Run, read_config, write_config
 
 __all__ = ["checked", "claim", "counts", "derived", "folder_of", "settings"]
 
@@ -84,8 +83,7 @@ def claim(folder: Path, config: DictConfig) -> None:
                 f"name=..., or delete that folder"
             )
     if distributed.rank() == 0:
-        text = OmegaConf.to_yaml(config)
-        write_whole(path, lambda part: part.write_text(text))
+        write_config(path, config)
 
 
 def counts(override: str) -> bool:

@@ -34,7 +34,13 @@ def world() -> int:
 
 
 def leads() -> bool:
-    """Return whether this process is the first of its job, also before the job has a group."""
+    """Return whether this process is the first of its job, also before the job has a group.
+
+    Lightning forms the group when training begins: what a run folder is given before is written
+    by the process that leads, not by each that takes itself for rank 0.
+    """
+    if dist.is_initialized():
+        return dist.get_rank() == 0
     return not any(int(os.environ.get(place, 0)) for place in PLACES)
 
 

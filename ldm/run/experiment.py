@@ -92,14 +92,14 @@ def _start(parts: Parts, name: str) -> None:
     if node.get("checkpoint") is not None:
         resize = bool(node.get("resize_classes"))
         said = start_from(node.checkpoint, parts.models[name], name, resize)
-        if distributed.rank() == 0:
+        if distributed.leads():
             print(said, flush=True)
 
 
 def _adopt(parts: Parts, run: Run, name: str) -> None:
     """Copy the weights that a stage's `checkpoint` names, so that the run needs no other folder."""
     given, path = parts.config[name].get("checkpoint"), run.model(name)
-    if given is None or distributed.rank() > 0 or run.trained(name, given):
+    if given is None or not distributed.leads() or run.trained(name, given):
         return
     if path.is_file() and "checkpoint" not in weights.read_facts(path):
         return  # trained here, from something else

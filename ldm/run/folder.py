@@ -9,12 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
 from ldm.config.yaml_files import read_yaml
-from ldm.distributed import rank
+from ldm.distributed import leads
 from ldm.hub.weights import read_facts, samples_seen
 from ldm.run.changes import changes
 from ldm.run.environment import environment
 
-__all__ = ["Run", "append", "read_config"]
+__all__ = ["Run", "append", "read_config", "write_config"]
 
 ALWAYS = ("run", "seed", "stages", "data", "tokenizer", "trainer", "eval")
 
@@ -103,7 +103,7 @@ class Run:
             config: of the experiment.
             seen: samples that the stage has seen.
         """
-        if rank() > 0:
+        if not leads():
             return
         new = [
             {"samples": seen, "key": key, "before": before, "now": now}
@@ -111,14 +111,20 @@ class Run:
         ]
         if new:
             append(self.stage(name) / "changes.json", new)
-        text = OmegaConf.to_yaml(config)
-        path = self.stage(name) / "config.yaml"
-        write_whole(path, lambda temporary: temporary.write_text(text))
+        write_config(self.stage(name) / "config.yaml", config)
 
     def keep_environment(self, name: str, seen: int) -> None:
         """Add to `environment.json` what a stage that starts or resumes is trained by."""
-        if rank() == 0:
+        if leads():
             append(self.stage(name) / "environment.json", [{"samples": seen, **environment()}])
+
+
+def write_config(path: Path, config: DictConfig) -> None:
+    """Write a configuration with `run` last: a file that is cut short lacks it."""
+    plain = OmegaConf.to_container(config)
+    plain["run"] = plain.pop("run")
+    text = OmegaConf.to_yaml(OmegaConf.create(plain))
+    write_whole(path, lambda temporary: temporary.write_text(text))
 
 
 def read_config(path: Path) -> DictConfig:
