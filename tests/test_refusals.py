@@ -56,13 +56,19 @@ def folder(root) -> list[str]:
         ([DEMO, f"eval.seed={2**63}"], "eval.seed must be at least 0 and below 2^63"),
         ([DEMO, f"data.seed={2**63}"], "data.seed must be at least 0 and below 2^63"),
         ([DEMO, "trainer.devices=-1"], "trainer.accelerator=auto devices=-1 strategy=auto cannot"),
-        ([DEMO, "trainer.accelerator=quantum"], "Available names are: auto"),
-        ([DEMO, "trainer.strategy=many"], "strategy=many cannot be had here"),
-        ([DEMO, "trainer.strategy=fsdp"], "shards the weights and their average differently"),
+        ([DEMO, "trainer.devices=0"], "devices must be a number of them, -1 or auto for all"),
+        ([DEMO, "trainer.accelerator=quantum"], "trainer.accelerator must be one of auto, cpu"),
+        ([DEMO, "trainer.strategy=fsdp"], "trainer.strategy must be one of auto, ddp, got 'fsdp'"),
         ([DEMO, "trainer.precision=bf16-true"], "trainer.precision must be one of auto, 32-true"),
         ([DEMO, "trainer.precision=64-true"], "trainer.precision must be one of auto, 32-true"),
         ([DEMO, "trainer.nodes=0"], "trainer: nodes must be 1 or more, got 0"),
         ([DEMO, "trainer.accumulate=0"], "trainer: accumulate must be 1 or more, got 0"),
+        (
+            [DEMO, "trainer.accumulate=1000"],
+            "accumulate=1,000 cuts the 64 samples that each device",
+        ),
+        ([DEMO, "prior.training.optimizer.lr=inf"], "optimizer: lr must be finite, got inf"),
+        ([DEMO, "trainer.callbacks=[{_target_:torch.nn.ReLU}]"], "callbacks"),
         ([DEMO, "trainer.records=-1"], "trainer: records must be 0 or more, got -1"),
         ([DEMO, "tokenizer.training.batch_size=1_000_000_000"], "batch_size=1,000,000,000 is"),
         ([DEMO, "trainer=ddp_cpu", "prior.training.batch_size=63"], "multiple of 2"),
@@ -95,6 +101,13 @@ def folder(root) -> list[str]:
 )
 def test_what_is_wrong_is_said_before_training(refused, tmp_path, arguments, message):
     assert message in refused(train.main, *arguments, f"run={tmp_path}/run")
+
+
+@pytest.mark.parametrize("option", ["accumulate=0", "devices=0", "nodes=0", "strategy=fsdp"])
+def test_a_description_refuses_what_no_machine_could_train_by(refused, tmp_path, option):
+    arguments = [DEMO, f"trainer.{option}", f"run={tmp_path}/run"]
+    message = refused(train.main, *arguments)
+    assert refused(train.main, *arguments, "describe=true") == message
 
 
 @pytest.mark.parametrize("evaluation", ["eval=inception", "eval.lpips=true"])

@@ -52,9 +52,14 @@ def check_training(parts: Parts, name: str, training: Training) -> None:
 
 def _check_batches(parts: Parts, name: str, training: Training) -> None:
     """Refuse batches that no machine of this kind, or number of devices, can share."""
-    trainer = make_trainer(build_part(parts.config, "trainer"))
-    size, world = training.batch_size, trainer.world_size
+    options = build_part(parts.config, "trainer")
+    size, world = training.batch_size, make_trainer(options).world_size
     check_share(size, 0, world)
+    if options.accumulate > size // world:
+        raise ConfigError(
+            f"trainer.accumulate={options.accumulate:,} cuts the {size // world:,} samples that "
+            f"each device has of a batch into more parts than samples: lower it"
+        )
     example = parts.data.example(1)
     needed = PER_SAMPLE + sum(value.nbytes for value in example.values())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -14,7 +14,7 @@ from ldm.priors import Prior
 from ldm.run.checks import rehearsed_loss
 from ldm.run.folder import Run
 from ldm.run.models import build_models
-from ldm.run.parts import Parts, build_data
+from ldm.run.parts import Parts, build_data, build_part
 from ldm.run.rehearsal import on_meta
 from ldm.run.stages import build_training, latents_of
 from ldm.training import Training
@@ -45,6 +45,7 @@ def training_costs(loss: Callable[[], Tensor]) -> tuple[int, int]:
 
 def describe(config: DictConfig) -> None:
     """Print parts, latent space, parameters, FLOPs and memory of each stage's training."""
+    build_part(config, "trainer")  # refuses what no machine has; this one may lack what others have
     data = build_data(config)
     parts = Parts(config, data, build_models(config, data, list(config.stages), "meta"))
     space = parts.tokenizer.space

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,9 +41,11 @@ class TrainerOptions:
     """Hardware and logging options; they do not change the result of training, except by rounding.
 
     Attributes:
-        accelerator, devices, nodes, strategy, precision: Lightning's; precision `auto` is
-            bf16-mixed on a GPU or CPU with native bf16 multiplication, where it is several times
-            faster than float32, and 32-true elsewhere, where bf16 is many times slower.
+        accelerator, devices, nodes, strategy, precision: Lightning's, where training stays exact:
+            sharded weights (FSDP) would have another average and norm of the gradient than whole
+            ones; precision `auto` is bf16-mixed on a GPU or CPU with native bf16 multiplication,
+            where it is several times faster than float32, and 32-true elsewhere, where bf16 is many
+            times slower.
         compile: compile the repeated blocks of the model.
         checkpointing: recompute activations in the backward pass, if the network supports it.
         accumulate: parts of a rank's batch over which the gradient is accumulated.
@@ -51,10 +54,10 @@ class TrainerOptions:
         callbacks: your own, called before a checkpoint is written.
     """
 
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: int | str = 1
     nodes: int = 1
-    strategy: str = "auto"
+    strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
     compile: bool = False
     checkpointing: bool = False
@@ -70,12 +73,13 @@ class TrainerOptions:
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise ValueError(f"{name} must be {bound} or more, got {getattr(self, name)}")
-        if "fsdp" in self.strategy:
+        if not re.fullmatch(r"auto|-1|[1-9]\d{0,4}|(\d+,)+\d*", str(self.devices)):
             raise ValueError(
-                f"strategy={self.strategy} shards the weights and their average differently, so "
-                f"neither the average nor the norm of the gradient could be computed: use ddp, "
-                f"with checkpointing=true where memory is short"
+                f"devices must be a number of them, -1 or auto for all, or which, such as '0,1', "
+                f"got {self.devices}"
             )
+        if wrong := [one for one in self.callbacks if not isinstance(one, pl.Callback)]:
+            raise ValueError(f"callbacks must be Lightning's Callbacks, got {wrong}")
 
 
 def make_trainer(options: TrainerOptions, adversarial: bool = False, **further: Any) -> pl.Trainer:

@@ -1,5 +1,6 @@
 """The base class of training a tokenizer or a prior."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -92,6 +93,9 @@ class Training(pl.LightningModule):
         for group in self.make_optimizer(alike).param_groups:
             if not group["lr"] > 0:
                 raise ValueError(f"optimizer: a learning rate must be above 0, got {group['lr']}")
+            for name, value in group.items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise ValueError(f"optimizer: {name} must be finite, got {value}")
 
     @abstractmethod
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
