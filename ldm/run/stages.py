@@ -182,7 +182,8 @@ def _latent_batches(
     for model in latents.models:
         model.to(training.device)
     cache = LatentCache(run.latents, latents.encode, latents.identity, data)
-    with progress("latents", len(data.train_dataset) * len(data.views) // world) as advance:
+    total = sum(cache.length(number) for _, number in cache.share(rank, world))
+    with progress("latents", total) as advance:
         for done in cache.fill(training.device, rank, world):
             advance(done)
             if training.stop.asked:

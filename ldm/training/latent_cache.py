@@ -47,12 +47,19 @@ class LatentCache:
         self.folder = root / f"{identity}-{data.fingerprint}"
         self.encode, self.data, self.shard, self.batch_size = encode, data, shard, batch_size
 
+    def share(self, rank: int = 0, world: int = 1) -> list[tuple[str, int]]:
+        """View and number of each shard in this rank's share, be it there or not."""
+        count = -(-len(self.data.train_dataset) // self.shard)
+        return [(view, n) for view in self.data.views for n in range(count)][rank::world]
+
     def missing(self, rank: int = 0, world: int = 1) -> list[tuple[str, int]]:
         """View and number of each missing or damaged shard in this rank's share."""
-        count = -(-len(self.data.train_dataset) // self.shard)
-        shards = [(view, number) for view in self.data.views for number in range(count)]
         # A share of all shards, not of the missing ones: another rank may have filled some already.
-        return [one for one in shards[rank::world] if not self._whole(*one)]
+        return [one for one in self.share(rank, world) if not self._whole(*one)]
+
+    def length(self, number: int) -> int:
+        """Number of samples in a shard; the last may be smaller."""
+        return min(self.shard, len(self.data.train_dataset) - number * self.shard)
 
     def fill(self, device: torch.device, rank: int = 0, world: int = 1) -> Iterator[int]:
         """Encode this rank's share of the missing shards; yields each batch's size when done."""
@@ -91,8 +98,8 @@ class LatentCache:
         return BatchLoader(self.dataset(), order, workers)
 
     def _samples(self, number: int) -> BatchLoader:
-        end = min((number + 1) * self.shard, len(self.data.train_dataset))
-        indices = range(number * self.shard, end)
+        start = number * self.shard
+        indices = range(start, start + self.length(number))
         order = BatchSampler(indices, self.batch_size, drop_last=False)
         return BatchLoader(self.data.train_dataset, order, self.data.workers)
 
@@ -100,7 +107,7 @@ class LatentCache:
         path = self._keys(view, number)
         if not path.is_file():
             return False
-        expected = min(self.shard, len(self.data.train_dataset) - number * self.shard)
+        expected = self.length(number)
         try:
             sums = json.loads(path.read_text())
             for key in sums:
