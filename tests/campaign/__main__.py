@@ -1,8 +1,8 @@
 """Trials of what a run survives, on real processes: `make campaign` prints a table of them.
 
-PYTHONPATH=tests python -m campaign [interruptions] [disks] [writers]
+PYTHONPATH=tests python -m campaign [writers] [options] [records] ...
 
-It takes half an hour or more. Disks are filled on a tmpfs, which only root can mount.
+All parts take the better part of an hour. Disks are filled on a tmpfs, which only root can mount.
 """
 
 import sys
@@ -10,26 +10,34 @@ import tempfile
 from pathlib import Path
 
 from campaign.disks import disks
+from campaign.evaluations import evaluations
+from campaign.options import options
 from campaign.processes import Failed
-from campaign.signals import interruptions
+from campaign.ranks import ranks
+from campaign.records import records
+from campaign.signals import chain, interruptions
 from campaign.writers import writers
 
-PARTS = {"writers": writers, "disks": disks, "interruptions": interruptions}
+PARTS = {
+    part.__name__: part
+    for part in (writers, options, evaluations, ranks, records, disks, chain, interruptions)
+}
 
 
 def main(names: list[str]) -> int:
     """Run the named parts, or all; returns how many trials failed."""
-    failed = 0
+    failed = tried = 0
     with tempfile.TemporaryDirectory() as folder:
         for name in names or PARTS:
             try:
                 for trial, outcome in PARTS[name](Path(folder) / name):
+                    tried += 1
                     failed += outcome.startswith("FAILED")
                     print(f"{trial:64} {outcome}", flush=True)
             except Failed as failure:
                 failed += 1
                 print(f"{name:64} FAILED: {failure}", flush=True)
-    print(f"{failed} failed")
+    print(f"{failed} of {tried} failed")
     return failed
 
 

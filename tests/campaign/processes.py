@@ -8,16 +8,39 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["PHASES", "Failed", "command", "end", "expect", "finish", "start", "wait_for"]
+from safetensors.torch import load_file
+
+__all__ = [
+    "MACHINES",
+    "PHASES",
+    "STAGES",
+    "Failed",
+    "attempt",
+    "command",
+    "compare",
+    "end",
+    "expect",
+    "finish",
+    "refusal",
+    "start",
+    "wait_for",
+    "whole",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 600.0  # seconds for anything that should happen
+STAGES = ("tokenizer", "prior")
+MACHINES = {
+    "one process": [],
+    "two loaders": ["data.workers=2"],
+    "two ranks": ["trainer=ddp_cpu"],
+}
 
 SHORT = [
     "experiment=demo/digits",
     "tokenizer.encoder.blocks=1",
-    "tokenizer.training.samples=6400",
-    "prior.training.samples=6400",
+    "tokenizer.training.samples=1920",
+    "prior.training.samples=2560",
     "prior.backbone.width=32",
     "prior.backbone.depth=2",
     "prior.backbone.heads=2",
@@ -45,14 +68,24 @@ class Failed(AssertionError):
     """A trial did not hold; the message says what was found."""
 
 
-def expect(holds: bool, found: str) -> None:
+def attempt(trial: Callable[..., str], *arguments) -> str:
+    """Return what a trial found; that it failed, and how; or why it could not be tried here."""
+    try:
+        return trial(*arguments)
+    except Failed as failure:
+        return f"FAILED: {failure}"
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"not tried: {error}"
+
+
+def expect(holds: bool, found: object) -> None:
     """Refuse a trial's outcome.
 
     Raises:
         Failed: with what was found.
     """
     if not holds:
-        raise Failed(found)
+        raise Failed(str(found))
 
 
 def command(run: Path, *more: str) -> list[str]:
@@ -113,6 +146,46 @@ def finish(arguments: Sequence[str], log: Path, **variables: str) -> None:
     """
     code, words = end(start(arguments, log, **variables), log)
     expect(code == 0, f"exit code {code}: {words[-300:]}")
+
+
+def refusal(arguments: Sequence[str], log: Path) -> str | None:
+    """Run a command that may be refused; returns its one message, None if it was not refused.
+
+    Raises:
+        Failed: it ends in any other way.
+    """
+    code, words = end(start(arguments, log), log)
+    if code == 0:
+        return None
+    expect(code == 2, f"exit code {code}: {words[-300:]}")
+    expect("Traceback" not in words, words[-600:])
+    expect(words.count("error: ") == 1, f"not one message: {words[-600:]}")
+    return words.partition("error: ")[2].strip()
+
+
+def whole(folder: Path, machine: str) -> Path:
+    """Train the short run without interruption, once for all trials; returns its folder."""
+    run = folder / machine / "run"
+    if not run.is_dir():
+        run.parent.mkdir(parents=True)
+        finish(command(run, *MACHINES[machine]), run.parent / "log")
+    return run
+
+
+def compare(run: Path, expected: Path) -> str:
+    """Compare weights and records of all stages with those of another run, bit by bit.
+
+    Raises:
+        Failed: they differ, or temporary files are left over.
+    """
+    for stage in STAGES:
+        one, other = (load_file(one / stage / "model.safetensors") for one in (run, expected))
+        expect(all((one[name] == other[name]).all() for name in other), f"other {stage} weights")
+        rows = [(one / stage / "metrics.csv").read_text() for one in (run, expected)]
+        expect(rows[0] == rows[1], f"other {stage}/metrics.csv")
+    left = [path for path in run.rglob(".*") if path.name != ".lock"]
+    expect(not left, f"leftovers {left}")
+    return "same bits"
 
 
 def _alive(group: int) -> bool:

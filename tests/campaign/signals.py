@@ -1,62 +1,61 @@
 """Runs that are interrupted in every phase, one after the other, and then compared with a whole."""
 
 import os
+import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from campaign.processes import (
+    MACHINES,
     PHASES,
-    Failed,
+    STAGES,
+    attempt,
     command,
+    compare,
     end,
     expect,
     finish,
     start,
     wait_for,
+    whole,
 )
-from safetensors.torch import load_file
 
-__all__ = ["interruptions"]
+__all__ = ["chain", "interruptions"]
 
-MACHINES = {"two loaders": ["data.workers=2"], "two ranks": ["trainer=ddp_cpu"]}
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
-STAGES = ("tokenizer", "prior")
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+BUSY = ("tokenizer", "latents", "prior")  # phases in which loaders run
+KILLS, LONGEST = 8, 30.0  # seconds after a start
 
 
 def interruptions(folder: Path) -> Iterator[tuple[str, str]]:
     """Interrupt a run in each phase by each signal to its group; yields trials and outcomes."""
-    for machine, options in MACHINES.items():
-        whole = folder / machine / "whole"
-        whole.parent.mkdir(parents=True)
-        finish(command(whole, *options), folder / "log")
+    for machine, phases in {"two ranks": PHASES, "two loaders": BUSY}.items():
         for number in SIGNALS:
             name = signal.Signals(number).name
             run = folder / machine / name / "run"
-            run.parent.mkdir()
-            for phase in PHASES:
-                yield (
-                    f"{name} to {machine} in {phase}",
-                    _outcome(_stop, run, options, phase, number),
-                )
+            run.parent.mkdir(parents=True)
+            for phase in phases:
+                yield f"{name} to {machine} in {phase}", attempt(_stop, run, machine, phase, number)
             yield (
-                f"{name} in all phases of {machine}: ends as a whole run",
-                _outcome(_compare, run, options, whole),
+                f"{name} in phases of {machine}: ends as a whole run",
+                attempt(_go_on, run, machine),
             )
 
 
-def _outcome(trial, *arguments) -> str:
-    try:
-        return trial(*arguments)
-    except Failed as failure:
-        return f"FAILED: {failure}"
+def chain(folder: Path) -> Iterator[tuple[str, str]]:
+    """Kill runs at random moments, again and again; yields trials and outcomes."""
+    for machine in ("two loaders", "two ranks"):
+        trial = f"SIGKILL to {machine} at {KILLS} random moments"
+        yield trial, attempt(_chain, folder / machine / "run", machine)
 
 
-def _stop(run: Path, options: list[str], phase: str, number: int) -> str:
+def _stop(run: Path, machine: str, phase: str, number: int) -> str:
     log, (file, delay) = run.parent / "log", PHASES[phase]
     seen = run / "tokenizer/checkpoints/last.ckpt"
-    process = start(command(run, *options), log)
+    process = start(command(run, *MACHINES[machine]), log)
     reached = wait_for(process, lambda: not file or (run / file).exists())
     time.sleep(delay)
     if not reached or process.poll() is not None:
@@ -65,8 +64,6 @@ def _stop(run: Path, options: list[str], phase: str, number: int) -> str:
     os.killpg(process.pid, number)
     began = time.monotonic()
     code, words = end(process, log)
-    if number == signal.SIGKILL:
-        return "ended"
     # Before Python runs our code, it answers signals itself; nothing has begun by then.
     if phase != "imports":
         expect(code == 128 + number, f"exit code {code}: {words[-300:]}")
@@ -79,13 +76,26 @@ def _stop(run: Path, options: list[str], phase: str, number: int) -> str:
     return f"code {code} after {time.monotonic() - began:.1f} s{', saved' if saved else ''}"
 
 
-def _compare(run: Path, options: list[str], whole: Path) -> str:
-    finish(command(run, *options), run.parent / "log")
-    for stage in STAGES:
-        one, other = (load_file(one / stage / "model.safetensors") for one in (run, whole))
-        expect(all((one[name] == other[name]).all() for name in other), f"other {stage} weights")
-        rows = [(one / stage / "metrics.csv").read_text() for one in (run, whole)]
-        expect(rows[0] == rows[1], f"other {stage}/metrics.csv")
-    left = [path for path in run.rglob(".*") if path.name != ".lock"]
-    expect(not left, f"leftovers {left}")
-    return "same bits"
+def _go_on(run: Path, machine: str) -> str:
+    finish(command(run, *MACHINES[machine]), run.parent / "log")
+    return compare(run, whole(run.parents[2].with_name("whole"), machine))
+
+
+def _chain(run: Path, machine: str) -> str:
+    run.parent.mkdir(parents=True)
+    expected = whole(run.parents[1].with_name("whole"), machine)
+    moments, log = random.Random(0), run.parent / "log"
+    hit = dict.fromkeys(PHASES, 0)
+    for _ in range(KILLS):
+        process = start(command(run, *MACHINES[machine]), log)
+        try:
+            process.wait(moments.uniform(3, LONGEST))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            hit[[one for one, (file, _) in PHASES.items() if (run / file).exists()][-1]] += 1
+        else:
+            expect(process.returncode == 0, log.read_text()[-300:])
+        end(process, log)
+    finish(command(run, *MACHINES[machine]), log)
+    where = ", ".join(f"{count} in {phase}" for phase, count in hit.items() if count)
+    return f"{compare(run, expected)}; {where}"

@@ -1,13 +1,12 @@
-"""Two processes in one run folder, killed owners, damaged records, and evaluation interrupted."""
+"""Two processes in one run folder, and owners that are killed."""
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from campaign.processes import Failed, command, end, expect, finish, start, wait_for
+from campaign.processes import attempt, command, end, expect, finish, start, wait_for
 
 __all__ = ["writers"]
 
@@ -19,14 +18,9 @@ def writers(folder: Path) -> Iterator[tuple[str, str]]:
         "a second process in a run folder": _second,
         "a process after the first was killed": _after_kill,
         "10 kills while checkpoints are written": _kills,
-        "records and times that are cut": _damaged,
-        "SIGINT to an evaluation": _evaluation,
     }
     for name, trial in trials.items():
-        try:
-            yield name, trial(folder)
-        except Failed as failure:
-            yield name, f"FAILED: {failure}"
+        yield name, attempt(trial, folder)
 
 
 def _begun(folder: Path, run: Path, *more: str):
@@ -58,10 +52,10 @@ def _after_kill(folder: Path) -> str:
 def _kills(folder: Path) -> str:
     run, log = folder / "kills", folder / "log"
     more = ["stage=tokenizer", "trainer.checkpoints=1000"]
-    for attempt in range(10):
+    for number in range(10):
         process = start(command(run, *more), log)
         wait_for(process, (run / "tokenizer/checkpoints/last.ckpt").exists)
-        time.sleep(0.02 * attempt)
+        time.sleep(0.02 * number)
         process.kill()
         process.wait()
         expect(process.returncode in (0, -signal.SIGKILL), log.read_text()[-300:])
@@ -69,26 +63,3 @@ def _kills(folder: Path) -> str:
     left = [path for path in run.rglob(".*") if path.name != ".lock"]
     expect(not left, f"leftovers {left}")
     return "trains to its end, nothing left over"
-
-
-def _damaged(folder: Path) -> str:
-    run = folder / "damaged"
-    process = _begun(folder, run)
-    os.killpg(process.pid, signal.SIGTERM)
-    end(process, folder / "first")
-    records, effort = run / "tokenizer/metrics.csv", run / "tokenizer/effort.json"
-    records.write_bytes(records.read_bytes()[:-20] + b"\0\xff")
-    effort.write_text(effort.read_text()[:9])
-    finish(command(run), folder / "first")
-    return "read as far as they are good"
-
-
-def _evaluation(folder: Path) -> str:
-    arguments = [sys.executable, "-m", "eval", f"run={folder / 'run'}", "eval=classifier"]
-    process = start(arguments, folder / "log")
-    time.sleep(8)
-    os.killpg(process.pid, signal.SIGINT)
-    code, words = end(process, folder / "log")
-    expect(code == 130 and "stopped by SIGINT" in words, f"exit code {code}: {words[-300:]}")
-    expect("Traceback" not in words, words[-600:])
-    return "stops in words, code 130"
