@@ -78,6 +78,13 @@ def explained(error: Exception) -> tuple[str, int] | None:
 
     if isinstance(error, DataError | BadCheckpoint | MisconfigurationException):
         return str(error), WRONG_INPUT
+    if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
+        reason = str(error).partition(". ")[0]
+        return (
+            f"another process of this job has ended, so this one cannot go on: the same command "
+            f"goes on from the last checkpoint ({reason})",
+            1,
+        )
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
         return f"out of memory: lower batch_size, or raise trainer.accumulate ({error})", 1
     if isinstance(error, TypeError) and "MPS" in str(error) and "float64" in str(error):

@@ -5,6 +5,7 @@ import torch
 
 from data import Digits
 from ldm import distributed
+from ldm.cli import explained
 from ldm.config.compose import compose
 from ldm.run.models import build_models
 from ldm.run.parts import Parts
@@ -54,6 +55,22 @@ def test_collectives_of_two_processes_agree(two_processes):
         assert most == 4
         assert somewhere
         assert not nowhere
+
+
+def test_a_process_whose_partner_has_ended_ends_in_words(two_processes):
+    def work(rank):
+        distributed.join()
+        distributed.barrier()
+        if rank == 1:
+            torch.distributed.destroy_process_group()  # closes what the system closes of the dead
+            return None
+        with pytest.raises(RuntimeError) as error:
+            distributed.largest(1)
+        return explained(error.value)
+
+    (message, code), _ = two_processes(work)
+    assert message.startswith("another process of this job has ended")
+    assert code == 1
 
 
 @pytest.fixture

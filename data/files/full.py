@@ -8,8 +8,14 @@ from pathlib import Path
 __all__ = ["StorageFull", "needs_space"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# torch and safetensors put the system's error in one of their own, with one of these texts.
-FULL_TEXTS = ("No space left", "os error 28", "os error 122", "iostream error")
+# torch, safetensors and numpy put the system's error in one of their own, with one of these texts.
+FULL_TEXTS = (
+    "No space left",
+    "os error 28",
+    "os error 122",
+    "iostream error",
+    "requested and",  # "45984 requested and 496 written"
+)
 
 
 class StorageFull(OSError):
