@@ -1,0 +1,1 @@
+"""Networks on molecules: points in space with features, and a mask."""
