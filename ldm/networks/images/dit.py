@@ -4,7 +4,6 @@ Source: Peebles and Xie, "Scalable diffusion models with transformers", 2023. Pa
 as in the published checkpoints.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from ldm.networks.embedders import LabelEmbedder, TimestepEmbedder
 from ldm.networks.images.layers import attention
 from ldm.networks.images.patches import PatchEmbedder, position_embedding
+from ldm.networks.linear import Linear
 
 __all__ = ["SIZES", "DiT"]
 
@@ -37,24 +37,14 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.proj = Linear(width, width)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         # Split q, k, v before the heads: the backward pass then joins their gradients in one copy.
         parts = self.qkv(x).chunk(3, dim=2)
         q, k, v = (rearrange(part, "b n (h d) -> b h n d", h=self.heads) for part in parts)
         return self.proj(rearrange(attention(q, k, v), "b h n d -> b n (h d)"))
-
-
-class GELU(nn.Module):
-    """GELU in its tanh approximation (Hendrycks and Gimpel 2016)."""
-
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        if torch.compiler.is_compiling():
-            # `(1 + tanh(u)) / 2 = sigmoid(2 u)`, which compiled CPU code computes 3 times as fast.
-            return x * torch.sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
-        return F.gelu(x, approximate="tanh")
 
 
 class Modulation(nn.Sequential):
@@ -88,9 +78,8 @@ class Block(nn.Module):
         self.attn = Attention(width, heads)
         self.mlp = nn.Sequential(
             OrderedDict(
-                fc1=nn.Linear(width, hidden),
-                act=GELU(),
-                fc2=nn.Linear(hidden, width),
+                fc1=Linear(width, hidden, gelu=True),
+                fc2=Linear(hidden, width),
             )
         )
         self.adaLN_modulation = Modulation(width, 6)

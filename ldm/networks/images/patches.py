@@ -32,4 +32,5 @@ class PatchEmbedder(nn.Module):
         self.proj = nn.Conv2d(in_channels, width, patch, patch)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
-        return self.proj(x).flatten(2).transpose(1, 2)
+        # Layers keep the memory order of tokens, and normalise fastest along contiguous features.
+        return self.proj(x).flatten(2).transpose(1, 2).contiguous()
