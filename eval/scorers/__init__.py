@@ -17,6 +17,9 @@ of points
     effective_sample_size   effective sample size of importance weights under the data's action
     density                 a picture of the density
 
+of graphs
+    graph_discrepancies     discrepancies of degrees, clustering, orbits, spectra; two references
+
 Arguments that scorers share are set once, beside the list: `eval.samples` reaches every scorer
 whose constructor has an argument `samples`. Your own scorer is a subclass of `Scorer`, with
 `check(parts)` and `score(parts, record)`, listed by its class instead of a name:
@@ -34,6 +37,7 @@ from eval.scorers.discrepancy import Discrepancy
 from eval.scorers.effective_sample_size import EffectiveSampleSize
 from eval.scorers.elbo import Elbo
 from eval.scorers.floor import Floor
+from eval.scorers.graph_discrepancies import GraphDiscrepancies
 from eval.scorers.likelihood import HeldOutLikelihood
 from eval.scorers.mass import Mass
 from eval.scorers.reconstructions import Reconstructions
@@ -55,5 +59,6 @@ SCORERS: dict[str, type[Scorer]] = {
     "discrepancy": Discrepancy,
     "effective_sample_size": EffectiveSampleSize,
     "density": Density,
+    "graph_discrepancies": GraphDiscrepancies,
 }
 """Scorer classes by their names in `eval.scorers`."""
