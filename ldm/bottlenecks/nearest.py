@@ -34,8 +34,6 @@ INPUT_ROUNDING = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
 trees: deque[cKDTree] = deque(maxlen=4)  # of recent codebooks: an evaluation builds each once
 
 
-@torch.compiler.disable
-@torch.no_grad()
 def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
     """Index of the code at the smallest Euclidean distance from each query.
 
@@ -55,6 +53,13 @@ def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[T
         >>> nearest(torch.tensor([[0.9, 0.0], [0.1, 0.0]]), torch.eye(2)).tolist()
         [0, 0]
     """
+    # Only where something is compiled: the decorator imports the compiler, which takes a second.
+    search = torch.compiler.disable(_nearest) if torch.compiler.is_compiling() else _nearest
+    return search(queries, codes)
+
+
+@torch.no_grad()
+def _nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
     if len(codes) == 0:
         raise ValueError(f"{len(queries)} queries need at least one code, got none")
     if queries.is_meta or len(queries) == 0:
