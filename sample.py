@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from ldm.cli import command, take, take_conditions
-from ldm.config.compose import ConfigError
+from ldm.config.compose import ConfigError, check_keys
 from ldm.config.groups import groups
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def main(arguments: list[str]) -> None:
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     check_numbers(**own)  # fail before anything is loaded
+    check_keys(own["run"], overrides)
 
     from data.files.exact import check_exact
     from ldm import distributed

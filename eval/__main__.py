@@ -19,8 +19,9 @@ Inception; with run=..., those of the classifier of that run's labelled data.
 import sys
 
 from ldm.cli import command, take
-from ldm.config.compose import ConfigError
+from ldm.config.compose import ConfigError, check_keys
 from ldm.config.groups import groups
+from ldm.config.sweeps import jobs
 
 SWEEP = ("-m", "--multirun")
 
@@ -36,6 +37,7 @@ def main(arguments: list[str]) -> None:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     sweeping = any(one in SWEEP for one in overrides)
     overrides = [one for one in overrides if one not in SWEEP]
+    check_keys(own["run"], jobs(overrides)[0] if sweeping else overrides)
 
     from eval.sweep import score, sweep
     from ldm import distributed

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 import eval.__main__
 import eval.reproduce
@@ -122,9 +123,17 @@ SLOW = {"torch", "pytorch_lightning", "diffusers", "torchvision", "torchmetrics"
         "train.main(['experiment=demo/digits', 'tokenizer.bottlneck.groups=4'])",
         "train.main(['experiment=demo/digts'])",
         "sample.main(['run=none', 'n=0'])",
+        "sample.main([RUN, 'sampler.stepz=3', 'guidnce.scale=2'])",
+        "eval.__main__.main([RUN, 'evil.samples=3'])",
+        "eval.__main__.main(['-m', RUN, 'guidance.scael=1,2'])",
+        "ldm.analysis.__main__.main(['inversion', RUN, 'guidance.scael=1'])",
     ],
 )
-def test_help_and_misspelt_keys_do_not_wait_for_imports(call):
+def test_help_and_misspelt_keys_do_not_wait_for_imports(call, tmp_path):
+    (tmp_path / "prior").mkdir()
+    kept = {"sampler": {"steps": 3}, "guidance": {"scale": 1.0}, "eval": {"samples": 4}}
+    OmegaConf.save(kept, tmp_path / "prior" / "config.yaml")
+    call = call.replace("RUN", f"'run={tmp_path}'")
     code = f"""
 import sys, train, sample, eval.__main__, eval.reproduce
 import ldm.analysis.__main__, ldm.hub.__main__, ldm.report.__main__

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from ldm.cli import command, take, take_conditions
+from ldm.config.compose import check_keys
 from ldm.config.groups import groups
 from ldm.config.signatures import ConfigError, suggest
 
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> None:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     if own.get("n", 8) < 1 or own.get("steps", 8) < 2:
         raise ConfigError("n must be 1 or more and steps 2 or more")
+    check_keys(own["run"], overrides)
 
     from data.files.whole import check_writable
     from data.images.grid import save_picture

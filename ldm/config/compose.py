@@ -4,9 +4,13 @@ import inspect
 import logging
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -17,9 +21,11 @@ from ldm.config.hydra_options import check_hydra_options, check_search_path
 from ldm.config.signatures import ConfigError, check_type, suggest
 from ldm.config.sweeps import folder_of, parsed
 from ldm.config.validate import validate
+from ldm.config.yaml_files import read_yaml
 
 __all__ = [
     "ConfigError",
+    "check_keys",
     "compose",
     "name_run",
     "overridden",
@@ -135,19 +141,11 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
         ConfigError: an override cannot be parsed, has several values, or its key or member is
             unknown.
     """
-    root = OmegaConf.load(CONFIGS / "train.yaml")
-    later = [key for key in root if key not in ("defaults", "hydra") and key not in config]
-    config = OmegaConf.merge(OmegaConf.masked_copy(root, later), config)
+    config = _with_later_keys(config)
     for one in parsed(overrides):
         key, place = one.key_or_group, one.key_or_group.replace("/", ".")
-        absent = OmegaConf.select(config, place, default=inspect) is inspect
-        added = one.is_add() or one.is_force_add() or is_group(key)
-        added = added or SAMPLER_OPTION.match(one.input_line)
-        if absent and not added:
-            raise ConfigError(
-                f"unknown key {key!r}{suggest(key, keys_of(config))}; to set an argument that the "
-                f"run leaves at its default, write +{key}=..."
-            )
+        if not _settable(config, one):
+            raise _unknown(config, key)
         if one.is_delete():
             parent, _, last = place.rpartition(".")
             node = OmegaConf.select(config, parent) if parent else config
@@ -160,6 +158,48 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
         else:
             OmegaConf.update(config, place, one.value(), merge=False, force_add=True)
     return resolved(config, finished=True)
+
+
+def check_keys(run: str | PathLike[str], overrides: Iterable[str]) -> None:
+    """Refuse overrides of keys that no stage of a run has, before what takes seconds to import.
+
+    Files that are missing or damaged are left to the loading of the run.
+
+    Raises:
+        ConfigError: an override cannot be parsed, or its key is unknown.
+    """
+    stages = []
+    for path in sorted(Path(run).expanduser().glob("*/config.yaml")):
+        with suppress(ConfigError):
+            config = read_yaml(path)
+            if "${" not in OmegaConf.to_yaml(config):
+                stages.append(_with_later_keys(config))
+    for one in parsed(overrides):
+        if stages and not any(_settable(config, one) for config in stages):
+            raise _unknown(stages[-1], one.key_or_group)
+
+
+def _with_later_keys(config: DictConfig) -> DictConfig:
+    root = OmegaConf.load(CONFIGS / "train.yaml")
+    later = [key for key in root if key not in ("defaults", "hydra") and key not in config]
+    return OmegaConf.merge(OmegaConf.masked_copy(root, later), config)
+
+
+def _settable(config: DictConfig, override: Override) -> bool:
+    """Return whether a configuration has the key of an override, or may be given it."""
+    place = override.key_or_group.replace("/", ".")
+    if override.is_add() or override.is_force_add() or is_group(override.key_or_group):
+        return True
+    if SAMPLER_OPTION.match(override.input_line):
+        return True
+    return OmegaConf.select(config, place, default=inspect) is not inspect
+
+
+def _unknown(config: DictConfig, key: str) -> ConfigError:
+    return ConfigError(
+        f"unknown key {key!r}{suggest(key, keys_of(config))}; to set an argument that the run "
+        f"leaves at its default, write +{key}=..."
+    )
 
 
 def _group(group: str, member: str) -> DictConfig:
