@@ -1,7 +1,8 @@
 """Base classes of bottlenecks, and the encoding that they return."""
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jaxtyping import Float, Int
@@ -56,6 +57,18 @@ class Bottleneck(nn.Module, ABC):
         Called with the grid of the encoder's features when a tokenizer is built, so that no
         configuration repeats a size that follows from encoder and data.
         """
+
+    def on(self, context: Mapping[str, Tensor]) -> "Bottleneck":
+        """The bottleneck on the space's view for these samples, see `Space.on`; often itself.
+
+        It shares parameters and buffers with this one.
+        """
+        space = self.space.on(context)
+        if space is self.space:
+            return self
+        view = copy.copy(self)
+        view.space = space
+        return view
 
     @abstractmethod
     def forward(

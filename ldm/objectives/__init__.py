@@ -1,5 +1,6 @@
 """Objectives: losses that fit a network to a process."""
 
+from ldm.objectives.atom_features import AtomFeatures
 from ldm.objectives.bridge_matching import BridgeMatching
 from ldm.objectives.denoising import DenoisingScoreMatching
 from ldm.objectives.flow_matching import FlowMatching
@@ -7,8 +8,10 @@ from ldm.objectives.implicit import ImplicitScoreMatching
 from ldm.objectives.in_frame import InFrame
 from ldm.objectives.objective import Objective
 from ldm.objectives.regression import Regression
+from ldm.objectives.variational_bound import VariationalBound
 
 __all__ = [
+    "AtomFeatures",
     "BridgeMatching",
     "DenoisingScoreMatching",
     "FlowMatching",
@@ -16,4 +19,5 @@ __all__ = [
     "InFrame",
     "Objective",
     "Regression",
+    "VariationalBound",
 ]

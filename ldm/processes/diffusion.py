@@ -17,7 +17,8 @@ class GaussianDiffusion(GaussianProcess):
 
     Args:
         space: where the latents live.
-        schedule: `linear`, `scaled_linear` or `cosine`, see `ldm.processes.noise_schedules`.
+        schedule: `linear`, `scaled_linear`, `cosine` or `polynomial_2`, see
+            `ldm.processes.noise_schedules`.
         steps: number of steps.
         **numbers: the schedule's own, such as `start` and `end`.
 

@@ -152,7 +152,8 @@ def build_prior(
     """Build a prior, passing its parts the sizes of latents and conditions.
 
     The network receives `shape`, `dim` and `in_features` (the numbers in a point) of the space,
-    `classes`, 0 without labels, and `<key>_shape` of the latents of other stages that condition it.
+    `classes`, 0 without labels, and `<key>_shape` of what else conditions it: entries of a batch,
+    and the latents of other stages.
 
     Raises:
         ConfigError: a part refuses its arguments.
@@ -162,18 +163,19 @@ def build_prior(
     labelled = "backbone" not in node or (conditions is not None and "label" in conditions)
     classes = data.classes if labelled else 0
     _check_classes(config, name, data)
+    shapes = _condition_shapes(conditions, data, told)
     handed: dict[str, Any] = {
         "shape": list(space.shape),
         "dim": space.dim,
         "in_features": math.prod(space.shape),
         "classes": classes,
-        **{f"{key}_shape": list(model.space.shape) for key, model in told.items()},
+        **{f"{key}_shape": one for key, one in shapes.items()},
     }
     built: dict[str, Any] = {}
     if "process" in node:
         built["process"] = build_part(config, f"{name}.process", space=space)
     if conditions is not None:
-        built["conditioning"] = _conditioning(config, name, classes, told)
+        built["conditioning"] = _conditioning(config, name, classes, shapes)
     if "backbone" in node:
         with torch.device(device):
             built["backbone"] = build_part(config, f"{name}.backbone", handed)
@@ -197,12 +199,22 @@ def _check_classes(config: DictConfig, name: str, data: DataModule) -> None:
             )
 
 
+def _condition_shapes(
+    conditions: DictConfig | None, data: DataModule, told: Mapping[str, Tokenizer]
+) -> dict[str, list[int]]:
+    """Shape of what conditions one sample, by its key."""
+    example = data.example(1)
+    read = {} if conditions is None else {key: example[key] for key in conditions if key in example}
+    latents = {key: list(model.space.shape) for key, model in told.items()}
+    return {key: list(value.shape[1:]) for key, value in read.items()} | latents
+
+
 def _conditioning(
-    config: DictConfig, name: str, classes: int, told: Mapping[str, Tokenizer]
+    config: DictConfig, name: str, classes: int, shapes: Mapping[str, list[int]]
 ) -> Conditioning:
     place, built = f"{name}.conditioning", {}
     for key, one in config[name].conditioning.items():
         if isinstance(one, DictConfig):
-            shape = {"shape": list(told[key].space.shape)} if key in told else {}
+            shape = {"shape": shapes[key]} if key in shapes else {}
             built[key] = build_part(config, f"{place}.{key}", {"classes": classes, **shape})
     return build_part(config, place, **built)

@@ -1,5 +1,7 @@
 """The identity tokenizer, for data that already are points of a prior's space."""
 
+from collections.abc import Sequence
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -22,6 +24,7 @@ class Identity(Tokenizer):
 
     Args:
         space: that contains the data.
+        scale: that data are divided by, see `Tokenizer`; by default 1.
 
     Example:
         >>> import torch
@@ -30,9 +33,13 @@ class Identity(Tokenizer):
         torch.Size([3, 3])
     """
 
-    def __init__(self, space: Space) -> None:
-        super().__init__(Same(), Passthrough(space), Same())
+    def __init__(self, space: Space, scale: float | Sequence[float] | None = None) -> None:
+        super().__init__(Same(), Passthrough(space), Same(), scale=scale)
 
     def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        """Zero."""
-        return x.new_zeros(x.shape[:1])
+        """Zero.
+
+        Raises:
+            ValueError: the data are scaled.
+        """
+        return super().log_volume_change(x) if self.fixed else x.new_zeros(x.shape[:1])

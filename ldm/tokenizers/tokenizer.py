@@ -1,6 +1,6 @@
 """The base class of tokenizers: encoder, bottleneck and decoder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -35,9 +35,12 @@ class Tokenizer(nn.Module):
         bottleneck: maps features to latents of its space.
         decoder: maps latents to data.
         latents: learned by priors: `vectors`, or the `codes` of a quantiser.
+        scale: that latents are divided by in place of what is measured: one number, or one for each
+            of their features; None to measure.
 
     Raises:
-        ValueError: `latents` is "codes", but the bottleneck is not a quantiser.
+        ValueError: `latents` is "codes", but the bottleneck is not a quantiser; or a scale is not
+            above 0, or not one a feature.
 
     Example:
         >>> from ldm.bottlenecks import Gaussian
@@ -58,6 +61,7 @@ class Tokenizer(nn.Module):
         bottleneck: Bottleneck,
         decoder: nn.Module,
         latents: Literal["vectors", "codes"] = "vectors",
+        scale: float | Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if latents == "codes" and not isinstance(bottleneck, DiscreteBottleneck):
@@ -66,11 +70,13 @@ class Tokenizer(nn.Module):
                 f"latents=vectors, or choose a quantiser"
             )
         self.encoder, self.bottleneck, self.decoder = encoder, bottleneck, decoder
-        self.latents = latents
+        self.latents, self.fixed = latents, scale is not None
         features = bottleneck.space.shape[bottleneck.space.feature_axis]
         # A standard deviation of 0 says that none was measured; spaces without a scale set it to 1.
         std = torch.zeros(features) if self.learned else torch.ones(features)
         mean, std = bottleneck.space.moments(torch.zeros(features), std)
+        if scale is not None:
+            std = _one_each(scale, features)
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
 
@@ -95,8 +101,8 @@ class Tokenizer(nn.Module):
     def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
         """Raw latents of a batch, with codes, losses, stats and context."""
         context = {key: batch[key] for key in self.context_keys if key in batch}
-        encoded = self.bottleneck(self.encoder(batch["x"], **context), generator)
-        return encoded._replace(context=context)
+        features = self.encoder(batch["x"], **context)
+        return self.bottleneck.on(context)(features, generator)._replace(context=context)
 
     def decode(
         self, latent: Tensor, context: Context | None = None, generator: Generators = None
@@ -110,7 +116,7 @@ class Tokenizer(nn.Module):
         """
         if isinstance(self.bottleneck, DiscreteBottleneck) and self.latents == "codes":
             return self._decode(self.bottleneck.codes_to_latent(latent), context)
-        return self._decode(self.bottleneck.decodable(latent), context)
+        return self._decode(self.bottleneck.on(context or {}).decodable(latent), context)
 
     def forward(self, batch: Batch, generator: Generators = None) -> tuple[Batch, Encoded]:
         """Reconstruction of a batch, and its encoding."""
@@ -120,7 +126,8 @@ class Tokenizer(nn.Module):
     def reconstruct(self, batch: Batch) -> tuple[Batch, Encoded]:
         """Reconstruction from the mode of the posterior, for evaluation, and the encoding."""
         encoded = self.encode(batch)
-        latent = self.bottleneck.decodable(self.bottleneck.mode(encoded.raw))
+        bottleneck = self.bottleneck.on(encoded.context)
+        latent = bottleneck.decodable(bottleneck.mode(encoded.raw))
         return self._decode(latent, encoded.context), encoded
 
     def normalize(
@@ -129,9 +136,10 @@ class Tokenizer(nn.Module):
         """Normalised latents of raw ones, with new posterior noise."""
         if self.latents == "codes":
             return raw
-        latent = self.bottleneck.latent(raw, generator)
+        context = context or {}
+        latent = self.bottleneck.on(context).latent(raw, generator)
         scale = widest(self.std).reciprocal()
-        return self.space.on(context or {}).affine(latent, scale, -widest(self.mean) * scale)
+        return self.space.on(context).affine(latent, scale, -widest(self.mean) * scale)
 
     def denormalize(self, latent: Tensor, context: Context | None = None) -> Tensor:
         """Invert the shift and scale of `normalize`."""
@@ -154,6 +162,8 @@ class Tokenizer(nn.Module):
     def measure(self, encodings: Iterable[Encoded], generator: Generators = None) -> None:
         """Set the mean and standard deviation of the latents' features, computed in float64.
 
+        Nothing is done where a `scale` is given.
+
         Args:
             encodings: of batches, as `encode` returns them.
             generator: of the posterior noise.
@@ -161,10 +171,13 @@ class Tokenizer(nn.Module):
         Raises:
             ValueError: there are no latents, one is not finite, or a feature never varies.
         """
+        if self.fixed:
+            return
         count, total, square = 0, torch.zeros(()), torch.zeros(())
         for encoded in encodings:
-            latent = self.bottleneck.latent(encoded.raw, generator).double()
-            features = self.bottleneck.space.on(encoded.context).features(latent)
+            bottleneck = self.bottleneck.on(encoded.context)
+            latent = bottleneck.latent(encoded.raw, generator).double()
+            features = bottleneck.space.features(latent)
             count += features.shape[1]
             total, square = total + features.sum(1), square + features.square().sum(1)
         if count == 0:
@@ -185,3 +198,13 @@ class Tokenizer(nn.Module):
         context = dict(context or {})
         read = {key: context[key] for key in self.context_keys if key in context}
         return {"x": self.decoder(latent, **read), **read}
+
+
+def _one_each(scale: float | Sequence[float], features: int) -> Float[Tensor, " features"]:
+    """The scale of each feature."""
+    given = torch.tensor(scale, dtype=torch.float32)
+    if given.shape not in ((), (features,)) or not (given > 0).all():
+        raise ValueError(
+            f"a scale is one number above 0, or one for each of {features} features, got {scale}"
+        )
+    return given.expand(features).clone()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from ldm.processes.noise_schedules import cosine, linear, scaled_linear
+from ldm.processes.noise_schedules import cosine, linear, polynomial_2, scaled_linear
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,25 @@ def test_the_cosine_is_nichol_and_dhariwals_until_it_is_clipped():
     signal = (1 - cosine(1000)).cumprod(0)
     torch.testing.assert_close(signal[499], half / start)
     assert cosine(1000).max() == 0.999
+
+
+@pytest.mark.parametrize(
+    ("t", "signal", "gamma"),
+    [
+        (0, 0.99999, -11.512915),
+        (1, 0.999988000041, -11.330595),
+        (100, 0.980090398, -3.896443),
+        (250, 0.878898671875, -1.982042),
+        (500, 0.56249875, -0.251309),
+        (750, 0.191412421875, 1.440859),
+        (900, 0.036109278, 3.284428),
+        (999, 1.3995921e-5, 11.176731),
+        (1000, 1.00039959e-5, 11.512516),
+    ],
+)
+def test_the_polynomial_schedule_is_that_of_edm_at_all_of_its_times(t, signal, gamma):
+    found = (1 - polynomial_2()).cumprod(0)
+    assert len(found) == 1001
+    assert found[t].item() == pytest.approx(signal, abs=1e-9)
+    assert torch.log((1 - found[t]) / found[t]).item() == pytest.approx(gamma, abs=1e-6)
+    assert (found.diff() < 0).all()

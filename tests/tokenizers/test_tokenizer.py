@@ -8,8 +8,8 @@ from torch import nn
 
 from ldm.bottlenecks import Bottleneck, Encoded, VectorQuantizer
 from ldm.randomness import normal, sample_generators
-from ldm.spaces import Categorical, Flat, Lattice, Space
-from ldm.tokenizers import Stacked, Tokenizer
+from ldm.spaces import Categorical, Flat, Lattice, PointSet, Space
+from ldm.tokenizers import Identity, Stacked, Tokenizer
 
 WIDTH = 0.5  # of the posterior
 GRID = Flat([3, 4, 4])
@@ -245,3 +245,52 @@ def test_a_stacked_tokenizer_goes_through_both_and_back():
     expected = first.decode(first.denormalize(second.decode(encoded.latent)["x"]))["x"]
     assert torch.equal(both.decode(encoded.latent)["x"], expected)
     assert torch.equal(both.reconstruct({"x": x})[0]["x"], expected)
+
+
+def test_a_scale_that_is_given_takes_the_place_of_what_would_be_measured():
+    one = Tokenizer(nn.Identity(), Noisy(), nn.Identity(), scale=2)
+    one.measure(encodings(raws()), generator())
+    assert one.measured
+    assert one.std.tolist() == [2, 2, 2]
+    molecules = Identity(PointSet(4, 3, 2), scale=[1, 1, 1, 4, 10])
+    mask = torch.tensor([[True, True, False, False]])
+    x = molecules.space.on({"mask": mask}).random(1, generator())
+    found = molecules.normalize(x, None, {"mask": mask})
+    torch.testing.assert_close(found * torch.tensor([1.0, 1, 1, 4, 10]), x)
+    torch.testing.assert_close(molecules.denormalize(found, {"mask": mask}), x)
+    with pytest.raises(ValueError, match="does not only change coordinates"):
+        molecules.log_volume_change(x)
+
+
+@pytest.mark.parametrize("scale", [0, [1.0, 2.0], [1.0, 2.0, -1.0]])
+def test_a_scale_that_is_none_is_refused(scale):
+    with pytest.raises(ValueError, match="one number above 0, or one for each of 3 features"):
+        Tokenizer(nn.Identity(), Noisy(), nn.Identity(), scale=scale)
+
+
+def test_the_bottleneck_is_bound_to_the_context_of_the_samples():
+    space = PointSet(4, 3, 2)
+    one = Tokenizer(Kept(), Noisy(space), Kept())
+    mask = torch.tensor([[True, True, False, True], [True, False, False, False]])
+    batch = {"x": space.on({"mask": mask}).random(2, generator()), "mask": mask}
+    found = []
+    bind = one.bottleneck.on
+
+    def on(context):
+        found.append(context["mask"])
+        return bind(context)
+
+    one.bottleneck.on = on
+    encoded = one.encode(batch, generator())
+    one.measure([encoded], generator())
+    latent = one.normalize(encoded.raw, generator(), encoded.context)
+    one.decode(one.denormalize(latent, encoded.context), encoded.context)
+    one.reconstruct(batch)
+    assert len(found) == 6
+    assert all(torch.equal(each, mask) for each in found)
+    assert one.bottleneck.space is space
+
+
+class Kept(nn.Module):
+    def forward(self, x, mask):
+        return x

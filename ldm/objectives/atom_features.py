@@ -1,0 +1,65 @@
+"""The probability of atoms' types and charges given latents with little noise, as EDM has it.
+
+Source: Hoogeboom et al., "Equivariant diffusion for molecule generation in 3D", 2022, section 3.3.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.special import ndtr
+
+from ldm.tensors import like
+
+__all__ = ["AtomFeatures"]
+
+TINY = 1e-10  # added to probabilities before their logarithm, as published
+
+
+class AtomFeatures:
+    """One-hot types and whole numbers, observed with normal noise and rounded.
+
+    A class is as likely as the noise takes its entry to within 1/2 of 1, of all classes; a whole
+    number as the noise takes it to within 1/2 of itself.
+
+    Args:
+        types: number of classes; the features after them are whole numbers.
+        scale: that latents were divided by, one number for each entry of a point.
+        first: coordinates before the types.
+    """
+
+    def __init__(self, types: int, scale: Sequence[float], first: int = 3) -> None:
+        self.types, self.first, self.scale = types, first, tuple(scale)
+
+    def log_prob(
+        self,
+        latent: Float[Tensor, "n places features"],
+        noisy: Float[Tensor, "n places features"],
+        sigma: Float[Tensor, " n"],
+        condition: dict[str, Tensor],
+    ) -> Float[Tensor, " n"]:
+        """Log probability of all of a sample's features, nats; empty places have none.
+
+        Args:
+            latent: without noise.
+            noisy: with that of time 0.
+            sigma: standard deviation of that noise.
+            condition: its `mask` says which places are occupied.
+        """
+        scale = torch.tensor(self.scale[self.first :], dtype=latent.dtype, device=latent.device)
+        data, seen = (x[..., self.first :] * scale for x in (latent, noisy))
+        width = like(sigma, seen) * scale
+        classes = _around(seen[..., : self.types] - 1, width[..., : self.types])
+        chosen = data[..., : self.types].argmax(-1, keepdim=True)
+        found = classes.log_softmax(-1).gather(-1, chosen).squeeze(-1)
+        rest = slice(self.types, None)
+        whole = _around(data[..., rest].round() - seen[..., rest], width[..., rest]).sum(-1)
+        total = found + whole
+        mask = condition.get("mask")
+        return (total if mask is None else torch.where(mask, total, 0)).sum(1)
+
+
+def _around(x: Float[Tensor, "*shape"], width: Float[Tensor, "*#shape"]) -> Float[Tensor, "*shape"]:
+    """Log probability that noise of this width takes `x` to within 1/2 of 0."""
+    return (ndtr((x + 0.5) / width) - ndtr((x - 0.5) / width) + TINY).log()

@@ -1,0 +1,150 @@
+"""The variational bound of a Gaussian diffusion in discrete time, and the loss of EDM.
+
+Sources: Kingma et al., "Variational diffusion models", 2021; Hoogeboom et al., "Equivariant
+diffusion for molecule generation in 3D", 2022, section 3 and appendix A.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ldm.objectives.atom_features import AtomFeatures
+from ldm.objectives.objective import first_features
+from ldm.objectives.regression import Regression
+from ldm.processes import GaussianDiffusion, Process
+from ldm.randomness import Generators, uniform
+
+__all__ = ["VariationalBound"]
+
+Condition = dict[str, Tensor]
+Predict = Callable[..., Tensor]
+
+
+class VariationalBound(Regression):
+    """Negative log likelihood in nats, at most: terms of noise prediction at all times.
+
+    With gamma = log(sigma^2 / alpha^2), a network that predicts eps, and times 0 to T, the bound is
+
+        KL(q(z_T | x) || N(0, I)) + E_t T/2 (exp(gamma_t - gamma_{t-1}) - 1) |eps - eps_t|^2
+            - E log p(x | z_0)
+
+    and is estimated at one time of 0 to T. `l2` is the loss by which EDM and GeoLDM are trained: it
+    replaces each weight by one over the number of entries, and the first term by none.
+
+    Args:
+        weighting: `vlb` for the bound, `l2` for the loss that the weights are taken from.
+        discrete: features whose values p(x | z_0) gives probabilities; None for none.
+        padded: average squared errors over the places of the batch's largest sample instead of a
+            sample's own, so that samples count by their numbers of points, as published.
+
+    Raises:
+        ValueError: there is no such weighting.
+    """
+
+    def __init__(
+        self,
+        weighting: str = "vlb",
+        discrete: AtomFeatures | None = None,
+        padded: bool = False,
+    ) -> None:
+        super().__init__("eps")
+        if weighting not in ("l2", "vlb"):
+            raise ValueError(f"no weighting {weighting!r}: choose one of l2, vlb")
+        self.weighting, self.discrete, self.padded = weighting, discrete, padded
+
+    def check(self, process: Process) -> None:
+        """Refuse, besides, processes without discrete times."""
+        if not isinstance(process, GaussianDiffusion):
+            raise ValueError(
+                f"a {type(process).__name__} has no steps: bound the likelihood of a "
+                f"GaussianDiffusion, or train with ldm.objectives.Regression"
+            )
+        super().check(process)
+
+    def loss(
+        self,
+        predict: Predict,
+        process: GaussianDiffusion,
+        latent: Float[Tensor, "n ..."],
+        condition: Condition,
+        generator: Generators = None,
+    ) -> Float[Tensor, " n"]:
+        t = process.random_times(len(latent), generator, latent.device)
+        start, later = self._terms(predict, process, latent, condition, t, generator)
+        if self.weighting == "l2":
+            return torch.where(t == 0, start, later / 2 / self._entries(process))
+        terms = torch.where(t == 0, start, self._weight(process, t) * later)
+        return process.steps * terms + prior_divergence(process, latent)
+
+    def bound(
+        self,
+        predict: Predict,
+        process: GaussianDiffusion,
+        latent: Float[Tensor, "n ..."],
+        condition: Condition,
+        generator: Generators = None,
+    ) -> Float[Tensor, " n"]:
+        """An unbiased estimate of the bound, in nats, from one later time and time 0."""
+        last = process.steps - 1
+        u = uniform((len(latent),), generator, latent.device)
+        times = 1 + (last * u).long().clamp(max=last - 1)
+        first = torch.zeros_like(times)
+        later = self._terms(predict, process, latent, condition, times, generator)[1]
+        start = self._terms(predict, process, latent, condition, first, generator)[0]
+        weighted = last * self._weight(process, times) * later
+        return weighted + start + prior_divergence(process, latent)
+
+    def _terms(
+        self,
+        predict: Predict,
+        process: GaussianDiffusion,
+        latent: Tensor,
+        condition: Condition,
+        t: Tensor,
+        generator: Generators,
+    ) -> tuple[Tensor, Tensor]:
+        """Minus log p(x | z) as if t were 0, and the squared error of the noise."""
+        space = process.space
+        eps = space.random(len(latent), generator, latent.device, latent.dtype)
+        noisy = process.mix(latent, eps, t)
+        error = first_features(predict(noisy, t, **condition), process, noisy) - eps
+        squares = space.inner(noisy, error, error)
+        sigma = process.alpha_sigma(torch.zeros_like(t))[1]
+        directions, found = space.directions, 0.0
+        if self.discrete is not None:
+            cut = self.discrete.first
+            found = self.discrete.log_prob(latent, noisy, sigma, condition)
+            count = (latent.shape[-1] - cut) * space.entries / latent.shape[-1]
+            directions = directions - count
+            error = error[..., :cut]
+        continuous = error.square().flatten(1).sum(1) / 2
+        if self.weighting == "vlb":
+            continuous = continuous + directions * (gamma(process, t) + math.log(2 * math.pi)) / 2
+        return continuous - found, squares
+
+    def _entries(self, process: GaussianDiffusion) -> int | Tensor:
+        entries = process.space.entries
+        return entries.max() if self.padded and isinstance(entries, Tensor) else entries
+
+    def _weight(self, process: GaussianDiffusion, t: Tensor) -> Float[Tensor, " n"]:
+        before = gamma(process, (t - 1).clamp(min=0))
+        return torch.expm1(gamma(process, t) - before) / 2
+
+
+def gamma(process: GaussianDiffusion, t: Tensor) -> Float[Tensor, " n"]:
+    """`log(sigma^2 / alpha^2)`."""
+    return 2 * process.noise_level(t).log()
+
+
+def prior_divergence(
+    process: GaussianDiffusion, latent: Float[Tensor, "n ..."]
+) -> Float[Tensor, " n"]:
+    """KL of latents with the last noise from the base distribution, nats."""
+    last = torch.full((len(latent),), process.steps - 1, device=latent.device)
+    alpha, sigma = process.alpha_sigma(last)
+    squares = process.space.inner(latent, latent, latent)
+    spread = sigma.square() - 1 - 2 * sigma.log()
+    return (alpha.square() * squares + process.space.directions * spread) / 2
