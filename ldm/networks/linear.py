@@ -33,13 +33,12 @@ class Linear(nn.Linear):
         self.gelu = gelu
 
     def forward(self, x: Float[Tensor, "*b inputs"]) -> Float[Tensor, "*b outputs"]:
-        if ONEDNN and x.is_cpu and not torch.compiler.is_compiling() and not _differentiated():
+        if ONEDNN and x.is_cpu and not _differentiated():
             half = torch.is_autocast_enabled("cpu")
             dtype = torch.get_autocast_dtype("cpu") if half else x.dtype
             if dtype in (torch.float32, torch.bfloat16):
                 x, weight, bias = (part.to(dtype) for part in (x, self.weight, self.bias))
-                activation = ("gelu", [], "tanh") if self.gelu else ("none", [], "")
-                return torch.ops.mkldnn._linear_pointwise(x, weight, bias, *activation)
+                return _fused(x, weight, bias, self.gelu)
         x = super().forward(x)
         return gelu(x) if self.gelu else x
 
@@ -47,6 +46,18 @@ class Linear(nn.Linear):
 def _differentiated() -> bool:
     """True if derivatives may be taken, backward or forward: oneDNN's kernels have none."""
     return torch.is_grad_enabled() or forward_ad._current_level >= 0
+
+
+@torch.library.custom_op("ldm::linear", mutates_args=())
+def _fused(x: Tensor, weight: Tensor, bias: Tensor, gelu: bool) -> Tensor:
+    """The layer by oneDNN, which compiled code calls as it is."""
+    activation = ("gelu", [], "tanh") if gelu else ("none", [], "")
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, *activation)
+
+
+@_fused.register_fake
+def _(x: Tensor, weight: Tensor, bias: Tensor, gelu: bool) -> Tensor:
+    return x.new_empty(*x.shape[:-1], len(weight))
 
 
 def gelu(x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:

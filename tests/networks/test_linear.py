@@ -52,3 +52,11 @@ def test_samples_do_not_depend_on_their_batch():
     net, x = layer(True), torch.randn(5, 3, 6)
     with torch.no_grad():
         assert torch.equal(torch.cat([net(part) for part in x.split(2)]), net(x))
+
+
+def test_compiling_changes_no_bit_of_it():
+    net, x = layer(True), torch.randn(2, 3, 6)
+    with torch.no_grad():
+        expected = net(x)
+        net.compile(backend="aot_eager")
+        assert torch.equal(net(x), expected)
