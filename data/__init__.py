@@ -5,6 +5,7 @@ from data.files.errors import DataError
 from data.graphs.base import Graphs
 from data.graphs.communities import Communities
 from data.graphs.generic import CommunitySmall, EgoSmall, Enzymes, Grid
+from data.graphs.molecules import QM9Graphs, ZINC250k
 from data.images.base import Images
 from data.images.cifar10 import CIFAR10
 from data.images.digits import Digits
@@ -58,6 +59,7 @@ __all__ = [
     "PointDataset",
     "Points",
     "Protein",
+    "QM9Graphs",
     "RotationMixture",
     "SU3Lattice",
     "SampleOrder",
@@ -66,5 +68,6 @@ __all__ = [
     "VonMisesFisher",
     "WrappedSPD",
     "WrappedTorus",
+    "ZINC250k",
     "check_batch",
 ]

@@ -1,0 +1,175 @@
+"""Molecules as graphs of heavy atoms: QM9 and ZINC250k, from SMILES.
+
+The graphs are those of Zang and Wang, "MoFlow", 2020, which GDSS and GLAD compare on: kekulised,
+without hydrogens, charges and stereo; molecules of one atom, or with an atom without bonds, are
+left out.
+"""
+
+import json
+from abc import abstractmethod
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64
+
+from data.batch import Batch
+from data.chemistry.conversion import Mol, quiet, sanitized
+from data.chemistry.elements import atomic_numbers
+from data.chemistry.kekulized import to_charged_mols
+from data.files.errors import DataError
+from data.files.roots import find, looked_for
+from data.files.whole import write_whole
+from data.graphs.base import Graphs
+from data.graphs.dense import adjacency, split
+from data.graphs.packed import PackedGraphs
+from data.graphs.smiles import packed_smiles, smiles_column
+from data.order import permutation
+
+__all__ = ["QM9Graphs", "ZINC250k"]
+
+HELD_OUT = 10  # without the published list, one molecule in so many is held out
+
+
+class MoleculeGraphs(Graphs):
+    """Molecules as graphs; bond orders are 1 to 3, node classes are elements.
+
+    Args:
+        split: "published" for the test split of MoFlow, GDSS and GLAD, whose list of rows must be
+            there; "drawn" for a random tenth, always the same.
+        permute: give the nodes of every sample that is drawn for training a random order.
+        seed: of the order of samples and of nodes.
+        workers: number of data loading processes.
+        root: folder of the files; see data/README.md for the folders searched by default.
+
+    Raises:
+        DataError: a file is missing or damaged, or a molecule cannot be read.
+    """
+
+    orders = 3
+    listed: str
+    """Name of the file that lists the rows of the test split."""
+
+    def __init__(
+        self,
+        split: Literal["published", "drawn"] = "published",
+        permute: bool = False,
+        seed: int = 0,
+        workers: int = 0,
+        root: str | None = None,
+    ) -> None:
+        super().__init__(permute, seed, workers)
+        if split not in ("published", "drawn"):
+            raise DataError(f"split must be 'published' or 'drawn', got {split!r}")
+        self.split, self.root = split, root
+
+    @abstractmethod
+    def source(self) -> tuple[Path, Int64[np.ndarray, " n"], list[str]]:
+        """Find the file, and read its molecules: their rows in the published table, and SMILES."""
+
+    def read(self) -> PackedGraphs:
+        path, rows, smiles = self.source()
+        graphs, kept = packed_smiles(smiles, self.kinds, path)
+        self._rows = rows[kept]
+        return graphs
+
+    def held_out(self, n: int) -> Bool[np.ndarray, " n"]:
+        if self.split == "drawn":
+            return permutation(n, 0, HELD_OUT) < n // HELD_OUT
+        return np.isin(self._rows, self._listed())
+
+    def _listed(self) -> Int64[np.ndarray, " rows"]:
+        places = (f"molecules/{self.listed}", self.listed)
+        path = find(self.root, *places)
+        if path is None:
+            raise DataError(
+                f"the rows of the test split of {self.name} are at none of "
+                f"{looked_for(self.root, *places)}: copy data/{self.listed} of the GitHub "
+                f"repository harryjo97/GDSS to datasets/molecules, or set split=drawn"
+            )
+        try:
+            rows = json.loads(path.read_text())
+            rows = rows["valid_idxs"] if isinstance(rows, dict) else rows
+            return np.array([int(row) for row in rows], np.int64)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is no list of rows ({error}): fetch it again") from error
+
+    def mols(self, batch: Batch) -> list[Mol | None]:
+        """RDKit's molecules of a batch, real or generated; None for those it finds invalid."""
+        numbers = torch.tensor(atomic_numbers(self.kinds))[split(batch["x"])[0].argmax(2).cpu()]
+        numbers = numbers * batch["mask"].cpu()
+        orders = adjacency(batch).cpu().long().clamp(max=self.orders)
+        with quiet():
+            return [sanitized(molecule) for molecule in to_charged_mols(numbers, orders)]
+
+    def save(self, folder: Path, batch: Batch) -> None:
+        """Write `graphs.json`, GraphML, and `molecules.smi`: SMILES and index of the valid ones."""
+        from rdkit import Chem
+
+        super().save(folder, batch)
+        found = zip(self.mols(batch), batch["index"].tolist(), strict=True)
+        lines = [f"{Chem.MolToSmiles(mol)} {index}\n" for mol, index in found if mol is not None]
+        write_whole(folder / "molecules.smi", lambda part: part.write_text("".join(lines)))
+
+
+class QM9Graphs(MoleculeGraphs):
+    """QM9's molecules of up to nine carbon, nitrogen, oxygen and fluorine atoms, as graphs.
+
+    The published rows count from the first of the archive's 133,885 molecules. From `qm9.npz`
+    come 130,831 of them: those that fail the archive's check of consistency are not in it.
+    """
+
+    name, places, kinds = "QM9 (graphs)", 9, ("C", "N", "O", "F")
+    listed = "valid_idx_qm9.json"
+
+    def source(self) -> tuple[Path, Int64[np.ndarray, " n"], list[str]]:
+        table = find(self.root, "molecules/qm9.csv", "qm9.csv")
+        if table is not None:
+            smiles = smiles_column(table, "SMILES1", "smiles")
+            return table, np.arange(len(smiles)), smiles
+        places = ("molecules/qm9.npz", "qm9/qm9.npz", "qm9.npz")
+        path = find(self.root, *places)
+        if path is None:
+            raise _missing(self.name, self.root, "molecules/qm9.csv", *places)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return path, arrays["index"].astype(np.int64) - 1, str(arrays["smiles"]).split("\n")
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DataError(f"{path} is damaged ({error}): fetch it again") from error
+
+
+class ZINC250k(MoleculeGraphs):
+    """249,455 drug-like molecules of up to 38 atoms of nine elements, as graphs.
+
+    Without the table, the 24,445 + 5,000 molecules of two lists of Jin et al. (JT-VAE, 2018) are
+    read instead, and the set is named so.
+    """
+
+    name, places = "ZINC250k", 38
+    kinds = ("C", "N", "O", "F", "P", "S", "Cl", "Br", "I")
+    listed = "valid_idx_zinc250k.json"
+
+    def source(self) -> tuple[Path, Int64[np.ndarray, " n"], list[str]]:
+        table = find(self.root, "molecules/zinc250k.csv", "zinc250k.csv")
+        if table is not None:
+            smiles = smiles_column(table, "smiles")
+            return table, np.arange(len(smiles)), smiles
+        lists = [f"molecules/zinc250k_{part}.smi" for part in ("valid", "test")]
+        found = [find(self.root, name) for name in lists]
+        if None in found:
+            raise _missing(self.name, self.root, "molecules/zinc250k.csv", *lists)
+        self.name = "ZINC250k (29,445 molecules)"
+        parts = [path.read_text("utf-8").split() for path in found]
+        self._own = np.arange(len(parts[0]), sum(map(len, parts)))
+        return found[0], np.arange(sum(map(len, parts))), parts[0] + parts[1]
+
+    def _listed(self) -> Int64[np.ndarray, " rows"]:
+        return self._own if hasattr(self, "_own") else super()._listed()
+
+
+def _missing(name: str, root: str | None, *places: str) -> DataError:
+    return DataError(
+        f"{name} is at none of {looked_for(root, *places)}: set `root` or LDM_DATA, or put the "
+        f"first there"
+    )
