@@ -20,6 +20,10 @@ of points
 of graphs
     graph_discrepancies     discrepancies of degrees, clustering, orbits, spectra; two references
 
+of molecules
+    molecules               stability, validity, novelty, geometries of samples, and a picture
+    molecule_floor          the same of the train split
+
 Arguments that scorers share are set once, beside the list: `eval.samples` reaches every scorer
 whose constructor has an argument `samples`. Your own scorer is a subclass of `Scorer`, with
 `check(parts)` and `score(parts, record)`, listed by its class instead of a name:
@@ -40,6 +44,7 @@ from eval.scorers.floor import Floor
 from eval.scorers.graph_discrepancies import GraphDiscrepancies
 from eval.scorers.likelihood import HeldOutLikelihood
 from eval.scorers.mass import Mass
+from eval.scorers.molecules import MoleculeFloor, MoleculeSamples
 from eval.scorers.reconstructions import Reconstructions
 from eval.scorers.references import References
 from eval.scorers.samples import Samples
@@ -60,5 +65,7 @@ SCORERS: dict[str, type[Scorer]] = {
     "effective_sample_size": EffectiveSampleSize,
     "density": Density,
     "graph_discrepancies": GraphDiscrepancies,
+    "molecules": MoleculeSamples,
+    "molecule_floor": MoleculeFloor,
 }
 """Scorer classes by their names in `eval.scorers`."""

@@ -1,0 +1,136 @@
+"""Scores of molecules: of the data themselves, damaged, and through an evaluation's list."""
+
+import json
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from data import Digits, SmallMolecules
+from eval.evaluation import Evaluation
+from eval.record import Record
+from eval.scorers.molecules import MoleculeFloor, MoleculeSamples, known
+from eval.scorers.molecules.known import known_smiles
+from ldm.config.compose import ConfigError
+from ldm.priors import Prior
+from ldm.run.parts import Parts
+from ldm.run.sampling import Drawn
+from ldm.spaces import Flat
+
+
+class Nothing(Prior):
+    """A prior that is never asked: what it would draw is given."""
+
+    space, network_calls, loss, sample = Flat([1]), 3, None, None
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """About forty molecules of up to three heavy atoms, and their cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LDM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        data = SmallMolecules(heavy=3, conformers=1)
+        data.shown = 2
+        data.setup()
+        yield data
+
+
+@pytest.fixture
+def parts(made, monkeypatch, tmp_path):
+    """`parts(batch)`: a run whose prior draws these molecules."""
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
+
+    def build(batch=None):
+        def drawn(parts, n, seed, batch_size):
+            yield Drawn({key: x[:n] for key, x in batch.items()}, batch["x"])
+
+        monkeypatch.setattr("eval.scorers.molecules.scorers.draw_share", drawn)
+        config = OmegaConf.create({"sampler": {"steps": 3}, "guidance": {"scale": 1}})
+        return Parts(config, made, {"prior": Nothing()})
+
+    return build
+
+
+def all_of(data, split):
+    return data.dataset_of(split).__getitems__(range(len(data.dataset_of(split))))
+
+
+def scored(scorer, parts, folder=None) -> Record:
+    record = Record(folder, data="small")
+    scorer.score(parts, record)
+    return record
+
+
+def test_the_train_split_is_stable_valid_unique_and_known(made, parts):
+    batch = all_of(made, "train")
+    found = scored(MoleculeSamples(samples=len(batch["x"])), parts(batch)).values
+    for name in ("atom_stability", "molecule_stability", "validity", "uniqueness", "connected"):
+        assert found[name] == 1
+    assert found["novelty"] == found["valid_unique_novel"] == 0
+    assert found["strain_median"] == pytest.approx(0, abs=1e-2)
+
+
+def test_the_test_split_is_new_and_no_distance_from_itself(made, parts):
+    batch = all_of(made, "test")
+    found = scored(MoleculeSamples(samples=len(batch["x"])), parts(batch)).values
+    assert found["novelty"] == 1
+    for name in ("bond_length_w1", "bond_angle_w1", "atom_type_tv", "bond_type_tv", "strain_w1"):
+        assert found[name] == pytest.approx(0, abs=1e-9)
+
+
+def test_exploded_molecules_have_no_bonds_and_so_no_geometry(made, parts):
+    batch = all_of(made, "train")
+    far = torch.cat([20 * batch["x"][..., :3], batch["x"][..., 3:]], -1)
+    found = scored(MoleculeSamples(samples=len(far)), parts({**batch, "x": far})).values
+    assert found["atom_stability"] == 0
+    assert found["validity"] == 1  # single atoms are
+    assert found["connected"] == 0
+    assert not {"bond_length_w1", "bond_type_tv", "strain_median"} & found.keys()
+
+
+def test_the_floor_is_that_of_training_molecules_with_its_protocol(made, parts, tmp_path):
+    record = scored(MoleculeFloor(samples=10), parts(), tmp_path)
+    assert record.values["atom_stability_floor"] == record.values["validity_floor"] == 1
+    protocol = record.protocols["molecule_stability_floor"]
+    assert protocol["n"] == 10
+    assert protocol["split"] == "train"
+    assert protocol["bonds"] == "distance tables of Hoogeboom et al. (2022)"
+    record.save()
+    assert json.loads((tmp_path / "metrics.json").read_text())["validity_floor"] == 1
+
+
+def test_samples_are_shown_and_scored_by_the_configured_list(made, parts, tmp_path):
+    batch = all_of(made, "train")
+    record = Record(tmp_path)
+    evaluation = Evaluation(["molecules", "molecule_floor"], samples=12, batch_size=5)
+    evaluation.check(parts(batch))
+    evaluation.score(parts(batch), record)
+    assert (tmp_path / "samples.png").is_file()
+    assert {"atom_stability", "novelty", "atom_stability_floor"} <= record.values.keys()
+    assert record.protocols["novelty"]["network_calls"] == 3
+
+
+def test_scores_do_not_depend_on_the_batch_size(made, parts):
+    batch = all_of(made, "train")
+    found = [
+        scored(MoleculeSamples(samples=30, batch_size=size), parts(batch)).values
+        for size in (7, 30)
+    ]
+    assert found[0] == found[1]
+
+
+def test_training_smiles_are_made_once_and_not_of_huge_sets(made, monkeypatch, tmp_path):
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path))
+    first = known_smiles(made, 10)
+    assert len(first) == len(made.train_dataset)
+    monkeypatch.setattr(known, "largest_fragment", None)
+    assert known_smiles(made, 10) == first
+    monkeypatch.setattr(known, "LARGEST", 10)
+    assert known_smiles(made, 10) is None
+
+
+def test_data_without_molecules_are_refused(parts):
+    made = parts()
+    made.data = Digits()
+    with pytest.raises(ConfigError, match="digits holds no molecules: choose another eval="):
+        MoleculeSamples().check(made)
