@@ -20,11 +20,13 @@ HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_convert_"}
 ANY = inspect.Parameter.empty
 
 COUNTS = (
-    "channels circles codes condition degree frequencies groups heads "
+    "channels circles codes condition degree depth frequencies groups heads "
     "in_channels levels mlp_ratio multipliers out_channels patch shape steps vocabulary "
     "width widths"
 )
-COUNTS_OR_NONE = "blocks classes corrections depth layers middle_blocks warmup weight_decay"
+COUNTS_OR_NONE = (
+    "beta blocks bottleneck_weight classes corrections eta layers middle_blocks warmup weight_decay"
+)
 RANGES = {
     **dict.fromkeys(COUNTS.split(), (1, math.inf)),
     **dict.fromkeys(COUNTS_OR_NONE.split(), (0, math.inf)),
@@ -67,6 +69,7 @@ def _check_range(place: str, value: Any, low: float, high: float) -> None:
     numbers = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     if any(isinstance(one, int | float) and not low <= one <= high for one in numbers):
         words = f"between {low} and {high}" if high < math.inf else f"{low} or more"
+        words = "a number" if low == -math.inf else words  # NaN is none
         raise ConfigError(f"{place} must be {words}, got {value!r}")
 
 

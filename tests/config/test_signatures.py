@@ -17,7 +17,8 @@ from ldm.networks.images.dit import DiT
 from ldm.networks.images.gsq import Encoder
 from ldm.networks.points.su3_net import SU3Net
 from ldm.processes import GaussianDiffusion
-from ldm.samplers import HeunODE
+from ldm.samplers import Guidance, HeunODE
+from ldm.training import PriorTraining, TokenizerTraining
 
 
 class Base:
@@ -119,7 +120,16 @@ def test_without_a_near_name_all_are_offered():
     ("target", "name", "wrong", "words"),
     [
         (DiT, "heads", 0, "1 or more"),
-        (DiT, "depth", -1, "0 or more"),
+        (DiT, "depth", 0, "1 or more"),
+        (DiT, "width", 0, "1 or more"),
+        (DiT, "patch", 0, "1 or more"),
+        (Encoder, "blocks", -1, "0 or more"),
+        (PriorTraining, "ema", -0.1, "between 0 and 1"),
+        (TokenizerTraining, "bottleneck_weight", -1, "0 or more"),
+        (TokenizerTraining, "bottleneck_weight", float("nan"), "0 or more"),
+        (GroupedSphericalQuantizer, "beta", -1, "0 or more"),
+        (Guidance, "scale", float("nan"), "a number"),
+        (Guidance, "interval", [0.0, float("nan")], "a number"),
         (DiT, "shape", [4, 0, 8], "1 or more"),
         (Encoder, "multipliers", [1, -2], "1 or more"),
         (Labels, "rate", 2, "between 0 and 1"),
