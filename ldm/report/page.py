@@ -61,7 +61,6 @@ def _evaluations(run: Run) -> list[dict[str, Any]]:
 def _stage(run: Run, name: str) -> dict[str, Any]:
     folder = run.stage(name)
     curves = draw_curves(folder / "metrics.csv") if (folder / "metrics.csv").is_file() else None
-    efforts = [path for path in run.efforts if path.parent == folder]
     pictures = [
         _picture(f"{int(one.stem):,} samples" if one.stem.isdecimal() else one.stem, one)
         for one in sorted((folder / "samples").glob("*.png"))
@@ -69,7 +68,7 @@ def _stage(run: Run, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "finished": run.model(name).is_file(),
-        "effort": _words(_read(efforts[0])) if efforts else "",
+        "effort": ", ".join(map(_words, _listed(folder / "effort.json"))),
         "curves": None if curves is None else _inside(curves, ".svg"),
         "pictures": pictures,
         "config": (folder / "config.yaml").read_text(),
@@ -79,9 +78,18 @@ def _stage(run: Run, name: str) -> dict[str, Any]:
 
 
 def _listed(path: Path) -> list[dict[str, str]]:
-    """Entries of a JSON list, their values in words; none if there is no file."""
-    entries = _read(path) if path.is_file() else []
-    return [{key: _words(value) for key, value in entry.items()} for entry in entries]
+    """Entries of a JSON file, their values in words; none if there is no file.
+
+    A damaged one is an entry that says so: a run does not depend on notes about it.
+    """
+    if not path.is_file():
+        return []
+    try:
+        entries = json.loads(path.read_text())
+        entries = entries if isinstance(entries, list) else [entries]
+        return [{key: _words(value) for key, value in entry.items()} for entry in entries]
+    except (ValueError, AttributeError) as error:
+        return [{"damaged": f"{path.name} cannot be read ({error})"}]
 
 
 def _read(path: Path) -> Any:

@@ -98,3 +98,16 @@ def test_training_and_evaluation_leave_a_page(trained, tmp_path):
     (run / "report.html").unlink()  # of training, see conftest.py
     evaluation.main([f"run={run}", "eval=reconstructions"])
     assert (run / "report.html").is_file()
+
+
+def test_notes_that_are_damaged_are_shown_as_such_and_keep_nothing_from_its_page(trained, tmp_path):
+    run = Run(shutil.copytree(trained, tmp_path / "run"))
+    for name, content in {
+        "effort.json": "",
+        "environment.json": "[3",
+        "changes.json": "[3]",
+    }.items():
+        (run.stage("prior") / name).write_text(content)
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    for name in ("effort.json", "environment.json", "changes.json"):
+        assert f"{name} cannot be read (" in page.text
