@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from rich.progress import wrap_file
@@ -16,6 +17,7 @@ __all__ = ["digest", "download"]
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
+TRIES = 5  # connections for one file, each of which goes on where the one before it broke off
 
 
 def digest(path: Path) -> str:
@@ -26,6 +28,8 @@ def digest(path: Path) -> str:
 
 def download(path: Path, sha256: str, *urls: str) -> None:
     """Download a file from the first of `urls` that has it, check it, and move it to `path`.
+
+    Where a connection breaks off, another one fetches the rest.
 
     Args:
         path: where the file shall be; if something is there, nothing is downloaded.
@@ -45,7 +49,7 @@ def download(path: Path, sha256: str, *urls: str) -> None:
                 _fetch(url, part, sha256)
         except StorageFull:
             raise
-        except (OSError, _WrongFile) as error:
+        except (OSError, HTTPException, _WrongFile) as error:
             reasons.append(f"{url}: {error}")
         else:
             return
@@ -61,10 +65,32 @@ class _WrongFile(Exception):
 
 def _fetch(url: str, part: Path, sha256: str) -> None:
     log.info("downloading %s", url)
-    with urllib.request.urlopen(url, timeout=60) as answer, part.open("wb") as out:
+    for left in reversed(range(TRIES)):
+        try:
+            if _fetch_rest(url, part):
+                break
+        except (ConnectionError, TimeoutError, HTTPException):
+            if not left:
+                raise
+    if (found := digest(part)) != sha256:
+        raise _WrongFile(f"SHA-256 {found} of {part.stat().st_size} bytes, expected {sha256}")
+
+
+def _fetch_rest(url: str, part: Path) -> bool:
+    """Fetch what is missing of a file, or all of it where the server has no ranges.
+
+    Returns:
+        False if the answer was shorter than announced.
+    """
+    done = part.stat().st_size if part.exists() else 0
+    asked = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
         total = int(answer.headers.get("Content-Length", 0))
-        with wrap_file(answer, total, description=part.name, transient=True) as body:
+        with (
+            part.open("ab" if answer.status == 206 else "wb") as out,
+            wrap_file(answer, total, description=part.name, transient=True) as body,
+        ):
+            before = out.tell()
             while chunk := body.read(CHUNK):
                 out.write(chunk)
-    if (found := digest(part)) != sha256:
-        raise _WrongFile(f"SHA-256 {found}, expected {sha256}")
+            return not total or out.tell() - before == total

@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -74,4 +76,60 @@ def test_a_full_device_ends_a_download_whatever_mirrors_there_are(tmp_path, sour
     target = tmp_path / "target" / "file"
     with pytest.raises(StorageFull, match=r"no space left to save .*file"):
         download(target, sha256(source), source.as_uri(), source.as_uri())
+    assert os.listdir(target.parent) == []
+
+
+@pytest.fixture
+def server():
+    """`server(content, cuts)`: an address whose first answers end after so many bytes each."""
+    running = []
+
+    def start(content: bytes, cuts: list[int], ranges: bool = True):
+        asked: list[str | None] = []
+
+        class Cutting(BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.headers.get("Range"))
+                first = int(asked[-1].removeprefix("bytes=").rstrip("-")) if asked[-1] else 0
+                rest = content[first:] if ranges else content
+                self.send_response(206 if first and ranges else 200)
+                self.send_header("Content-Length", str(len(rest)))
+                self.end_headers()
+                self.wfile.write(rest[: cuts.pop(0)] if cuts else rest)
+
+            def log_message(self, *_):
+                pass
+
+        one = HTTPServer(("127.0.0.1", 0), Cutting)
+        running.append(one)
+        threading.Thread(target=one.serve_forever, args=(0.01,), daemon=True).start()
+        return f"http://127.0.0.1:{one.server_port}/file", asked
+
+    yield start
+    for one in running:
+        one.shutdown()
+        one.server_close()
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_stopped(tmp_path, source, server):
+    content = source.read_bytes()
+    address, asked = server(content, [1000, 500])
+    download(tmp_path / "file", sha256(source), address)
+    assert (tmp_path / "file").read_bytes() == content
+    assert asked == [None, "bytes=1000-", "bytes=1500-"]
+
+
+def test_a_server_without_ranges_is_asked_for_all_again(tmp_path, source, server):
+    address, asked = server(source.read_bytes(), [1000], ranges=False)
+    download(tmp_path / "file", sha256(source), address)
+    assert (tmp_path / "file").read_bytes() == source.read_bytes()
+    assert asked == [None, "bytes=1000-"]
+
+
+def test_a_download_that_breaks_off_always_is_given_up_and_leaves_nothing(tmp_path, source, server):
+    address, asked = server(source.read_bytes(), [10] * 99)
+    target = tmp_path / "target" / "file"
+    with pytest.raises(DataError, match=r"could not download file .*SHA-256 .* of 50 bytes, exp"):
+        download(target, sha256(source), address)
+    assert len(asked) == 5
     assert os.listdir(target.parent) == []

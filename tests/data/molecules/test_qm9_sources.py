@@ -3,6 +3,8 @@
 import csv
 import importlib.util
 import re
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -179,3 +181,14 @@ def test_missing_files_are_downloaded_by_their_checksums(tmp_path, monkeypatch):
     write_npz(tmp_path)
     qm9_sources.fetch(str(tmp_path))
     assert len(asked) == 3
+
+
+def test_a_file_of_another_checksum_is_not_kept(tmp_path, small, monkeypatch):
+    origin = write_archive(tmp_path / "origin") / "qm9"
+    wrong = [
+        replace(one, url=(origin / Path(one.path).name).as_uri()) for one in qm9_sources.OFFICIAL
+    ]
+    monkeypatch.setattr(qm9_sources, "OFFICIAL", wrong)
+    with pytest.raises(DataError, match=r"could not download dsgdb9nsd.*SHA-256 .*, expected 3a63"):
+        QM9(root=str(tmp_path / "root")).prepare_data()
+    assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
