@@ -6,6 +6,7 @@ from ldm.bottlenecks.gaussian import Gaussian
 from ldm.bottlenecks.manifold_posterior import ManifoldPosterior
 from ldm.bottlenecks.nearest import nearest
 from ldm.bottlenecks.passthrough import Passthrough
+from ldm.bottlenecks.scalar import ScalarQuantizer
 from ldm.bottlenecks.spherical import GroupedSphericalQuantizer
 from ldm.bottlenecks.vector import VectorQuantizer
 
@@ -18,6 +19,7 @@ __all__ = [
     "GroupedSphericalQuantizer",
     "ManifoldPosterior",
     "Passthrough",
+    "ScalarQuantizer",
     "Variational",
     "VectorQuantizer",
     "nearest",

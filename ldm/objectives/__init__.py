@@ -3,6 +3,7 @@
 from ldm.objectives.atom_features import AtomFeatures
 from ldm.objectives.bridge_matching import BridgeMatching
 from ldm.objectives.denoising import DenoisingScoreMatching
+from ldm.objectives.drift_matching import DriftMatching
 from ldm.objectives.flow_matching import FlowMatching
 from ldm.objectives.implicit import ImplicitScoreMatching
 from ldm.objectives.in_frame import InFrame
@@ -14,6 +15,7 @@ __all__ = [
     "AtomFeatures",
     "BridgeMatching",
     "DenoisingScoreMatching",
+    "DriftMatching",
     "FlowMatching",
     "ImplicitScoreMatching",
     "InFrame",

@@ -5,9 +5,10 @@ from ldm.processes.diffusion import GaussianDiffusion
 from ldm.processes.flow import LinearFlow
 from ldm.processes.geodesic_flow import Flow, GeodesicFlow
 from ldm.processes.langevin import Langevin
+from ldm.processes.lattice_bridge import LatticeBridge
 from ldm.processes.mixture import DiffusionMixture
 from ldm.processes.ornstein_uhlenbeck import OrnsteinUhlenbeck
-from ldm.processes.predictions import Denoised, Drifts, Prediction, Score, Velocity
+from ldm.processes.predictions import Denoised, Drift, Drifts, Prediction, Score, Velocity
 from ldm.processes.premetric_flow import PremetricFlow
 from ldm.processes.process import GaussianProcess, Process
 
@@ -15,12 +16,14 @@ __all__ = [
     "Brownian",
     "Denoised",
     "DiffusionMixture",
+    "Drift",
     "Drifts",
     "Flow",
     "GaussianDiffusion",
     "GaussianProcess",
     "GeodesicFlow",
     "Langevin",
+    "LatticeBridge",
     "LinearFlow",
     "OrnsteinUhlenbeck",
     "Prediction",

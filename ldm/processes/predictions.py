@@ -8,7 +8,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Denoised", "Drifts", "Prediction", "Score", "Velocity"]
+__all__ = ["Denoised", "Drift", "Drifts", "Prediction", "Score", "Velocity"]
 
 Prediction = tuple
 """One of those below; each process states which it needs."""
@@ -44,6 +44,16 @@ class Velocity(NamedTuple):
     """
 
     velocity: Float[Tensor, "n ..."]
+
+
+class Drift(NamedTuple):
+    """The prediction where part of the drift of a random walk to data is known.
+
+    Attributes:
+        drift: the rest of it, tangent at the noisy latents.
+    """
+
+    drift: Float[Tensor, "n ..."]
 
 
 class Drifts(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Geometric", "Linear", "Quadratic", "Rate", "Triangle"]
+__all__ = ["Exponential", "Geometric", "Linear", "Quadratic", "Rate", "Triangle"]
 
 
 class Rate(ABC):
@@ -80,6 +80,44 @@ class Linear(Rate):
         """`log(beta(last) / beta(first))`."""
         slope = self.end - self.start
         return math.log1p(slope * (last - first) / (self.start + slope * first))
+
+
+class Exponential(Rate):
+    """Falls off exponentially: `scale decay exp(-decay t)`, as of GLAD's bridges.
+
+    Args:
+        scale: variance that would be accumulated in infinite time.
+        decay: of the rate.
+
+    Raises:
+        ValueError: a number is not positive.
+
+    Example:
+        >>> import torch
+        >>> Exponential(1.0, 3.0).variance(torch.tensor([1.0]))
+        tensor([0.9502])
+    """
+
+    def __init__(self, scale: float = 1.0, decay: float = 3.0) -> None:
+        if not min(scale, decay) > 0:
+            raise ValueError(f"scale and decay must be above 0, got {scale} and {decay}")
+        self.scale, self.decay = scale, decay
+
+    @property
+    def total(self) -> float:
+        """s(1)."""
+        return -self.scale * math.expm1(-self.decay)
+
+    def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return self.scale * self.decay * torch.exp(-self.decay * t)
+
+    def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return -self.scale * torch.expm1(-self.decay * t)
+
+    def remaining(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """`s(1) - s(t)`, what is still to be accumulated, exact to the last digits near time 1."""
+        end = self.scale * math.exp(-self.decay)
+        return end * torch.expm1(self.decay * (1 - t))
 
 
 class Quadratic(Rate):

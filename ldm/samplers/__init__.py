@@ -3,6 +3,7 @@
 from typing import Any
 
 from ldm.samplers.adaptive import AdaptiveODE
+from ldm.samplers.euler_maruyama import EulerMaruyama
 from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
 from ldm.samplers.likelihood import Likelihood, LikelihoodResult
@@ -12,6 +13,7 @@ from ldm.samplers.sampler import Sampler, Span, Unsolved, refuse_nan
 __all__ = [
     "AdaptiveODE",
     "DiffusersScheduler",
+    "EulerMaruyama",
     "EulerODE",
     "GeodesicWalk",
     "Guidance",

@@ -1,10 +1,11 @@
 """Finite grids of integers: the latents of scalar quantisers, quantised graphs among them."""
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from ldm.randomness import Generators, uniform
@@ -19,6 +20,9 @@ class Lattice(Space):
     Points are held as floats. The geometry is that of the Euclidean space around them: distances
     are Euclidean, every ambient vector is tangent, and a step ends on the nearest point. A sampler
     may thus walk in the reals between points and `project` once at the end.
+
+    The mask `(b, *grid)` of a context says which places of the grid are occupied. The others hold
+    zeros and count for nothing.
 
     Args:
         shape: of one point, channels first.
@@ -40,6 +44,32 @@ class Lattice(Space):
         self.shape = tuple(shape)
         self.dim = math.prod(self.shape)
         self.levels, self.lowest = levels, lowest
+        self.mask: Bool[Tensor, "n *grid"] | None = None
+
+    def on(self, context: Mapping[str, Tensor]) -> "Lattice":
+        """The view for samples with this `mask` of their grid; a mask of another shape is ignored.
+
+        One row stands for all samples.
+        """
+        if "mask" not in context or context["mask"].shape[1:] != self.shape[1:]:
+            return self
+        view = copy.copy(self)
+        view.mask = context["mask"]
+        return view
+
+    @property
+    def entries(self) -> int | Int[Tensor, " n"]:
+        if self.mask is None:
+            return math.prod(self.shape)
+        return self.shape[0] * self.mask.flatten(1).sum(1)
+
+    @property
+    def directions(self) -> int | Int[Tensor, " n"]:
+        return self.entries
+
+    def occupied(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Points with zeros in the places that are not occupied."""
+        return x if self.mask is None else torch.where(self.mask.to(x.device)[:, None], x, 0)
 
     def random(
         self,
@@ -55,13 +85,13 @@ class Lattice(Space):
 
     def project(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """Round (halves to even) and clamp; no gradient passes."""
-        return x.round().clamp(self.lowest, self.lowest + self.levels - 1)
+        return self.occupied(x.round().clamp(self.lowest, self.lowest + self.levels - 1))
 
     def tangent(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]
     ) -> Float[Tensor, "n ..."]:
         """`v` itself: a lattice has no directions of its own, so all are allowed."""
-        return v
+        return self.occupied(v)
 
     def exp(self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """The lattice point nearest to `x + v`."""
@@ -76,14 +106,30 @@ class Lattice(Space):
         return v
 
     def frame(self, x: Float[Tensor, "n ..."], c: Float[Tensor, "n dim"]) -> Float[Tensor, "n ..."]:
-        return c.view_as(x)
+        # Places come first, so that a sample's own coordinates do not depend on the padding.
+        return self.occupied(c.view(len(x), *self.shape[1:], self.shape[0]).movedim(-1, 1))
 
     def distance(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return (y - x).flatten(1).norm(dim=1)
 
     def log_density(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """Log probability of uniform points, minus `log levels` for each coordinate."""
-        return x.new_full(x.shape[:1], -math.prod(self.shape) * math.log(self.levels))
+        count = torch.as_tensor(self.entries, device=x.device).to(x)
+        return (-math.log(self.levels) * count).expand(len(x)).clone()
+
+    def features(self, x: Num[Tensor, "n ..."]) -> Num[Tensor, "features numbers"]:
+        channels = x.movedim(1, 0)
+        if self.mask is None:
+            return channels.flatten(1)
+        return channels[:, self.mask.to(x.device).expand(channels.shape[1:])]
+
+    def affine(
+        self,
+        x: Float[Tensor, "n ..."],
+        scale: Float[Tensor, " features"],
+        shift: Float[Tensor, " features"],
+    ) -> Float[Tensor, "n ..."]:
+        return self.occupied(super().affine(x, scale, shift))
 
     def __repr__(self) -> str:
         sides = "".join(f"{side}, " for side in self.shape)

@@ -46,3 +46,34 @@ def test_a_step_ends_on_the_lattice_and_inside_it():
 def test_no_levels_are_refused():
     with pytest.raises(ValueError, match="1 level or more, got 0"):
         Lattice([3], 0)
+
+
+class TestMask:
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    whole = Lattice([2, 3], levels=5, lowest=-2)
+    view = whole.on({"mask": mask})
+
+    def test_places_that_are_not_occupied_hold_zeros_and_count_for_nothing(self):
+        x = self.view.random(2, torch.Generator().manual_seed(0))
+        assert not x[~self.mask[:, None].expand_as(x)].any()
+        assert_close(self.view.project(x + 0.3), x)
+        assert not self.view.random_tangent(x)[~self.mask[:, None].expand_as(x)].any()
+        assert self.view.entries.tolist() == self.view.directions.tolist() == [4, 2]
+        assert_close(self.view.log_density(x), -math.log(5) * torch.tensor([4.0, 2.0]))
+        assert self.view.features(x).shape == (2, 3)
+        shifted = self.view.affine(x, torch.ones(2), torch.ones(2))
+        assert_close(shifted, torch.where(self.mask[:, None], x + 1, 0))
+
+    def test_the_coordinates_of_a_sample_do_not_depend_on_the_padding(self):
+        wide = Lattice([2, 9], levels=5, lowest=-2)
+        x = torch.zeros(1, 2, 3)
+        mask = torch.tensor([[True, True, False]])
+        narrow = self.whole.on({"mask": mask}).frame(x, torch.arange(6.0)[None])
+        padded = torch.nn.functional.pad(mask, (0, 6))
+        broad = wide.on({"mask": padded}).frame(torch.zeros(1, 2, 9), torch.arange(18.0)[None])
+        assert_close(broad[..., :3], narrow)
+        assert narrow[0].tolist() == [[0, 2, 0], [1, 3, 0]]
+
+    def test_a_mask_of_other_places_says_nothing(self):
+        assert self.whole.on({"mask": torch.ones(2, 7, dtype=torch.bool)}) is self.whole
+        assert self.whole.on({}) is self.whole
