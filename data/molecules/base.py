@@ -15,8 +15,10 @@ from data.batch import Batch
 from data.chemistry.bonds import bond_orders
 from data.chemistry.conversion import Mol, quiet, to_mols
 from data.chemistry.files import write_molecules
+from data.chemistry.page import viewer, write_page
 from data.drawing import draw_molecules
 from data.files.errors import DataError
+from data.files.whole import write_whole
 from data.module import DataModule
 from data.molecules.dataset import Layout, MoleculeDataset
 from data.molecules.encoding import Atoms, decode, harden
@@ -155,7 +157,12 @@ class Molecules(DataModule):
         """Write `molecules.sdf`, `molecules.xyz` and `molecules.smi`.
 
         The SMILES file has a line for each chemically valid molecule: its SMILES, and its number
-        from 0, which is also the title of the molecule in the other files.
+        from 0, which is also the title of the molecule in the other files. Where the package
+        chemiscope is installed, `molecules.html` shows them in a browser, to be turned.
         """
+        molecules = self.molecules(batch)
         with quiet():
-            write_molecules(folder, self.molecules(batch))
+            write_molecules(folder, molecules)
+        if viewer() is not None:
+            page = folder / "molecules.html"
+            write_whole(page, lambda part: write_page(part, molecules, f"{self.name}: samples"))

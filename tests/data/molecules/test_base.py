@@ -155,7 +155,8 @@ def test_digests_tell_atoms_layouts_and_properties_apart():
     assert digest(7, source="a") == digest(source="a")
 
 
-def test_samples_are_drawn_and_written_valid_or_not(tmp_path):
+def test_samples_are_drawn_and_written_valid_or_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("data.molecules.base.viewer", lambda: None)
     data = Drawn()
     batch = data.train_dataset.__getitems__(range(4))
     picture = data.show(batch)
