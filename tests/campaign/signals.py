@@ -27,7 +27,7 @@ __all__ = ["chain", "interruptions"]
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BUSY = ("tokenizer", "latents", "prior")  # phases in which loaders run
-KILLS, LONGEST = 8, 30.0  # seconds after a start
+KILLS, LONGEST = 8, 20.0  # seconds after a run has begun
 
 
 def interruptions(folder: Path) -> Iterator[tuple[str, str]]:
@@ -88,8 +88,9 @@ def _chain(run: Path, machine: str) -> str:
     hit = dict.fromkeys(PHASES, 0)
     for _ in range(KILLS):
         process = start(command(run, *MACHINES[machine]), log)
+        wait_for(process, lambda process=process: _owns(process.pid, run))
         try:
-            process.wait(moments.uniform(3, LONGEST))
+            process.wait(moments.uniform(0, LONGEST))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             hit[[one for one, (file, _) in PHASES.items() if (run / file).exists()][-1]] += 1
@@ -99,3 +100,8 @@ def _chain(run: Path, machine: str) -> str:
     finish(command(run, *MACHINES[machine]), log)
     where = ", ".join(f"{count} in {phase}" for phase, count in hit.items() if count)
     return f"{compare(run, expected)}; {where}"
+
+
+def _owns(process: int, run: Path) -> bool:
+    lock = run / ".lock"
+    return lock.is_file() and lock.read_text().startswith(f"process {process} on")
