@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from data import Batch
 from ldm import distributed
 from ldm.randomness import fold, step_generator
-from ldm.stopping import Stop
+from ldm.stopping import Stop, Stopped
 from ldm.training.ema import EMA
 from ldm.training.learning_rate import Constant
 
@@ -186,8 +186,17 @@ class Training(pl.LightningModule):
         return self.batches(self)
 
     def told_to_stop(self) -> int:
-        """Number of the signal that asked any rank to stop, 0 if none did; a collective call."""
-        return distributed.largest(self.stop.asked or 0)
+        """Number of the signal that asked any rank to stop, 0 if none did; a collective call.
+
+        Raises:
+            Stopped: a rank that had not begun yet, and so had nothing to save, has ended already.
+        """
+        try:
+            return distributed.largest(self.stop.asked or 0)
+        except RuntimeError as error:
+            if self.stop.asked:
+                raise Stopped(self.stop.asked) from error
+            raise
 
     def setup(self, stage: str) -> None:
         for module in self.frozen:

@@ -4,12 +4,14 @@ import functools
 import json
 import logging
 import math
+import signal
 
 import pytest
 import torch
 
 from ldm.networks.execution import fast_precision
 from ldm.randomness import normal
+from ldm.stopping import Stopped
 from ldm.training import Cosine, Diverged
 from ldm.training.checkpoints import SaveCheckpoint
 
@@ -235,6 +237,21 @@ def test_weights_that_are_not_finite_never_replace_a_checkpoint(tokenizer_traini
             run(training, tmp_path)
     checkpoint = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["samples_seen"] == 256
+
+
+def test_a_rank_whose_partner_has_already_stopped_stops_for_the_same_signal(
+    tokenizer_training, monkeypatch
+):
+    def gone(_):
+        raise RuntimeError("Connection closed by peer")
+
+    training = tokenizer_training()
+    monkeypatch.setattr("ldm.distributed.largest", gone)
+    with pytest.raises(RuntimeError, match="by peer"):
+        training.told_to_stop()
+    training.stop.asked = signal.SIGINT
+    with pytest.raises(Stopped, match="stopped by SIGINT, what was finished is kept"):
+        training.told_to_stop()
 
 
 def test_a_checkpoint_holds_the_averaged_weights_beside_the_others(
