@@ -27,7 +27,7 @@ __all__ = ["chain", "interruptions"]
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BUSY = ("tokenizer", "latents", "prior")  # phases in which loaders run
-KILLS, LONGEST = 8, 20.0  # seconds after a run has begun
+KILLS, LONGEST = 3, 4.0  # in each phase, at most so many seconds after it has begun
 
 
 def interruptions(folder: Path) -> Iterator[tuple[str, str]]:
@@ -48,7 +48,7 @@ def interruptions(folder: Path) -> Iterator[tuple[str, str]]:
 def chain(folder: Path) -> Iterator[tuple[str, str]]:
     """Kill runs at random moments, again and again; yields trials and outcomes."""
     for machine in ("two loaders", "two ranks"):
-        trial = f"SIGKILL to {machine} at {KILLS} random moments"
+        trial = f"SIGKILL to {machine} at {KILLS} random moments of each phase"
         yield trial, attempt(_chain, folder / machine / "run", machine)
 
 
@@ -86,9 +86,10 @@ def _chain(run: Path, machine: str) -> str:
     expected = whole(run.parents[1].with_name("whole"), machine)
     moments, log = random.Random(0), run.parent / "log"
     hit = dict.fromkeys(PHASES, 0)
-    for _ in range(KILLS):
+    for phase in [one for one in list(PHASES)[2:] for _ in range(KILLS)]:
         process = start(command(run, *MACHINES[machine]), log)
-        wait_for(process, lambda process=process: _owns(process.pid, run))
+        begun = run / PHASES[phase][0]
+        wait_for(process, lambda p=process, begun=begun: _owns(p.pid, run) and begun.exists())
         try:
             process.wait(moments.uniform(0, LONGEST))
         except subprocess.TimeoutExpired:
