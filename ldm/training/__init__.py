@@ -1,5 +1,6 @@
 """Training of tokenizers and priors with Lightning: modules, callbacks, optimizers."""
 
+from ldm.training.clipping import AdaptiveClip
 from ldm.training.fit import TrainerOptions
 from ldm.training.learning_rate import Constant, Cosine
 from ldm.training.muon import MuonAdamW
@@ -10,6 +11,7 @@ from ldm.training.tokenizer_training import TokenizerTraining
 from ldm.training.training import Diverged, Training
 
 __all__ = [
+    "AdaptiveClip",
     "Constant",
     "Cosine",
     "Diverged",

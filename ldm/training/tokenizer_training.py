@@ -10,6 +10,7 @@ from data import Batch
 from ldm.bottlenecks import Encoded
 from ldm.losses import Adversarial, Regularizer
 from ldm.tokenizers import Tokenizer, latents_as_data
+from ldm.training.clipping import AdaptiveClip
 from ldm.training.training import Training
 
 __all__ = ["TokenizerTraining"]
@@ -31,7 +32,8 @@ class TokenizerTraining(Training):
         **common: see `Training`.
 
     Raises:
-        ValueError: there is neither a loss nor a regularizer.
+        ValueError: there is neither a loss nor a regularizer; or an adaptive clip would mix the
+            gradients of tokenizer and discriminator.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class TokenizerTraining(Training):
         self.bottleneck_weight, self.regularizers = bottleneck_weight, dict(regularizers or {})
         if loss is None and not self.regularizers:
             raise ValueError("nothing compares data and reconstruction: set loss or regularizers")
+        if adversarial is not None and isinstance(self.clip, AdaptiveClip):
+            raise ValueError("an adaptive clip is for one optimizer: set clip to a number")
         self.adversarial = adversarial
         # Frozen modules are neither trained nor saved: perceptual networks are large and public.
         terms = [one.term for one in self.regularizers.values()]

@@ -15,6 +15,7 @@ from data import Batch
 from ldm import distributed
 from ldm.randomness import fold, step_generator
 from ldm.stopping import Stop, Stopped
+from ldm.training.clipping import AdaptiveClip
 from ldm.training.ema import EMA
 from ldm.training.learning_rate import Constant
 
@@ -43,7 +44,7 @@ class Training(pl.LightningModule):
         ema: decay of the averaged weights at each step.
         ema_warmup: bound the decay by (1 + n) / (10 + n) at step n; None to do so if training is so
             short that the average would still hold more than 1 % of the initial weights.
-        clip: largest gradient norm, None for no limit.
+        clip: largest gradient norm, a number or an `AdaptiveClip`; None for no limit.
         schedule: factor of the learning rate, as a function of samples seen and total samples.
 
     Raises:
@@ -59,7 +60,7 @@ class Training(pl.LightningModule):
         seed: int,
         ema: float = 0.999,
         ema_warmup: bool | None = None,
-        clip: float | None = None,
+        clip: float | AdaptiveClip | None = None,
         schedule: Callable[[int, int], float] | None = None,
     ) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class Training(pl.LightningModule):
                 f"training needs 1 sample or more, in batches of 1 or more, got {samples} and "
                 f"{batch_size}"
             )
-        if clip is not None and not clip > 0:
+        if isinstance(clip, int | float) and not clip > 0:
             raise ValueError(f"clip must be above 0, or null for no limit, got {clip}")
         self.automatic_optimization = False
         self.model = model
@@ -140,7 +141,8 @@ class Training(pl.LightningModule):
         # gradient is that of all ranks, so all of them clip alike.
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.clip is not None:
-            nn.utils.clip_grads_with_norm_(parameters, self.clip, norm)
+            largest = self.clip if isinstance(self.clip, int | float) else self.clip(norm.item())
+            nn.utils.clip_grads_with_norm_(parameters, largest, norm)
         logs["grad_norm"] = norm
         self.refuse_nonfinite(logs)
         optimizer.step()
@@ -213,9 +215,13 @@ class Training(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["samples_seen"] = self.samples_seen
+        if isinstance(self.clip, AdaptiveClip):
+            checkpoint["clip"] = self.clip.norms
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         self.samples_seen = checkpoint["samples_seen"]
+        if isinstance(self.clip, AdaptiveClip):  # a run may have gone on with it
+            self.clip.norms = checkpoint.get("clip", self.clip.norms)
         # Lightning would skip the batches seen so far a second time: the data order already starts
         # at `samples_seen`.
         checkpoint.pop("loops", None)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ldm.stopping import Stopped
+from ldm.training import AdaptiveClip
 from ldm.training.checkpoints import SaveCheckpoint
 
 LAST = "checkpoints/last.ckpt"
@@ -43,7 +44,7 @@ def make(kind, tokenizer_training, prior_training):
         "tokenizer": tokenizer_training,
         "gaussian tokenizer": lambda **o: tokenizer_training("gaussian", **o),
         "adversarial": lambda **o: tokenizer_training(adversarial=True, **o),
-        "prior": prior_training,
+        "prior": lambda **o: prior_training(clip=AdaptiveClip(start=1e-3), **o),
     }[kind]
 
 
