@@ -97,6 +97,11 @@ def test_a_device_that_fills_up_keeps_the_older_file(tiny, tmp_path, monkeypatch
         monkeypatch.setattr(torch, "save", second_fails)
     else:
         monkeypatch.setattr("ldm.hub.weights.save_file", half)
+
+    def neither(path, write):
+        raise full(path)
+
+    monkeypatch.setattr("ldm.training.fit.write_whole", neither)  # a note of the time spent
     with pytest.raises(SystemExit) as stopped:
         train.main([*tiny, "stage=tokenizer", "tokenizer.training.samples=256"])
     assert stopped.value.code == 2

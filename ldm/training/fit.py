@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -178,7 +179,8 @@ def fit(
     finally:
         if trainer.is_global_zero:
             machine = f"{_machine(training.device)}, {trainer.precision}"
-            _note_effort(folder / "effort.json", time.perf_counter() - began, machine)
+            with suppress(OSError):  # of a full disk, what has failed before it tells
+                _note_effort(folder / "effort.json", time.perf_counter() - began, machine)
     if stop := training.told_to_stop():  # too late for a step, and not passed on by Lightning
         raise Stopped(stop, "state saved")
 
