@@ -163,7 +163,8 @@ def overridden(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
 def check_keys(run: str | PathLike[str], overrides: Iterable[str]) -> None:
     """Refuse overrides of keys that no stage of a run has, before what takes seconds to import.
 
-    Files that are missing or damaged are left to the loading of the run.
+    Files that are missing or damaged, and keys of a member that an override chooses anew, are left
+    to the loading of the run.
 
     Raises:
         ConfigError: an override cannot be parsed, or its key is unknown.
@@ -174,9 +175,14 @@ def check_keys(run: str | PathLike[str], overrides: Iterable[str]) -> None:
             config = read_yaml(path)
             if "${" not in OmegaConf.to_yaml(config):
                 stages.append(_with_later_keys(config))
+    chosen: list[str] = []
     for one in parsed(overrides):
-        if stages and not any(_settable(config, one) for config in stages):
-            raise _unknown(stages[-1], one.key_or_group)
+        place = one.key_or_group.replace("/", ".")
+        if is_group(one.key_or_group):
+            chosen.append(f"{place}.")
+        elif stages and not place.startswith(tuple(chosen)):
+            if not any(_settable(config, one) for config in stages):
+                raise _unknown(stages[-1], one.key_or_group)
 
 
 def _with_later_keys(config: DictConfig) -> DictConfig:

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from ldm.config.compose import ConfigError, compose, overridden, resolved
+from ldm.config.compose import ConfigError, check_keys, compose, overridden, resolved
 from ldm.config.groups import members
 from ldm.config.validate import allow, allowed, locate
 
@@ -293,3 +293,11 @@ def test_a_sampler_takes_options_that_its_file_leaves_out(demo):
     demo.sampler = {"eta": 1}
     with pytest.raises(ConfigError, match="sampler has no _target_: choose sampler="):
         resolved(demo)
+
+
+def test_keys_of_a_member_that_is_chosen_anew_are_not_those_of_the_run(tmp_path):
+    (tmp_path / "prior").mkdir()
+    OmegaConf.save({"eval": {"scorers": []}}, tmp_path / "prior" / "config.yaml")
+    check_keys(tmp_path, ["eval=classifier", "eval.samples=100"])
+    with pytest.raises(ConfigError, match=r"unknown key 'eval\.samples'"):
+        check_keys(tmp_path, ["eval.samples=100"])
