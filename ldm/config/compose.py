@@ -175,14 +175,14 @@ def check_keys(run: str | PathLike[str], overrides: Iterable[str]) -> None:
             config = read_yaml(path)
             if "${" not in OmegaConf.to_yaml(config):
                 stages.append(_with_later_keys(config))
-    chosen: list[str] = []
+    chosen: tuple[str, ...] = ()
     for one in parsed(overrides):
         place = one.key_or_group.replace("/", ".")
+        known = not stages or any(_settable(config, one) for config in stages)
         if is_group(one.key_or_group):
-            chosen.append(f"{place}.")
-        elif stages and not place.startswith(tuple(chosen)):
-            if not any(_settable(config, one) for config in stages):
-                raise _unknown(stages[-1], one.key_or_group)
+            chosen += (f"{place}.",)
+        elif not known and not place.startswith(chosen):
+            raise _unknown(stages[-1], one.key_or_group)
 
 
 def _with_later_keys(config: DictConfig) -> DictConfig:
