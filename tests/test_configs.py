@@ -151,3 +151,22 @@ def test_configurations_of_samplers_and_guidance_are_their_own_parts():
     config = compose(["experiment=demo/digits", "guidance.scale=3", "sampler.steps=7"])
     assert build_sampler(config).steps == 7
     assert build_guidance(config).scale == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "encoder", "decoder", "backbone"),
+    [
+        ("edm/qm9", 0, 0, 5_339_920),
+        ("edm/drugs", 0, 0, 2_380_565),
+        ("geoldm/qm9", 727_044, 5_338_127, 5_337_355),
+        ("geoldm/qm9_k2", 727_558, 5_338_383, 5_337_868),
+        ("geoldm/drugs", 730_118, 2_376_468, 2_373_383),
+        ("geoldm/alpha", 410_116, 3_008_270, 3_008_076),
+    ],
+)
+def test_models_of_molecules_have_their_published_sizes(row, encoder, decoder, backbone):
+    config = compose([f"experiment={row}"])
+    models = build_models(config, build_data(config), ["prior"], "meta")
+    tokenizer, prior = models["tokenizer"], models["prior"]
+    found = count(tokenizer.encoder), count(tokenizer.decoder), count(prior.backbone)
+    assert found == (encoder, decoder, backbone)

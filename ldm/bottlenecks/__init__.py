@@ -2,6 +2,7 @@
 
 from ldm.bottlenecks.bottleneck import Bottleneck, DiscreteBottleneck, Encoded, Variational
 from ldm.bottlenecks.ema_vector import EMAVectorQuantizer
+from ldm.bottlenecks.fixed_gaussian import FixedGaussian
 from ldm.bottlenecks.gaussian import Gaussian
 from ldm.bottlenecks.manifold_posterior import ManifoldPosterior
 from ldm.bottlenecks.nearest import nearest
@@ -15,6 +16,7 @@ __all__ = [
     "DiscreteBottleneck",
     "EMAVectorQuantizer",
     "Encoded",
+    "FixedGaussian",
     "Gaussian",
     "GroupedSphericalQuantizer",
     "ManifoldPosterior",

@@ -62,7 +62,8 @@ def build_tokenizer(
 
     The encoder receives the shape of the data and the bottleneck's input channels; the decoder the
     channels of the latents, the shape of the data, and the encoder's arguments that it does not set
-    itself; a bottleneck with channels only receives the encoder's grid.
+    itself; both `latent_shape`, and `<key>_shape` of what is in the context of samples; a
+    bottleneck with channels only receives the encoder's grid.
 
     Raises:
         ConfigError: encoder, bottleneck, decoder and data do not fit together.
@@ -74,13 +75,16 @@ def build_tokenizer(
     node, built = config[name], {}
     if "bottleneck" in node:
         built["bottleneck"] = bottleneck = build_part(config, f"{name}.bottleneck")
-        handed = {"shape": list(shape), "in_channels": shape[0]}
-        handed["out_channels"] = bottleneck.in_channels
+        keys = node.get("context_keys", Tokenizer.context_keys)
+        context = {key: example[key] for key in keys if key in example}
+        both = {f"{key}_shape": list(value.shape[1:]) for key, value in context.items()}
+        both |= {"shape": list(shape), "latent_shape": list(bottleneck.space.shape)}
+        handed = {**both, "in_channels": shape[0], "out_channels": bottleneck.in_channels}
         with torch.device(device):
             built["encoder"] = encoder = build_part(config, f"{name}.encoder", handed)
-        _declare_grid(config, name, encoder, bottleneck, example, shape)
+        _declare_grid(config, name, encoder, bottleneck, {"x": example["x"], **context})
         with torch.device(device):
-            handed = _decoder_interface(node, shape, bottleneck.space.shape)
+            handed = both | _decoder_interface(node, shape, bottleneck.space.shape)
             built["decoder"] = build_part(config, f"{name}.decoder", handed)
     tokenizer = build_part(config, name, **built)
     _check_tokenizer(name, tokenizer, data, example)
@@ -88,15 +92,15 @@ def build_tokenizer(
 
 
 def _declare_grid(
-    config: DictConfig, name: str, encoder: nn.Module, bottleneck: Any, example: dict, shape: tuple
+    config: DictConfig, name: str, encoder: nn.Module, bottleneck: Any, example: dict
 ) -> None:
-    context = {key: example[key] for key in Tokenizer.context_keys if key in example}
+    x, context = example["x"], {key: value for key, value in example.items() if key != "x"}
     try:
-        features = on_meta(encoder, lambda network: network(example["x"], **context))
+        features = on_meta(encoder, lambda network: network(x, **context))
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
-            f"the {name} does not fit data of shape {shape}: {error}; change {name}.encoder, or "
-            f"the size of the data"
+            f"the {name} does not fit data of shape {tuple(x.shape[1:])}: {error}; change "
+            f"{name}.encoder, or the size of the data"
         ) from error
     if len(bottleneck.space.shape) == 1 and features.ndim > 2:
         bottleneck.on_grid(features.shape[2:])

@@ -32,6 +32,7 @@ class Stacked(Tokenizer):
         nn.Module.__init__(self)
         self.first, self.second = first, second
         self.bottleneck, self.latents = second.bottleneck, second.latents
+        self.fixed = second.fixed
 
     @property
     def space(self) -> Space:

@@ -1,7 +1,7 @@
 """The base class of tokenizers: encoder, bottleneck and decoder."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -37,6 +37,7 @@ class Tokenizer(nn.Module):
         latents: learned by priors: `vectors`, or the `codes` of a quantiser.
         scale: that latents are divided by in place of what is measured: one number, or one for each
             of their features; None to measure.
+        context_keys: keys of a batch that form the context, where it has them.
 
     Raises:
         ValueError: `latents` is "codes", but the bottleneck is not a quantiser; or a scale is not
@@ -49,7 +50,7 @@ class Tokenizer(nn.Module):
         torch.Size([1, 4, 4, 4])
     """
 
-    context_keys: ClassVar[tuple[str, ...]] = ("mask",)
+    context_keys: tuple[str, ...] = ("mask",)
     """Keys of a batch that form the context of its samples."""
 
     mean: Float[Tensor, " features"]
@@ -62,8 +63,10 @@ class Tokenizer(nn.Module):
         decoder: nn.Module,
         latents: Literal["vectors", "codes"] = "vectors",
         scale: float | Sequence[float] | None = None,
+        context_keys: Sequence[str] = ("mask",),
     ) -> None:
         super().__init__()
+        self.context_keys = tuple(context_keys)
         if latents == "codes" and not isinstance(bottleneck, DiscreteBottleneck):
             raise ValueError(
                 f"a {type(bottleneck).__name__} has no codes for a prior to learn: set "

@@ -30,7 +30,8 @@ class PriorTraining(Training):
 
     Raises:
         ValueError: prior and tokenizer have different spaces; or, at the first step, latents were
-            never measured, are not in the space, or are not normalised although it is linear.
+            never measured, are not in the space, or are not normalised although it is linear and
+            their scale was measured.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class PriorTraining(Training):
             )
         space = self.model.space.on(told)
         space.check(latent)
-        if not latent.is_floating_point():
+        if not latent.is_floating_point() or self.latents.tokenizer.fixed:
             return
         # Statistics that would normalise the latents again; mean 0 and std 1 in spaces without a
         # linear scale, whatever the latents.

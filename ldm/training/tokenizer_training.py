@@ -29,6 +29,8 @@ class TokenizerTraining(Training):
         regularizers: further terms by name, see `Regularizer`.
         adversarial: discriminator and its losses; None to train without.
         tokenizer: trained; its normalised latents are this one's data. None to encode data.
+        encoder_samples: samples after which the encoder is no longer trained, and the decoder goes
+            on; 0 for an encoder that stays as it is, None for one that is trained to the end.
         **common: see `Training`.
 
     Raises:
@@ -44,9 +46,13 @@ class TokenizerTraining(Training):
         regularizers: Mapping[str, Regularizer] | None = None,
         adversarial: Adversarial | None = None,
         tokenizer: Tokenizer | None = None,
+        encoder_samples: int | None = None,
         **common,
     ) -> None:
         super().__init__(model, **common)
+        self.encoder_samples = encoder_samples
+        if encoder_samples == 0:  # so that no optimizer has it
+            model.encoder.requires_grad_(False)
         self.loss, self.first = [loss], [tokenizer]  # in lists, so that they are not submodules
         self.bottleneck_weight, self.regularizers = bottleneck_weight, dict(regularizers or {})
         if loss is None and not self.regularizers:
@@ -87,6 +93,8 @@ class TokenizerTraining(Training):
                 pair["real"], pair["fake"], self.samples_seen
             )
 
+        if self.encoder_samples is not None and self.samples_seen >= self.encoder_samples:
+            self.model.encoder.requires_grad_(False)
         optimizers = self.optimizers(use_pl_optimizer=True)
         first, *rest = optimizers if isinstance(optimizers, list) else [optimizers]
         logs = self.minimize(first, list(self.model.parameters()), tokenizer_loss, parts)

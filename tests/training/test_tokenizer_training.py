@@ -47,3 +47,22 @@ def test_the_discriminators_gradient_is_measured_and_clipped_by_itself(
         assert training.logs["discriminator_grad_norm"] > 2 * clip
     tokenizers = torch.cat([p.grad.flatten() for p in training.model.parameters()]).norm()
     assert_close(tokenizers, training.logs["grad_norm"] if clip is None else torch.tensor(clip))
+
+
+@pytest.mark.parametrize("samples", [0, 128])
+def test_the_encoder_is_trained_for_as_many_samples_as_it_is_said(
+    make_tokenizer, tokenizer_training, run, tmp_path, samples
+):
+    training = tokenizer_training(encoder_samples=samples, samples=256)
+    run(training, tmp_path / "whole")
+    expected = make_tokenizer("gsq")
+    if samples:
+        short = tokenizer_training(samples=samples)
+        run(short, tmp_path / "short")
+        expected = short.model
+    for one, other in zip(
+        training.model.encoder.parameters(), expected.encoder.parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
+    moved = zip(training.model.decoder.parameters(), expected.decoder.parameters(), strict=True)
+    assert all(not torch.equal(one, other) for one, other in moved)
