@@ -1,6 +1,6 @@
 """The encoder and decoder of GeoLDM: EGNNs from atoms to points with few features, and back.
 
-Source: Xu et al., "Geometric latent diffusion models for 3D molecule generation", 2023, section 4.1.
+Source: Xu et al., "Geometric latent diffusion models for 3D molecule generation", 2023.
 """
 
 import math
