@@ -63,7 +63,7 @@ class Molecules(DataModule):
         Raises:
             DataError: the dataset has no property.
         """
-        raise DataError(f"{self.name} has no property: choose one, data.property=...")
+        raise DataError(f"molecules of {self.name} are asked for no property, and have none")
 
     @property
     def layout(self) -> Layout:

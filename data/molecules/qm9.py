@@ -88,7 +88,7 @@ class QM9(Molecules):
 
     def properties_of(self, split: str) -> Float64[np.ndarray, " n"]:
         if self.target is None:
-            return super().properties_of(split)
+            raise DataError(f"{self.name} has no property: choose one, data.property=alpha")
         return in_units(self.table, self.target)[self.rows(split)]
 
     @cached_property

@@ -1,5 +1,7 @@
 """What is measured of each molecule, once for all scores."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -13,9 +15,9 @@ from data.molecules.encoding import Atoms
 from eval.metrics.molecules import BondGeometry, bond_geometry
 from ldm.progress import progress
 
-__all__ = ["Facts", "measure", "parts_of"]
+__all__ = ["Facts", "measure", "one_thread", "parts_of"]
 
-PAIRS = 400_000  # of atoms, whose distances are held at once
+PAIRS = 100_000  # of atoms, whose distances are held at once
 
 
 class Facts(NamedTuple):
@@ -56,7 +58,7 @@ def measure(data: Molecules, batch: Batch, name: str) -> Facts:
         name: of the step, for its progress.
     """
     found, bonds, named = [], [], []
-    with progress(name, len(batch["x"])) as advance, quiet():
+    with progress(name, len(batch["x"])) as advance, quiet(), one_thread():
         for part in parts_of(data, batch):
             orders = bond_orders(*part)
             found.append(stable_atoms(part.numbers, orders))
@@ -70,6 +72,17 @@ def measure(data: Molecules, batch: Batch, name: str) -> Facts:
         [0 if one is None else one[1] for one in named],
         BondGeometry.join(bonds),
     )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: on small tensors several mostly wait, most of all on busy machines."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def parts_of(data: Molecules, batch: Batch) -> list[Atoms]:
