@@ -9,11 +9,11 @@ import torch
 from omegaconf import OmegaConf
 
 from data import Batch, Molecules
-from data.chemistry.strain import strain_energies
 from data.order import permutation
 from eval.metrics.molecules import stability, total_variation, typed_wasserstein, validity
 from eval.record import Record
 from eval.scorers.molecules.facts import Facts, measure
+from eval.scorers.molecules.in_space import CHECKED, STRAINED, plausible_shares, strains
 from eval.scorers.molecules.known import known_smiles
 from eval.scorers.scorer import BatchedScorer, check_samples, check_split
 from ldm import distributed
@@ -22,8 +22,6 @@ from ldm.run.parts import Parts
 from ldm.run.sampling import draw_share, gather
 
 __all__ = ["MoleculeFloor", "MoleculeSamples"]
-
-STRAINED = 250  # stable molecules of a set whose strain is measured; each takes some milliseconds
 
 
 @dataclass
@@ -34,7 +32,8 @@ class MoleculeScorer(BatchedScorer):
     molecules of the test split, `bond_length_w1` (Angstrom) and `bond_angle_w1` (degrees), mean
     Wasserstein-1 distances over types of bonds and of central atoms, `atom_type_tv` and
     `bond_type_tv`, total variations; `strain_median`, MMFF94 kcal/mol of stable molecules above a
-    minimum close by, and `strain_w1`.
+    minimum close by, and `strain_w1`; `plausible`, the share that is valid and passes checks like
+    those of PoseBusters, and of valid ones, `plausible_bond_lengths` and so on.
 
     Attributes:
         samples: number of molecules, and the largest number of the test split's.
@@ -60,7 +59,8 @@ class MoleculeScorer(BatchedScorer):
         scores = {key: v.item() for key, v in stability(facts.stable, facts.numbers > 0).items()}
         scores |= validity(facts.smiles, facts.fragments)
         scores |= self._distances(facts, test[0])
-        scores |= self._strain(self._strains(data, batch, facts), test[1])
+        scores |= self._strain(strains(data, batch, facts), test[1])
+        scores |= plausible_shares(data, batch)
         protocol = {"n": len(batch["x"]), **self._protocol(data), **how}
         found = {f"{key}{ending}": torch.tensor(v) for key, v in scores.items() if v is not None}
         record.add(found, **protocol)
@@ -80,7 +80,7 @@ class MoleculeScorer(BatchedScorer):
         def make() -> tuple[Facts, list[float]]:
             batch = self.subset(data, "test")
             facts = measure(data, batch, "test molecules")
-            return facts, self._strains(data, batch, facts)
+            return facts, strains(data, batch, facts)
 
         return record.once(("test molecules", self.samples, self.seed), make)
 
@@ -92,15 +92,6 @@ class MoleculeScorer(BatchedScorer):
             "atom_type_tv": total_variation(facts.types, test.types),
             "bond_type_tv": total_variation(facts.bond_types, test.bond_types) if bonds else None,
         }
-
-    def _strains(self, data: Molecules, batch: Batch, facts: Facts) -> list[float]:
-        """Strains of the first stable molecules of one piece."""
-        stable = (facts.stable | (facts.numbers == 0)).all(1)
-        good = stable & (torch.tensor(facts.fragments) == 1)
-        rows = good.nonzero()[:STRAINED, 0]
-        if data.single_bonds or not len(rows):  # energies need bond orders
-            return []
-        return strain_energies(data.molecules({key: x[rows] for key, x in batch.items()}))
 
     def _strain(self, found: list[float], test: list[float]) -> dict[str, float | None]:
         from scipy.stats import wasserstein_distance
@@ -117,6 +108,7 @@ class MoleculeScorer(BatchedScorer):
             "reference": "test",
             "n_reference": min(self.samples, len(data.test_dataset)),
             "strain": f"MMFF94 of {STRAINED} stable molecules at most",
+            "plausible": f"checks like those of PoseBusters, of {CHECKED} molecules at most",
             "seed": self.seed,
         }
 

@@ -68,6 +68,7 @@ def test_the_train_split_is_stable_valid_unique_and_known(made, parts):
         assert found[name] == 1
     assert found["novelty"] == found["valid_unique_novel"] == 0
     assert found["strain_median"] == pytest.approx(0, abs=1e-2)
+    assert found["plausible"] == found["plausible_bond_angles"] == 1
 
 
 def test_the_test_split_is_new_and_no_distance_from_itself(made, parts):
