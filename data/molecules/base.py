@@ -26,6 +26,8 @@ from data.molecules.requests import NodeCounts, PropertyPrior, Scale
 
 __all__ = ["Molecules"]
 
+PAIRS = 100_000  # of atoms, whose distances are held at once
+
 
 class Molecules(DataModule):
     """Molecules in three dimensions, without bonds: these are inferred from distances.
@@ -138,10 +140,25 @@ class Molecules(DataModule):
         orders = bond_orders(*atoms)
         return orders.clamp(max=1) if self.single_bonds else orders
 
+    def parts(self, batch: Batch) -> list[Atoms]:
+        """Atoms of a few molecules each, on the CPU, without places that are empty in all.
+
+        So distances between all atoms fit into memory, whatever the batch.
+        """
+        few = max(1, PAIRS // self.places**2)
+        found = []
+        for part in zip(*(one.cpu().split(few) for one in self.atoms(batch)), strict=True):
+            used = max(int((part[0] > 0).sum(1).max()), 1)
+            found.append(Atoms(*(one[:, :used] for one in part)))
+        return found
+
     def molecules(self, batch: Batch) -> list[Mol]:
         """Convert a batch to RDKit's molecules, unchecked, with bonds and conformers."""
-        atoms = Atoms(*(part.cpu() for part in self.atoms(batch)))
-        return to_mols(atoms.numbers, self.bonds(atoms), atoms.positions)
+        return [
+            molecule
+            for part in self.parts(batch)
+            for molecule in to_mols(part.numbers, self.bonds(part), part.positions)
+        ]
 
     def compact(self, batch: Batch) -> Batch:
         """Reduce types to the most likely and numbers to whole ones."""

@@ -11,13 +11,10 @@ from torch import Tensor
 from data import Batch, Molecules
 from data.chemistry.bonds import bond_orders, stable_atoms
 from data.chemistry.conversion import largest_fragment, quiet, to_mols
-from data.molecules.encoding import Atoms
 from eval.metrics.molecules import BondGeometry, bond_geometry
 from ldm.progress import progress
 
-__all__ = ["Facts", "measure", "one_thread", "parts_of"]
-
-PAIRS = 100_000  # of atoms, whose distances are held at once
+__all__ = ["Facts", "measure", "one_thread"]
 
 
 class Facts(NamedTuple):
@@ -59,7 +56,7 @@ def measure(data: Molecules, batch: Batch, name: str) -> Facts:
     """
     found, bonds, named = [], [], []
     with progress(name, len(batch["x"])) as advance, quiet(), one_thread():
-        for part in parts_of(data, batch):
+        for part in data.parts(batch):
             orders = bond_orders(*part)
             found.append(stable_atoms(part.numbers, orders))
             bonds.append(bond_geometry(part.numbers, part.positions, orders))
@@ -83,13 +80,3 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def parts_of(data: Molecules, batch: Batch) -> list[Atoms]:
-    """Atoms of a few molecules each, without places that are empty in all of them."""
-    few = max(1, PAIRS // data.places**2)
-    found = []
-    for numbers, positions in zip(*(part.split(few) for part in data.atoms(batch)), strict=True):
-        used = int((numbers > 0).sum(1).max())
-        found.append(Atoms(numbers[:, :used], positions[:, :used]))
-    return found

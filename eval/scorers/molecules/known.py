@@ -7,7 +7,7 @@ from data import Molecules
 from data.chemistry.conversion import largest_fragment, quiet, to_mols
 from data.files.cache import cached, content_key
 from data.files.roots import cache_folder
-from eval.scorers.molecules.facts import one_thread, parts_of
+from eval.scorers.molecules.facts import one_thread
 from ldm import distributed
 from ldm.progress import tracked
 
@@ -32,7 +32,7 @@ def known_smiles(data: Molecules, batch_size: int) -> set[str] | None:
         batches = data.ordered_batches("train", batch_size)
         with quiet(), one_thread():
             for batch in tracked("SMILES of the train split", batches):
-                for atoms in parts_of(data, batch):
+                for atoms in data.parts(batch):
                     named = map(largest_fragment, to_mols(atoms.numbers, data.bonds(atoms)))
                     found |= {one[0] for one in named if one is not None}
         part.write_text(json.dumps(sorted(found)))

@@ -165,3 +165,16 @@ def test_samples_are_drawn_and_written_valid_or_not(tmp_path, monkeypatch):
     data.save(tmp_path / "samples", data.compact(batch))
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert names == ["molecules.sdf", "molecules.smi", "molecules.xyz"]
+
+
+def test_parts_of_a_batch_are_all_of_it_without_empty_places(monkeypatch):
+    monkeypatch.setattr("data.molecules.base.PAIRS", 2 * 7**2)
+    data = Drawn()
+    batch = data.train_dataset.__getitems__(range(4))
+    parts = data.parts(batch)
+    assert [part.numbers.shape for part in parts] == [(2, 5), (2, 6)]
+    whole = data.atoms(batch)
+    for key in range(2):
+        assert torch.equal(parts[0][key], whole[key][:2, :5])
+        assert torch.equal(parts[1][key], whole[key][2:, :6])
+    assert [m.GetNumAtoms() for m in data.molecules(batch)] == SIZES.tolist()
