@@ -1,10 +1,14 @@
 """Cutting a batch of padded sets into parts of about equal size, where little padding is left."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-__all__ = ["by_size"]
+__all__ = ["by_size", "in_parts"]
 
 NARROWER = 0.85
 """Sets are put with larger ones down to this share of the largest: 28 % of the pairs are empty."""
@@ -31,3 +35,37 @@ def by_size(mask: Bool[Tensor, "b places"]) -> list[tuple[Int[Tensor, " rows"] |
             parts.append((order[start:row], max(sizes[start], 1)))
             start = row
     return parts
+
+
+def in_parts(
+    network: Callable[..., Any],
+    mask: Bool[Tensor, "b places"],
+    points: Sequence[Tensor],
+    sets: Sequence[Tensor] = (),
+) -> Any:
+    """Call a network on the parts of a batch of padded sets, and put together what it gives.
+
+    Args:
+        network: of the points and the sets of some rows; gives a tensor `(rows, n, ...)`, or a
+            tuple of such, with zeros in empty places.
+        mask: of the places that are occupied.
+        points: tensors `(b, places, ...)`, of which the network is given the first n places.
+        sets: tensors `(b, ...)`, of which it is given the rows.
+    """
+    parts = by_size(mask)
+    found = [
+        network(*(one[rows, :n] for one in points), *(one[rows] for one in sets))
+        for rows, n in parts
+    ]
+    if isinstance(parts[0][0], slice):
+        return found[0]
+    back = torch.cat([rows for rows, _ in parts]).argsort()
+    if isinstance(found[0], Tensor):
+        return _padded(found, mask.shape[1])[back]
+    return tuple(_padded(one, mask.shape[1])[back] for one in zip(*found, strict=True))
+
+
+def _padded(parts: Sequence[Tensor], places: int) -> Tensor:
+    """Parts of different lengths as one tensor, with zeros after the shorter ones."""
+    widen = [(*(0, 0) * (part.ndim - 2), 0, places - part.shape[1]) for part in parts]
+    return torch.cat([F.pad(part, pad) for part, pad in zip(parts, widen, strict=True)])

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ldm.networks.molecules.by_size import by_size
+from ldm.networks.molecules.by_size import in_parts
 
 __all__ = ["EGNN"]
 
@@ -154,13 +154,7 @@ class EGNN(nn.Module):
         mask: Bool[Tensor, "b n"],
     ) -> tuple[Float[Tensor, "b n out"], Float[Tensor, "b n 3"]]:
         """Features and positions that come out, from those that go in."""
-        parts = by_size(mask)
-        found = [self._dense(h[rows, :n], x[rows, :n], mask[rows, :n]) for rows, n in parts]
-        if isinstance(parts[0][0], slice):
-            return found[0]
-        back = torch.cat([rows for rows, _ in parts]).argsort()
-        features, positions = zip(*found, strict=True)
-        return tuple(_padded(one, h.shape[1])[back] for one in (features, positions))
+        return in_parts(self._dense, mask, (h, x, mask))
 
     def _dense(self, h: Tensor, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         places = mask.unsqueeze(-1)
@@ -181,7 +175,3 @@ def differences(
     """Vectors from each other point to each point, and their squared lengths."""
     apart = x.unsqueeze(2) - x.unsqueeze(1)
     return apart, apart.square().sum(-1)
-
-
-def _padded(parts: tuple[Tensor, ...], places: int) -> Float[Tensor, "b n _"]:
-    return torch.cat([F.pad(part, (0, 0, 0, places - part.shape[1])) for part in parts])
