@@ -23,6 +23,7 @@ of graphs
 of molecules
     molecules               stability, validity, novelty, geometries of samples, and a picture
     molecule_floor          the same of the train split
+    molecule_reconstructions   types and positions of atoms that a tokenizer keeps
 
 Arguments that scorers share are set once, beside the list: `eval.samples` reaches every scorer
 whose constructor has an argument `samples`. Your own scorer is a subclass of `Scorer`, with
@@ -44,7 +45,7 @@ from eval.scorers.floor import Floor
 from eval.scorers.graph_discrepancies import GraphDiscrepancies
 from eval.scorers.likelihood import HeldOutLikelihood
 from eval.scorers.mass import Mass
-from eval.scorers.molecules import MoleculeFloor, MoleculeSamples
+from eval.scorers.molecules import MoleculeFloor, MoleculeReconstructions, MoleculeSamples
 from eval.scorers.reconstructions import Reconstructions
 from eval.scorers.references import References
 from eval.scorers.samples import Samples
@@ -67,5 +68,6 @@ SCORERS: dict[str, type[Scorer]] = {
     "graph_discrepancies": GraphDiscrepancies,
     "molecules": MoleculeSamples,
     "molecule_floor": MoleculeFloor,
+    "molecule_reconstructions": MoleculeReconstructions,
 }
 """Scorer classes by their names in `eval.scorers`."""

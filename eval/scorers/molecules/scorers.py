@@ -21,7 +21,7 @@ from ldm.config.compose import ConfigError
 from ldm.run.parts import Parts
 from ldm.run.sampling import draw_share, gather
 
-__all__ = ["MoleculeFloor", "MoleculeSamples"]
+__all__ = ["MoleculeFloor", "MoleculeSamples", "MoleculeScorer"]
 
 
 @dataclass
