@@ -35,6 +35,12 @@ class Molecules(DataModule):
     `x` is `(b, places, 3 + features)`: positions in Angstrom of zero centre of mass, one-hot types
     in the order of `elements`, and the atomic number if `charged`; `mask` says which places are
     occupied. A set with a `property` also has that, `(b, 1)`, normalised by `scale`.
+
+    Args:
+        seed: of the sample order and the rotations.
+        workers: number of data loading processes.
+        rotate: rotate each molecule that is drawn for training at random, for networks that do not
+            turn what they predict with it.
     """
 
     held: ClassVar[tuple[str, ...]] = ("train", "val", "test")
@@ -55,6 +61,11 @@ class Molecules(DataModule):
 
     single_bonds: ClassVar[bool] = False
     """Whether all bonds of RDKit's molecules are single: how samples of GEOM-Drugs are checked."""
+
+    def __init__(self, seed: int = 0, workers: int = 0, rotate: bool = False) -> None:
+        super().__init__(seed, workers)
+        self.rotate = rotate
+        self.views = () if rotate else ("plain",)  # there are too many rotations to list
 
     @abstractmethod
     def load(self, split: str) -> MoleculeDataset: ...

@@ -14,6 +14,7 @@ from data.batch import Batch
 from data.chemistry.elements import atomic_numbers
 from data.files.errors import DataError
 from data.molecules.encoding import Atoms, encode
+from data.molecules.rotation import rotations
 from data.order import Draw
 
 __all__ = ["Layout", "MoleculeDataset", "Ragged", "ragged"]
@@ -76,6 +77,7 @@ class MoleculeDataset(Dataset):
         layout: how they are written.
         property: normalised property of each, if there is one.
         source: identifies the atoms where they are too many to be hashed.
+        rotate: rotate each molecule that is drawn for training, by the seed of its `Draw`.
 
     Raises:
         DataError: when a molecule is read: it has no atoms or too many, unknown elements, or
@@ -88,9 +90,10 @@ class MoleculeDataset(Dataset):
         layout: Layout,
         property: Float32[Tensor, "n 1"] | None = None,
         source: str | None = None,
+        rotate: bool = False,
     ) -> None:
         self.molecules, self.layout, self.source = molecules, layout, source
-        self.property = property
+        self.property, self.rotate = property, rotate
         known = atomic_numbers(layout.elements)
         self._known = np.zeros(max(known) + 1, bool)
         self._known[known] = True
@@ -110,6 +113,8 @@ class MoleculeDataset(Dataset):
         every = range(len(self))
         index = np.array([every[i.index if isinstance(i, Draw) else i] for i in items], np.int64)
         atoms = self.atoms(index)
+        if self.rotate:
+            atoms = _rotated(atoms, items)
         batch = {
             "x": encode(atoms, self.layout.elements, self.layout.charged),
             "mask": atoms.numbers > 0,
@@ -160,4 +165,16 @@ class MoleculeDataset(Dataset):
         digest.update((self.source or "").encode())
         if self.property is not None:
             digest.update(self.property.numpy())
+        if self.rotate:
+            digest.update(b"rotated")
         return digest.hexdigest()
+
+
+def _rotated(atoms: Atoms, items: Sequence[int | Draw]) -> Atoms:
+    """Rotate those that are drawn with a seed."""
+    seeds = [item.seed if isinstance(item, Draw) else None for item in items]
+    rows = [row for row, seed in enumerate(seeds) if seed is not None]
+    positions = atoms.positions.clone()
+    turns = torch.from_numpy(rotations([seeds[row] for row in rows]))
+    positions[rows] = positions[rows] @ turns.mT
+    return atoms._replace(positions=positions)

@@ -39,9 +39,10 @@ class GeomDrugs(Molecules):
     is. Training batches have molecules of similar size, see `BucketOrder`.
 
     Args:
-        seed: seed of the sample order.
+        seed: of the sample order and the rotations.
         workers: number of data loading processes.
         root: folder of the files; see data/README.md for the folders searched by default.
+        rotate: rotate each molecule that is drawn for training at random.
 
     Raises:
         DataError: files are missing, damaged, or do not belong together.
@@ -52,8 +53,10 @@ class GeomDrugs(Molecules):
     places = 181
     single_bonds = True
 
-    def __init__(self, seed: int = 0, workers: int = 0, root: str | None = None) -> None:
-        super().__init__(seed, workers)
+    def __init__(
+        self, seed: int = 0, workers: int = 0, root: str | None = None, rotate: bool = False
+    ) -> None:
+        super().__init__(seed, workers, rotate)
         self.root = root
 
     def load(self, split: str) -> MoleculeDataset:
@@ -65,7 +68,7 @@ class GeomDrugs(Molecules):
                 f"and has shape {array.shape}: {ADVICE}"
             )
         atoms = ragged(array[:, 1], array[:, 2:], self.sizes).take(self.rows(split))
-        return MoleculeDataset(atoms, self.layout, source=stamp(path))
+        return MoleculeDataset(atoms, self.layout, source=stamp(path), rotate=self.rotate)
 
     def rows(self, split: str) -> Int64[np.ndarray, " n"]:
         """Places of a split's conformers in the arrays, in the published order."""

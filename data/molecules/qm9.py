@@ -27,7 +27,7 @@ class QM9(Molecules):
     atomisation; see `qm9_table.in_units` for units.
 
     Args:
-        seed: seed of the sample order.
+        seed: of the sample order and the rotations.
         workers: number of data loading processes.
         hydrogens: False for molecules of heavy atoms alone, at most nine.
         charged: whether the atomic number is a feature, besides the type.
@@ -36,6 +36,7 @@ class QM9(Molecules):
         property: that molecules are conditioned on, such as "alpha" or "gap"; None for none. For
             the second half it is normalised by the val split, as published, else by training.
         root: folder of the files; see data/README.md for the folders searched by default.
+        rotate: rotate each molecule that is drawn for training at random.
 
     Raises:
         DataError: the files are missing, damaged or of other molecules; there is no such half or
@@ -53,8 +54,9 @@ class QM9(Molecules):
         half: str | None = None,
         property: str | None = None,
         root: str | None = None,
+        rotate: bool = False,
     ) -> None:
-        super().__init__(seed, workers)
+        super().__init__(seed, workers, rotate)
         if half not in (None, *HALVES):
             raise DataError(f"half must be 'first', 'second' or null, got {half!r}")
         if property not in (None, *PROPERTIES):
@@ -73,7 +75,8 @@ class QM9(Molecules):
     def load(self, split: str) -> MoleculeDataset:
         rows = self.rows(split)
         normalised = None if self.target is None else self.scale(self.properties_of(split))
-        return MoleculeDataset(self._molecules.take(rows), self.layout, normalised)
+        molecules = self._molecules.take(rows)
+        return MoleculeDataset(molecules, self.layout, normalised, rotate=self.rotate)
 
     def rows(self, split: str) -> Int64[np.ndarray, " n"]:
         """Places of a split's molecules among all, ascending: all are in the archive's order."""

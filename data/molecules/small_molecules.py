@@ -35,11 +35,12 @@ class SmallMolecules(Molecules):
     conformers of one are never in two.
 
     Args:
-        seed: seed of the sample order.
+        seed: of the sample order and the rotations.
         workers: number of data loading processes.
         heavy: largest number of atoms that are no hydrogens, 1 to 5.
         conformers: of each molecule, at most.
         charged: whether the atomic number is a feature, besides the type.
+        rotate: rotate each molecule that is drawn for training at random.
 
     Raises:
         DataError: a number is out of range.
@@ -54,8 +55,9 @@ class SmallMolecules(Molecules):
         heavy: int = 5,
         conformers: int = 4,
         charged: bool = True,
+        rotate: bool = False,
     ) -> None:
-        super().__init__(seed, workers)
+        super().__init__(seed, workers, rotate)
         if not 1 <= heavy <= 5 or conformers < 1:
             raise DataError(
                 f"heavy must be 1 to 5 and conformers 1 or more, got {heavy} and {conformers}"
@@ -75,7 +77,7 @@ class SmallMolecules(Molecules):
         parts = np.split(order, [len(order) - 2 * held, len(order) - held])
         chosen = np.isin(molecules, parts[self.held.index(split)]).nonzero()[0]
         every = ragged(self.arrays["numbers"], self.arrays["positions"], self.arrays["sizes"])
-        return MoleculeDataset(every.take(chosen), self.layout)
+        return MoleculeDataset(every.take(chosen), self.layout, rotate=self.rotate)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
