@@ -28,6 +28,11 @@ class TimestepEmbedder(nn.Module):
         self.frequency_shift = frequency_shift
         self.mlp = nn.Sequential(nn.Linear(FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
 
+    def reset_parameters(self) -> None:
+        """Draw new weights of the published deviation; biases are left as they are."""
+        for linear in (self.mlp[0], self.mlp[2]):
+            nn.init.normal_(linear.weight, std=0.02)
+
     def forward(self, t: Float[Tensor, " b"] | Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
         # Use single precision or better, even in a half-precision network: t reaches 1000 radians.
         t = t.to(torch.promote_types(self.mlp[0].weight.dtype, torch.float32))

@@ -4,21 +4,18 @@ Source: Peebles and Xie, "Scalable diffusion models with transformers", 2023. Pa
 as in the published checkpoints.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ldm.networks.embedders import LabelEmbedder, TimestepEmbedder
-from ldm.networks.images.layers import attention
 from ldm.networks.images.patches import PatchEmbedder, position_embedding
-from ldm.networks.linear import Linear
+from ldm.networks.transformer import Block, FinalLayer, reset_parameters
 
 __all__ = ["SIZES", "DiT"]
 
@@ -29,81 +26,6 @@ SIZES = {
     "XL": {"depth": 28, "width": 1152, "heads": 16},
 }
 """The published model sizes."""
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention between all tokens."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = Linear(width, 3 * width)
-        self.proj = Linear(width, width)
-
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        # Split q, k, v before the heads: the backward pass then joins their gradients in one copy.
-        parts = self.qkv(x).chunk(3, dim=2)
-        q, k, v = (rearrange(part, "b n (h d) -> b h n d", h=self.heads) for part in parts)
-        return self.proj(rearrange(attention(q, k, v), "b h n d -> b n (h d)"))
-
-
-class Modulation(nn.Sequential):
-    """Map the condition to `parts` vectors that shift, scale or gate tokens; zero-initialised."""
-
-    def __init__(self, width: int, parts: int) -> None:
-        super().__init__(nn.SiLU(), nn.Linear(width, parts * width))
-        self.parts = parts
-
-    def forward(self, condition: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b 1 d"], ...]:
-        return super().forward(condition)[:, None].chunk(self.parts, dim=2)
-
-
-def modulated_norm(
-    x: Float[Tensor, "b n d"],
-    shift: Float[Tensor, "b 1 d"],
-    scale: Float[Tensor, "b 1 d"],
-    eps: float = 1e-6,
-) -> Float[Tensor, "b n d"]:
-    """Apply layer normalisation, then the shift and scale computed from the condition."""
-    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=eps), 1 + scale)
-
-
-class Block(nn.Module):
-    """Transformer block: attention and a perceptron, both modulated and gated by the condition."""
-
-    def __init__(self, width: int, heads: int, mlp_ratio: float, norm_eps: float) -> None:
-        super().__init__()
-        self.norm_eps = norm_eps
-        hidden = int(width * mlp_ratio)
-        self.attn = Attention(width, heads)
-        self.mlp = nn.Sequential(
-            OrderedDict(
-                fc1=Linear(width, hidden, gelu=True),
-                fc2=Linear(hidden, width),
-            )
-        )
-        self.adaLN_modulation = Modulation(width, 6)
-
-    def forward(
-        self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "b d"]
-    ) -> Float[Tensor, "b n d"]:
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(condition)
-        x = torch.addcmul(x, gate1, self.attn(modulated_norm(x, shift1, scale1)))
-        return torch.addcmul(x, gate2, self.mlp(modulated_norm(x, shift2, scale2, self.norm_eps)))
-
-
-class FinalLayer(nn.Module):
-    """Modulated normalisation and a linear map from each token to the values of its patch."""
-
-    def __init__(self, width: int, values: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(width, values)
-        self.adaLN_modulation = Modulation(width, 2)
-
-    def forward(
-        self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "b d"]
-    ) -> Float[Tensor, "b n _"]:
-        return self.linear(modulated_norm(x, *self.adaLN_modulation(condition)))
 
 
 class DiT(nn.Module):
@@ -185,19 +107,12 @@ class DiT(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial weights from the published distributions."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+        reset_parameters(self, self.blocks, self.final_layer)
         nn.init.xavier_uniform_(self.x_embedder.proj.weight.flatten(1))
         nn.init.zeros_(self.x_embedder.proj.bias)
-        for linear in (self.t_embedder.mlp[0], self.t_embedder.mlp[2]):
-            nn.init.normal_(linear.weight, std=0.02)
+        self.t_embedder.reset_parameters()
         if self.y_embedder is not None:
             nn.init.normal_(self.y_embedder.embedding_table.weight, std=0.02)
-        for layer in (*self.blocks, self.final_layer):
-            nn.init.zeros_(layer.adaLN_modulation[1].weight)
-        nn.init.zeros_(self.final_layer.linear.weight)
 
     def forward(
         self,

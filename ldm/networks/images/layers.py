@@ -1,12 +1,11 @@
 """Layers shared by several families of image networks."""
 
-import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["SpatialAttention", "attention", "check_grid", "group_norm"]
+__all__ = ["SpatialAttention", "check_grid", "group_norm"]
 
 GROUPS = 32
 
@@ -34,20 +33,6 @@ def check_grid(x: Tensor, factor: int) -> None:
             f"the encoder downsamples {factor}-fold, found images of {height} x {width}: "
             f"resize or pad both sides to multiples of {factor}"
         )
-
-
-def attention(
-    q: Float[Tensor, "b heads n d"],
-    k: Float[Tensor, "b heads m d"],
-    v: Float[Tensor, "b heads m d"],
-) -> Float[Tensor, "b heads n d"]:
-    """Compute softmax attention, scaled by 1/sqrt(d), with the fastest kernel for training."""
-    short = q.dtype == torch.bfloat16 and k.shape[2] <= 512
-    if short and q.device.type == "cpu" and torch.is_grad_enabled():
-        # Forward and backward, the fused CPU kernel takes 4 times as long as plain matrix products
-        # for 64 tokens and 1.5 times for 256; beyond 512, or in single precision, it is faster.
-        return (q * q.shape[3] ** -0.5 @ k.mT).softmax(3) @ v
-    return F.scaled_dot_product_attention(q, k, v)
 
 
 class SpatialAttention(nn.Module):
