@@ -10,7 +10,8 @@ from torch.autograd import forward_ad
 
 __all__ = ["Linear"]
 
-ONEDNN = torch.backends.mkldnn.is_available()
+# PyTorch has no public name for the kernel, which its own compiler calls.
+ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 class Linear(nn.Linear):
