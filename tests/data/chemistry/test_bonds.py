@@ -1,6 +1,7 @@
 """Bond orders and stability of molecules with known geometries, and laws of both."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -99,6 +100,25 @@ def test_orders_are_symmetric_and_move_with_the_atoms(numbers, seed):
     assert torch.equal(
         bond_orders(numbers[:, turned], positions[:, turned]), orders[:, turned][:, :, turned]
     )
+
+
+# Written as in the published tables, each row of lengths by its sum, picometres.
+PUBLISHED = "H1 C4 N3 O2 F1 B3 Al3 Si4 P3,5 S4 Cl1 As3 Br1 I1 Hg1,2 Bi3,5"
+SUMS = [
+    {"H": 1598, "C": 1715, "N": 1377, "O": 1297, "F": 1147, "B": 175, "Si": 1093, "Cl": 823},
+    {"C": 543, "N": 246, "O": 271, "P": 186},
+    {"C": 349, "N": 110},
+]
+SUMS[0] |= {"S": 873, "Br": 450, "P": 221, "I": 266}
+
+
+def test_the_tables_are_the_published_ones():
+    for (table, _), sums in zip(MARGINS, SUMS, strict=True):
+        found = {one: sum(map(int, re.findall(r"\d+", row))) for one, row in table.items()}
+        assert found == sums
+    assert sum(len(row.split()) for row in MARGINS[0][0].values()) == 64
+    valences = {re.sub("[0-9,]", "", v): re.sub("[^0-9,]", "", v) for v in PUBLISHED.split()}
+    assert {name: ",".join(map(str, v)) for name, v in VALENCES.items()} == valences
 
 
 def test_all_valences_and_no_others_are_stable():

@@ -92,6 +92,7 @@ def test_exploded_molecules_have_no_bonds_and_so_no_geometry(made, parts):
 def test_the_floor_is_that_of_training_molecules_with_its_protocol(made, parts, tmp_path):
     record = scored(MoleculeFloor(samples=10), parts(), tmp_path)
     assert record.values["atom_stability_floor"] == record.values["validity_floor"] == 1
+    assert record.values["bond_length_w1_floor"] > 0  # the train split is not the test split
     protocol = record.protocols["molecule_stability_floor"]
     assert protocol["n"] == 10
     assert protocol["split"] == "train"
