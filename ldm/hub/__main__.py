@@ -4,10 +4,11 @@ python -m ldm.hub list
 python -m ldm.hub import FILE_OR_NAME --as LAYOUT output=FOLDER [data=...] [key=value ...]
 python -m ldm.hub export RUN --as LAYOUT output=FOLDER [stage=...]
 
-LAYOUT is diffusers, compvis, taming, dit or sit. A folder that was imported is a run folder: give
-it as tokenizer.checkpoint or prior.checkpoint, or sample from it. The scale of a tokenizer's
-latents is measured on the named data (measure=true), or given by scaling_factor=, shift_factor=,
-latents_mean= and latents_std= as in diffusers. See docs/weights.md.
+LAYOUT is diffusers, compvis, taming, dit, sit, or edm, which is also GeoLDM's and needs an
+experiment=edm/... or geoldm/... for what the network was trained on. A folder that was imported is
+a run folder: give it as tokenizer.checkpoint or prior.checkpoint, or sample from it. The scale of a
+tokenizer's latents is measured on the named data (measure=true), or given by scaling_factor=,
+shift_factor=, latents_mean= and latents_std= as in diffusers. See docs/weights.md.
 """
 
 import sys

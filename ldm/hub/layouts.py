@@ -11,15 +11,17 @@ from torch import Tensor
 
 from ldm.hub.compvis import autoencoder_from_compvis
 from ldm.hub.diffusers import autoencoder_from_diffusers, dit_from_diffusers
+from ldm.hub.edm import SCHEDULE, edm_from_published
 from ldm.hub.published import PUBLISHED, fetch
 from ldm.hub.sizes import autoencoder_sizes, dit_sizes
 from ldm.hub.weights import BadCheckpoint, read_state
 
-__all__ = ["LAYOUTS", "Found", "read_layout"]
+__all__ = ["EDM", "LAYOUTS", "Found", "read_layout"]
 
-LAYOUTS = ("diffusers", "compvis", "taming", "dit", "sit")
+LAYOUTS = ("diffusers", "compvis", "taming", "dit", "sit", "edm")
 MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 CONFIG = "config.json"
+EDM = "generative_model_ema.npy"  # a torch file, whatever its suffix
 REQUIRED = {  # by class: what our networks do, and diffusers can be told not to do
     "AutoencoderKL": {"act_fn": "silu", "norm_num_groups": 32, "mid_block_add_attention": True},
     "VQModel": {
@@ -50,6 +52,7 @@ class Found:
         statistics: of the latents, as `statistics` reads them; empty if the file has none.
         unused: tensors of the file that the state is not made of.
         scheduler: file of a pipeline's scheduler.
+        gamma: `log(sigma^2 / alpha^2)` at the times of the prior's process, where the file has it.
     """
 
     path: Path
@@ -59,6 +62,7 @@ class Found:
     statistics: dict[str, Any] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
     scheduler: Path | None = None
+    gamma: Tensor | None = None
 
 
 def read_layout(source: str, layout: str) -> list[Found]:
@@ -69,12 +73,14 @@ def read_layout(source: str, layout: str) -> list[Found]:
         layout: one of `LAYOUTS`.
 
     Returns:
-        One model; both, of a pipeline's folder.
+        One model; both, of a pipeline's folder or of GeoLDM.
 
     Raises:
         BadCheckpoint: not there, damaged, or not of this layout; or no configuration builds it.
     """
     path, published = Path(source), PUBLISHED.get(source)
+    if layout == "edm":
+        return _edm(path)
     if published is not None and not path.exists():
         path = fetch(source)
     pipeline = path.is_dir() and (path / "model_index.json").is_file()
@@ -108,6 +114,19 @@ def _read(path: Path, layout: str) -> Found:
         return Found(path, "tokenizer", ours, autoencoder_sizes(ours), given, unused)
     except (LookupError, ValueError) as error:
         raise BadCheckpoint(f"{path} cannot be imported as {layout}: {error}") from error
+
+
+def _edm(path: Path) -> list[Found]:
+    """EDM's prior, or GeoLDM's tokenizer and prior."""
+    path = path / EDM if path.is_dir() else path
+    state = read_state(path)
+    try:
+        stages = edm_from_published(state)
+    except ValueError as error:
+        raise BadCheckpoint(f"{path} cannot be imported as edm: {error}") from error
+    found = [Found(path, stage, ours, {}) for stage, ours in stages.items()]
+    found[-1].gamma = state[SCHEDULE]
+    return found
 
 
 def _diffusers_dit(path: Path, state: Mapping[str, Tensor], config: dict[str, Any]) -> Found:

@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from data.files.whole import write_whole
 from ldm.config.compose import ConfigError
 from ldm.hub.compvis import autoencoder_to_compvis
+from ldm.hub.edm import edm_to_published
+from ldm.hub.layouts import EDM
+from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
+from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
 from ldm.run.exchange.to_diffusers import (
     dit_backbone,
@@ -48,6 +53,8 @@ def export_weights(
         raise ConfigError(f"{folder} is not an empty folder: choose another output=...")
     if stage is not None and stage not in parts.models:
         raise ConfigError(f"no stage {stage}: choose from {', '.join(parts.models)}")
+    if layout == "edm":
+        return _export_edm(parts, folder)
     if layout != "diffusers":
         model = parts.models[stage] if stage else _model(parts, layout)
         state, said = _state(model, layout)
@@ -62,6 +69,24 @@ def export_weights(
         export, _, said = to_transformer(parts, stage)
     export.save_pretrained(folder)
     return [*said, f"{folder}: {type(export).__name__} of diffusers"]
+
+
+def _export_edm(parts: Parts, folder: Path) -> list[str]:
+    """Write EDM's prior, or GeoLDM's tokenizer and prior, as their authors do."""
+    prior, tokenizer = parts.prior, parts.tokenizer
+    backbone = getattr(prior, "backbone", None)
+    if not isinstance(backbone, EGNNDenoiser) or not isinstance(prior.process, GaussianDiffusion):
+        raise ConfigError("edm is the layout of an EGNNDenoiser of a GaussianDiffusion")
+    if not isinstance(prior.objective, Regression) or prior.objective.target != "eps":
+        raise ConfigError("edm is the layout of a network that predicts eps")
+    stages = {"prior": backbone.state_dict()}
+    if tokenizer.learned:
+        stages["tokenizer"] = tokenizer.state_dict()
+    alpha_bar = prior.process.alpha_bar
+    state = edm_to_published(stages, torch.log((1 - alpha_bar) / alpha_bar))
+    path = folder / EDM
+    write_whole(path, lambda temporary: torch.save(state, temporary))
+    return [f"{path}: {len(state)} tensors"]
 
 
 def _model(parts: Parts, layout: str) -> nn.Module:

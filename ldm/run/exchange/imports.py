@@ -67,16 +67,20 @@ def import_weights(
     for found in read_layout(source, layout):
         if run.model(found.stage).is_file():
             raise ConfigError(f"{run.model(found.stage)} is there: choose another output=...")
-        config, usage = _configure(found, layout, run, overrides)
+        configure = _as_experiment if layout == "edm" else _configure
+        config, usage = configure(found, layout, run, overrides)
         data = build_data(config)
-        _check_shape(found, config, data)
+        if found.sizes:
+            _check_shape(found, config, data)
         model = build_models(config, data, [found.stage])[found.stage]
         said.append(_fill(found, model))
+        if found.gamma is not None:
+            _check_schedule(found, model)
         space = model.space
         if isinstance(model, Tokenizer):
             given = dict(statistics or {}) or found.statistics
             named = any(one.startswith(("data", "experiment=")) for one in overrides)
-            unknown = measure is None and not given and named
+            unknown = measure is None and not given and named and not model.fixed
             said.append(_measure(model, data) if measure or unknown else _scale(model, given))
             space = model.bottleneck.space
         weights.save(run.model(found.stage), model, {"space": repr(space), "source": str(source)})
@@ -111,6 +115,31 @@ def _configure(
     changed = [one for one in [*changed, *own] if one.lstrip("+").startswith(f"{stage}.")]
     usage = " ".join([f"{stage}={member}", *changed, f"{stage}.checkpoint={run.folder}"])
     return overridden(config, own), f"in other runs: {usage}"
+
+
+def _as_experiment(
+    found: Found, layout: str, run: Run, overrides: Sequence[str]
+) -> tuple[DictConfig, str]:
+    """The configuration of the experiment among the overrides, for files that do not say theirs."""
+    if not _names("experiment", overrides):
+        raise ConfigError(
+            f"{found.path} does not tell what data its {found.stage} is for: add experiment=..., "
+            f"such as edm/qm9, geoldm/qm9_k2 or geoldm/drugs"
+        )
+    named = next(one for one in overrides if one.startswith("experiment="))
+    usage = f"in other runs: {named} {found.stage}.checkpoint={run.folder}"
+    return compose([f"run={run.folder}", *overrides]), usage
+
+
+def _check_schedule(found: Found, prior: nn.Module) -> None:
+    """Refuse a process whose noise is not that of the file."""
+    alpha_bar = prior.process.alpha_bar.to(found.gamma.device)
+    gamma = torch.log((1 - alpha_bar) / alpha_bar)
+    if gamma.shape != found.gamma.shape or (gamma - found.gamma).abs().max() > 1e-3:
+        raise ConfigError(
+            f"{found.path} was trained on {len(found.gamma)} noise levels that are not those of "
+            f"prior.process: set its schedule and steps"
+        )
 
 
 def _base(stage: str, member: str, run: Run, overrides: Sequence[str]) -> DictConfig:
@@ -239,6 +268,8 @@ def _scale(tokenizer: Tokenizer, given: Mapping[str, Any]) -> str:
 
     diffusers scales a latent z to `(z - mean) * scaling_factor / std`.
     """
+    if tokenizer.fixed and not given:
+        return "latents: of the scale in the configuration"
     if not given:
         return (
             "latents: never measured, so no prior can learn them; import again with measure=true "
