@@ -11,13 +11,18 @@ import torch
 from authors import authors_names, autoencoder, randomized, transformer
 from diffusers import DDIMScheduler, DiTPipeline
 from PIL import Image
+from torch import nn
 
 import ldm.hub.__main__
 import sample
 import train
 from data.files.download import digest
+from ldm.hub.edm import edm_to_published
 from ldm.hub.published import PUBLISHED
 from ldm.networks.images.dit import DiT
+from ldm.networks.molecules.egnn_autoencoder import EGNNDecoder, EGNNEncoder
+from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
+from ldm.processes.noise_schedules import polynomial_2
 from ldm.run.loading import load_run
 
 PAGE = pages.ROOT / "docs" / "weights.md"
@@ -27,7 +32,30 @@ SMALLER = {
     "tokenizer=kl_f8": "tokenizer=kl_f8 tokenizer.encoder.width=32",
     "dit_s_2": "dit_s_2 prior.backbone.depth=2",
     "sampler=ddim": "sampler=ddim sampler.steps=2",
+    "=edm/qm9": "=edm/qm9 prior.backbone.width=8 prior.backbone.depth=1",
+    "=geoldm/qm9_k2": "=geoldm/qm9_k2 prior.backbone.width=8 prior.backbone.depth=1 "
+    "tokenizer.encoder.width=8 tokenizer.decoder.depth=1",
 }
+GAMMA = torch.log(1 / (1 - polynomial_2()).cumprod(0) - 1)
+
+
+def save_molecules(folder) -> None:
+    """Write EDM and GeoLDM as their authors do."""
+    atoms, points = [29, 9], [29, 5]
+    tokenizer = nn.ModuleDict(
+        {
+            "encoder": EGNNEncoder(atoms, points, width=8),
+            "decoder": EGNNDecoder(atoms, points, width=8, depth=1),
+        }
+    )
+    backbones = {"edm_qm9": EGNNDenoiser(atoms, 8, 1), "geoldm_qm9": EGNNDenoiser(points, 8, 1)}
+    for name, backbone in backbones.items():
+        stages = {"prior": backbone.state_dict()}
+        if name == "geoldm_qm9":
+            stages["tokenizer"] = tokenizer.state_dict()
+        (folder / name).mkdir()
+        state = edm_to_published(stages, GAMMA)
+        torch.save(state, folder / name / "generative_model_ema.npy")
 
 
 def command(printed: str) -> None:
@@ -61,6 +89,7 @@ def folder(tmp_path, monkeypatch):
     torch.save(authors_names(randomized(autoencoder([32, 32, 64], codes=16))), "vqgan.ckpt")
     torch.save(DiT.sized("S/2").state_dict(), "DiT-S-2.pt")
     scheduler = DDIMScheduler(clip_sample=False)
+    save_molecules(tmp_path)
     network = transformer(32, 1000, patch_size=8)
     vae = randomized(autoencoder([32, 32, 32, 32], scaling_factor=0.5))
     DiTPipeline(network, vae, scheduler).save_pretrained("pipeline")
