@@ -13,7 +13,10 @@ from data.chemistry.conversion import Mol, sanitized
 
 __all__ = ["CHECKS", "plausibility"]
 
-CHECKS = ("bond_lengths", "bond_angles", "apart", "flat_rings", "flat_double_bonds")
+CHECKS = (
+    *("one_piece", "bond_lengths", "bond_angles"),
+    *("apart", "flat_rings", "flat_double_bonds"),
+)
 
 MISSED = 0.25  # of a bound, by which bonds and angles may miss it
 CLASH = 0.3  # of the lower bound, by which atoms further apart may be closer
@@ -24,10 +27,10 @@ DOUBLE_BOND = "[CX3](*)(*)=[CX3](*)(*)"  # aliphatic carbons and their neighbour
 def plausibility(molecule: Mol) -> dict[str, bool] | None:
     """Check one molecule: each of `CHECKS` by its name; None if it is chemically invalid.
 
-    Distances between bonded atoms, and between the outer atoms of an angle, may miss the bounds of
-    distance geometry by 25 %, and others but hydrogens the lower one by 30 %. Aromatic rings of
-    five and six atoms, and carbon-carbon double bonds with their neighbours, are within 0.25
-    Angstrom of a plane.
+    A molecule is of one piece. Distances between bonded atoms, and between the outer atoms of an
+    angle, may miss the bounds of distance geometry by 25 %, and others but hydrogens the lower one
+    by 30 %. Aromatic rings of five and six atoms, and carbon-carbon double bonds with their
+    neighbours, are within 0.25 Angstrom of a plane.
 
     Args:
         molecule: with a conformer.
@@ -49,6 +52,7 @@ def plausibility(molecule: Mol) -> dict[str, bool] | None:
     apart = (distance >= (1 - CLASH) * lower) | ~(heavy[pairs[0]] & heavy[pairs[1]])
     double = Chem.MolFromSmarts(DOUBLE_BOND)
     return {
+        "one_piece": len(Chem.GetMolFrags(whole)) == 1,
         "bond_lengths": bool(near[bonds_between == 1].all()),
         "bond_angles": bool(near[bonds_between == 2].all()),
         "apart": bool(apart[bonds_between > 2].all()),

@@ -41,6 +41,12 @@ def test_minima_are_plausible(smiles):
     assert not failed(molecule(smiles))
 
 
+def test_atoms_without_bonds_are_no_molecule():
+    numbers = torch.tensor([[6, 6]])
+    apart = to_mols(numbers, torch.zeros(1, 2, 2, dtype=torch.int64), torch.eye(3)[None, :2] * 9)
+    assert failed(apart[0]) == {"one_piece"}
+
+
 def test_a_stretched_bond_fails():
     assert "bond_lengths" in failed(moved("C", [1], [1.5, 0, 0]))
 
