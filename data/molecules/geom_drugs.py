@@ -31,7 +31,7 @@ ORDER = Source(
 
 
 class GeomDrugs(Molecules):
-    """Up to 30 conformers of lowest energy of each of 290,000 molecules (Axelrod et al., 2022).
+    """Up to 30 conformers of lowest energy of each drug-like molecule (Axelrod et al., 2022).
 
     With all files, 6,922,516 conformers of up to 181 atoms of 16 elements. They are prepared, and
     split by conformer into 80 % training, 10 % val and 10 % test, as by Hoogeboom et al. (2022): so

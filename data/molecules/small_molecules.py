@@ -28,7 +28,7 @@ SPLIT = 5  # stream id of the split, which keeps its permutation apart from thos
 class SmallMolecules(Molecules):
     """Neutral molecules of up to five atoms of C, N, O and F, and their hydrogens.
 
-    About 1,100 molecules, see `enumerate_molecules`, in up to four conformers each by ETKDG and
+    1,177 molecules, see `enumerate_molecules`, in up to four conformers each by ETKDG and
     MMFF94. Kept are those whose bonds can be read from the distances of all conformers, so that
     all atoms of the data are stable. They are made on first use, in some ten seconds on one core,
     and cached. Splits are of molecules, 80 % for training and 10 % for each of the others:

@@ -1,7 +1,7 @@
 """Distances between the geometries of two sets of molecules: bond lengths, bond angles, types.
 
-Source: Vignac et al., "MiDi: mixed graph and 3D denoising diffusion for molecule generation", 2023,
-section 5; here of the samples themselves instead of their histograms.
+Source: Vignac et al., "MiDi: mixed graph and 3D denoising diffusion for molecule generation", 2023;
+here of the samples themselves instead of their histograms.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Stability of molecules: whether atoms have a valence of their element.
 
-Source: Satorras et al., "E(n) equivariant normalizing flows", 2021, section 5.
+Source: Satorras et al., "E(n) equivariant normalizing flows", 2021.
 """
 
 from jaxtyping import Bool, Float
