@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float32
-from scipy.spatial.transform import Rotation
 
 from data.order import mix
 
@@ -22,6 +21,8 @@ def rotations(seeds: Sequence[int]) -> Float32[np.ndarray, "n 3 3"]:
         >>> rotations([0, 1]).shape
         (2, 3, 3)
     """
+    from scipy.spatial.transform import Rotation  # late: others start faster without it
+
     bits = [mix(np.array(seeds, np.uint64), TURN, k) >> np.uint64(11) for k in range(3)]
     share, first, second = np.array(bits, np.float64) / 2**53
     quaternions = []
