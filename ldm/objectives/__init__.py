@@ -1,5 +1,6 @@
 """Objectives: losses that fit a network to a process."""
 
+from ldm.objectives.alignment import Alignment
 from ldm.objectives.atom_features import AtomFeatures
 from ldm.objectives.bridge_matching import BridgeMatching
 from ldm.objectives.denoising import DenoisingScoreMatching
@@ -12,6 +13,7 @@ from ldm.objectives.regression import Regression
 from ldm.objectives.variational_bound import VariationalBound
 
 __all__ = [
+    "Alignment",
     "AtomFeatures",
     "BridgeMatching",
     "DenoisingScoreMatching",

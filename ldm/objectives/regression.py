@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ldm.objectives.alignment import Alignment
 from ldm.objectives.objective import Objective, first_features
 from ldm.processes import Denoised, GaussianProcess, Process
 from ldm.randomness import Generators
@@ -47,6 +48,7 @@ class Regression(Objective):
 
     Args:
         target: what the network predicts.
+        coupling: pairs each latent with noise of the same law; None for independent noise.
 
     Raises:
         ValueError: no target has that name.
@@ -58,17 +60,19 @@ class Regression(Objective):
 
     prediction = Denoised
 
-    def __init__(self, target: str = "eps") -> None:
+    def __init__(self, target: str = "eps", coupling: Alignment | None = None) -> None:
         if target not in TARGETS:
             raise ValueError(f"no target {target!r}: choose one of {', '.join(TARGETS)}")
-        self.target = target
+        self.target, self.coupling = target, coupling
 
     def check(self, process: Process) -> None:
         """Refuse, besides, a target from which x0 cannot be recovered where sampling starts.
 
-        That is eps at pure noise.
+        That is eps at pure noise; and a coupling that is not for the space.
         """
         super().check(process)
+        if self.coupling is not None:
+            self.coupling.check(process.space)
         start = torch.full((1,), process.span[0], device="cpu")  # where models are meta, too
         alpha, sigma, a, b = self._mixture(process, start)
         if (alpha * b - sigma * a).item() == 0:
@@ -88,6 +92,8 @@ class Regression(Objective):
         t = process.random_times(len(latent), generator, latent.device)
         space = process.space
         eps = space.random(len(latent), generator, latent.device, latent.dtype)
+        if self.coupling is not None:
+            eps = self.coupling(space, latent, eps)
         noisy = process.mix(latent, eps, t)
         output = first_features(predict(noisy, t, **condition), process, noisy)
         a, b = (like(scale, latent) for scale in self._mixture(process, t)[2:])
