@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from data.graphs.base import Graphs
 from data.molecules.base import Molecules
 from ldm.config.compose import compose
 from ldm.config.groups import members
@@ -48,15 +49,16 @@ def check(config):
     return parts
 
 
-def requests_of_full_molecules(self, indices, seed):
-    """Whatever the sizes and properties of molecules that would have to be read or enumerated."""
+def requests_without_files(self, indices, seed):
+    """Whatever the sizes and properties of samples that would have to be read or enumerated."""
     asked = {key: value for key, value in self.example(len(indices)).items() if key != "x"}
     return {"index": torch.tensor(list(indices)), **asked}
 
 
 @pytest.mark.parametrize("name", members("experiment"))
 def test_every_experiment_builds(name, request, monkeypatch):
-    monkeypatch.setattr(Molecules, "requests", requests_of_full_molecules)
+    for kind in (Graphs, Molecules):
+        monkeypatch.setattr(kind, "requests", requests_without_files)
     config = compose([f"experiment={name}"])
     if "Mesh" in str(config.tokenizer):
         monkeypatch.setenv("LDM_DATA", str(request.getfixturevalue("shared_data")))
@@ -130,7 +132,7 @@ def priors():
 
 @pytest.mark.parametrize("name", members("sampler"))
 def test_every_sampler_draws_from_the_prior_it_is_for(name, priors):
-    kind = "sit" if name.startswith(("flow", "adaptive", "geodesic")) else "dit"
+    kind = "sit" if name.startswith(("flow", "adaptive", "geodesic", "euler_m")) else "dit"
     config = compose([*IMAGES, "tokenizer=kl_f8", f"prior={kind}", f"sampler={name}"])
     check_sampler(config, "prior", *priors[kind])
 
@@ -170,3 +172,19 @@ def test_models_of_molecules_have_their_published_sizes(row, encoder, decoder, b
     tokenizer, prior = models["tokenizer"], models["prior"]
     found = count(tokenizer.encoder), count(tokenizer.decoder), count(prior.backbone)
     assert found == (encoder, decoder, backbone)
+
+
+@pytest.mark.parametrize(
+    ("row", "autoencoder", "backbone"),
+    [
+        ("glad/community_small", 12_859_369, 4_190_406),
+        ("glad/ego_small", 12_862_960, 4_190_406),
+        ("glad/enzymes", 5_826_665, 8_202_950),
+        ("glad/qm9", 12_856_804, 8_202_950),
+        ("glad/zinc250k", 12_859_369, 8_202_950),
+    ],
+)
+def test_models_of_graphs_have_their_published_sizes(row, autoencoder, backbone):
+    config = compose([f"experiment={row}"])
+    models = build_models(config, build_data(config), ["prior"], "meta")
+    assert (count(models["tokenizer"]), count(models["prior"].backbone)) == (autoencoder, backbone)

@@ -19,6 +19,8 @@ of points
 
 of graphs
     graph_discrepancies     discrepancies of degrees, clustering, orbits, spectra; two references
+    graph_reconstructions   share of nodes, edges and graphs that a tokenizer keeps
+    molecule_graphs         validity, uniqueness, novelty and NSPDK discrepancy of molecules
 
 of molecules
     molecules               stability, validity, novelty, geometries of samples, and a picture
@@ -43,8 +45,10 @@ from eval.scorers.effective_sample_size import EffectiveSampleSize
 from eval.scorers.elbo import Elbo
 from eval.scorers.floor import Floor
 from eval.scorers.graph_discrepancies import GraphDiscrepancies
+from eval.scorers.graph_reconstructions import GraphReconstructions
 from eval.scorers.likelihood import HeldOutLikelihood
 from eval.scorers.mass import Mass
+from eval.scorers.molecule_graphs import MoleculeGraphScores
 from eval.scorers.molecules import MoleculeFloor, MoleculeReconstructions, MoleculeSamples
 from eval.scorers.reconstructions import Reconstructions
 from eval.scorers.references import References
@@ -66,6 +70,8 @@ SCORERS: dict[str, type[Scorer]] = {
     "effective_sample_size": EffectiveSampleSize,
     "density": Density,
     "graph_discrepancies": GraphDiscrepancies,
+    "graph_reconstructions": GraphReconstructions,
+    "molecule_graphs": MoleculeGraphScores,
     "molecules": MoleculeSamples,
     "molecule_floor": MoleculeFloor,
     "molecule_reconstructions": MoleculeReconstructions,

@@ -2,7 +2,7 @@
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 __all__ = ["fill_codebook", "join", "quantization_loss", "snap", "split", "usage"]
@@ -57,8 +57,15 @@ def quantization_loss(
     )
 
 
-def usage(codes: Int[Tensor, "..."], vocabulary: int) -> dict[str, Tensor]:
+def usage(
+    codes: Int[Tensor, "..."], vocabulary: int, counted: Bool[Tensor, "..."] | None = None
+) -> dict[str, Tensor]:
     """Codebook usage of a batch, with all groups pooled.
+
+    Args:
+        codes: of the batch.
+        vocabulary: number of rows of the codebook.
+        counted: of which codes, in the shape of `codes`; None for all.
 
     Returns:
         `usage`, the fraction of codes that occur, in [0, 1], and `perplexity`, the exponential of
@@ -66,8 +73,9 @@ def usage(codes: Int[Tensor, "..."], vocabulary: int) -> dict[str, Tensor]:
     """
     codes = codes.flatten()
     counts = torch.zeros(vocabulary, device=codes.device)
-    counts.scatter_add_(0, codes, torch.ones_like(codes, dtype=counts.dtype))
-    frequency = counts / len(codes)
+    ones = torch.ones_like(codes) if counted is None else counted.flatten()
+    counts.scatter_add_(0, codes, ones.to(counts.dtype))
+    frequency = counts / counts.sum()
     return {
         "usage": (counts > 0).float().mean(),
         "perplexity": torch.special.entr(frequency).sum().exp(),

@@ -60,8 +60,9 @@ class ScalarQuantizer(DiscreteBottleneck):
         # Halves are rounded to even: 2.5, which a tanh rounds to, to 2.
         q = self.space.project(z)
         codes = self._codes(q)
-        counted = codes if self.space.mask is None else codes[self.space.mask]
-        return Encoded(snap(z, q), codes, codes, {}, usage(counted, self.vocabulary))
+        mask = self.space.mask
+        counted = None if mask is None else mask.to(codes.device).expand(codes.shape[:-1])
+        return Encoded(snap(z, q), codes, codes, {}, usage(codes, self.vocabulary, counted))
 
     def latent(
         self, raw: Int[Tensor, "batch *grid group"], generator: Generators = None

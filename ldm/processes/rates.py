@@ -83,11 +83,11 @@ class Linear(Rate):
 
 
 class Exponential(Rate):
-    """Falls off exponentially: `scale decay exp(-decay t)`, as of GLAD's bridges.
+    """Falls off exponentially: `scale speed exp(-speed t)`, as of GLAD's bridges.
 
     Args:
         scale: variance that would be accumulated in infinite time.
-        decay: of the rate.
+        speed: at which the rate falls off.
 
     Raises:
         ValueError: a number is not positive.
@@ -98,26 +98,26 @@ class Exponential(Rate):
         tensor([0.9502])
     """
 
-    def __init__(self, scale: float = 1.0, decay: float = 3.0) -> None:
-        if not min(scale, decay) > 0:
-            raise ValueError(f"scale and decay must be above 0, got {scale} and {decay}")
-        self.scale, self.decay = scale, decay
+    def __init__(self, scale: float = 1.0, speed: float = 3.0) -> None:
+        if not min(scale, speed) > 0:
+            raise ValueError(f"scale and speed must be above 0, got {scale} and {speed}")
+        self.scale, self.speed = scale, speed
 
     @property
     def total(self) -> float:
         """s(1)."""
-        return -self.scale * math.expm1(-self.decay)
+        return -self.scale * math.expm1(-self.speed)
 
     def rate(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        return self.scale * self.decay * torch.exp(-self.decay * t)
+        return self.scale * self.speed * torch.exp(-self.speed * t)
 
     def variance(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        return -self.scale * torch.expm1(-self.decay * t)
+        return -self.scale * torch.expm1(-self.speed * t)
 
     def remaining(self, t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """`s(1) - s(t)`, what is still to be accumulated, exact to the last digits near time 1."""
-        end = self.scale * math.exp(-self.decay)
-        return end * torch.expm1(self.decay * (1 - t))
+        end = self.scale * math.exp(-self.speed)
+        return end * torch.expm1(self.speed * (1 - t))
 
 
 class Quadratic(Rate):

@@ -172,7 +172,8 @@ class Tokenizer(nn.Module):
             generator: of the posterior noise.
 
         Raises:
-            ValueError: there are no latents, one is not finite, or a feature never varies.
+            ValueError: there are no latents, one is not finite, or a feature that would be
+                normalised never varies.
         """
         if self.fixed:
             return
@@ -187,15 +188,17 @@ class Tokenizer(nn.Module):
             raise ValueError("no latents to measure: the batches are none, or were used up before")
         mean = total / count
         std = (square / count - mean.square()).clamp(min=0).sqrt()
-        # Rounding gives constants a tiny variance, so the bound is relative; NaN and infinity fail.
-        if not (std > 1e-6 * mean.abs()).all():
+        shift, scale = self.bottleneck.space.moments(mean, std)
+        # Rounding gives constants a tiny variance, so the bound is relative. In a space without a
+        # linear structure there is nothing to divide by, and features may be constant.
+        finite = torch.isfinite(mean).all() and torch.isfinite(std).all()
+        if not (finite and (scale > 1e-6 * shift.abs()).all()):
             raise ValueError(
                 f"latents cannot be normalised: means {mean.tolist()}, standard deviations "
                 f"{std.tolist()}; train the tokenizer further or look for NaN in its weights"
             )
-        mean, std = self.bottleneck.space.moments(mean, std)
-        self.mean.copy_(mean)
-        self.std.copy_(std)
+        self.mean.copy_(shift)
+        self.std.copy_(scale)
 
     def _decode(self, latent: Tensor, context: Context | None) -> Batch:
         context = dict(context or {})

@@ -2,7 +2,7 @@
 
 from ldm.training.clipping import AdaptiveClip
 from ldm.training.fit import TrainerOptions
-from ldm.training.learning_rate import Constant, Cosine
+from ldm.training.learning_rate import Constant, Cosine, Exponential
 from ldm.training.muon import MuonAdamW
 from ldm.training.prior_training import PriorTraining
 from ldm.training.riemannian_adam import RiemannianAdam
@@ -15,6 +15,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "Diverged",
+    "Exponential",
     "MuonAdamW",
     "PriorTraining",
     "RiemannianAdam",

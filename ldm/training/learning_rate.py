@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["Constant", "Cosine"]
+__all__ = ["Constant", "Cosine", "Exponential"]
 
 
 class Constant:
@@ -47,3 +47,31 @@ class Cosine(Constant):
             return super().__call__(seen, total)
         progress = min(1.0, (seen - self.warmup) / max(1, total - self.warmup))
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class Exponential(Constant):
+    """A factor at every epoch, or every other number of samples.
+
+    Args:
+        every: samples between two changes.
+        factor: by which the rate is then multiplied.
+        warmup: samples of a linear warm-up, besides.
+
+    Raises:
+        ValueError: `every` is less than 1, the factor is not in (0, 1], or `warmup` is negative.
+
+    Example:
+        >>> Exponential(every=80, factor=0.5)(seen=170, total=1000)
+        0.25
+    """
+
+    def __init__(self, every: int, factor: float, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        if every < 1 or not 0 < factor <= 1:
+            raise ValueError(
+                f"every must be 1 sample or more and factor in (0, 1], got {every} and {factor}"
+            )
+        self.every, self.factor = every, factor
+
+    def __call__(self, seen: int, total: int) -> float:
+        return super().__call__(seen, total) * self.factor ** (seen // self.every)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from ldm.processes.rates import Geometric, Linear, Quadratic, Triangle
+from ldm.processes.rates import Exponential, Geometric, Linear, Quadratic, Triangle
 
 law = settings(max_examples=30)
 positive = st.floats(1e-3, 10)
@@ -117,3 +117,13 @@ def test_rates_below_0_are_refused(make):
 def test_deviations_that_do_not_rise_are_refused():
     with pytest.raises(ValueError, match="rise from above 0, got 2 to 1"):
         Geometric(2, 1)
+
+
+def test_an_exponential_rate_and_what_remains_of_it():
+    rate, t = Exponential(scale=2.0, speed=3.0), torch.linspace(0, 1, 7, dtype=torch.float64)
+    assert rate.total == pytest.approx(2 * (1 - np.exp(-3)))
+    assert torch.allclose(rate.variance(t) + rate.remaining(t), torch.full_like(t, rate.total))
+    steep = torch.autograd.functional.jacobian(lambda t: rate.variance(t).sum(), t)
+    assert torch.allclose(steep, rate.rate(t))
+    with pytest.raises(ValueError, match="above 0"):
+        Exponential(0.0)

@@ -152,6 +152,17 @@ def test_a_channel_that_never_varies_but_for_rounding_is_refused(constant, round
     assert model.std.tolist() == [1, 1, 1]
 
 
+def test_a_channel_that_never_varies_is_no_fault_where_nothing_is_normalised():
+    lattice = Lattice([3, 4, 4], levels=5, lowest=-2)
+    model, points = tokenizer(lattice, width=0.0), lattice.random(9, generator())
+    points[:, 1] = 2
+    model.measure(encodings(points))
+    assert (model.mean.tolist(), model.std.tolist()) == ([0] * 3, [1] * 3)
+    points[0, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match="latents cannot be normalised"):
+        model.measure(encodings(points))
+
+
 def test_a_tokenizer_with_weights_is_measured_only_once_it_was():
     weights = Tokenizer(nn.Conv2d(3, 3, 1), Noisy(GRID, 0.0), nn.Conv2d(3, 3, 1))
     both = Stacked(tokenizer(), weights)

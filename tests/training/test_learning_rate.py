@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldm.training import Constant, Cosine
+from ldm.training import Constant, Cosine, Exponential
 
 
 def test_without_warm_up_a_constant_rate_is_full_from_the_start():
@@ -32,3 +32,11 @@ def test_a_cosine_never_rises_after_warm_up_and_stays_at_its_end(warmup, final, 
     here, later = (schedule(warmup + s, total) for s in (seen, seen + 1))
     assert final - 1e-12 <= later <= here + 1e-12 <= 1 + 2e-12
     assert schedule(total + 50, total) == pytest.approx(final)
+
+
+def test_an_exponential_rate_falls_by_a_factor_at_every_epoch():
+    schedule = Exponential(every=10, factor=0.5, warmup=4)
+    assert [schedule(seen, 100) for seen in (2, 9, 10, 25)] == [0.5, 1, 0.5, 0.25]
+    for every, factor in ((0, 0.5), (1, 0.0), (1, 1.5)):
+        with pytest.raises(ValueError, match="1 sample or more"):
+            Exponential(every, factor)

@@ -16,12 +16,12 @@ from eval.metrics.graphs.statistics import GraphStatistics
 __all__ = ["KERNELS", "graph_discrepancies"]
 
 WIDTHS = {"degree": 1.0, "clustering": 0.1, "orbit": 30.0, "spectrum": 1.0}
-BINS = {"clustering": 100}  # where the distance between bins is not 1 but that between values
+BINS = {"degree": 1, "clustering": 100}  # bins to a unit of the values
 
 KERNELS = {
-    "emd": "exp(-d^2 / 2 s^2) of the earth mover's distance d between histograms, in degrees, in "
-    "clustering coefficients, in bins of eigenvalues; of the Euclidean distance of mean orbit "
-    "counts; s = 1, 0.1, 1, 30",
+    "emd": "exp(-d^2 / 2 s^2) of the earth mover's distance d between histograms of degrees and of "
+    "clustering coefficients, of the Euclidean distance of mean orbit counts, of half the absolute "
+    "difference between histograms of eigenvalues; s = 1, 0.1, 30, 1",
     "tv": "exp(-d^2 / 2 s^2) of half the absolute difference d between histograms of degrees, of "
     "clustering coefficients, of eigenvalues, and between mean orbit counts; s = 1, 0.1, 1, 30",
 }
@@ -75,11 +75,11 @@ def _gram(
     width: float,
     kernel: str,
 ) -> Float64[np.ndarray, "n m"]:
-    if kernel == "tv":
+    if kernel == "tv" or name == "spectrum":
         distance = cdist(x, y, "cityblock") / 2
     elif name == "orbit":
         distance = cdist(x, y)
     else:
         # On a line, the earth mover's distance is the area between the distribution functions.
-        distance = cdist(x.cumsum(1), y.cumsum(1), "cityblock") / BINS.get(name, 1)
+        distance = cdist(x.cumsum(1), y.cumsum(1), "cityblock") / BINS[name]
     return np.exp(-(distance**2) / (2 * width**2))

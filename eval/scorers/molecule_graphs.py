@@ -1,0 +1,123 @@
+"""Scores of molecules sampled as graphs: validity, novelty, and neighbourhoods of atoms."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from omegaconf import OmegaConf
+
+from data import Batch
+from data.chemistry.conversion import largest_fragment, quiet
+from data.files.cache import cached, content_key
+from data.files.roots import cache_folder
+from data.graphs.dense import discrete
+from data.graphs.molecules import MoleculeGraphs
+from data.order import permutation
+from eval.metrics.graphs import nspdk_discrepancy
+from eval.metrics.molecules import validity
+from eval.record import Record
+from eval.scorers.scorer import BatchedScorer, check_samples, check_split
+from ldm import distributed
+from ldm.config.compose import ConfigError
+from ldm.progress import tracked
+from ldm.run.parts import Parts
+from ldm.run.sampling import draw_share, gather
+
+__all__ = ["MoleculeGraphScores"]
+
+VERSION = "1"  # of the cached SMILES: change it with how they are made
+
+Labelled = list[tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, "_ _"]]]
+
+
+@dataclass
+class MoleculeGraphScores(BatchedScorer):
+    """Validity, uniqueness, novelty and NSPDK discrepancy of samples; writes `samples.png`.
+
+    Graphs are not corrected. `nspdk_mmd2` is the squared discrepancy from the test split by pairs
+    of neighbourhoods of atoms, and `nspdk_mmd2_floor` that of the train split.
+
+    Attributes:
+        samples: number of samples, and the largest number of molecules that are compared.
+    """
+
+    batch_size: int = 500
+    samples: int = 10_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_samples(self.samples)
+
+    def check(self, parts: Parts) -> None:
+        if not isinstance(parts.data, MoleculeGraphs):
+            raise ConfigError(
+                f"{parts.data.name} holds no molecules as graphs: choose another eval="
+            )
+        check_split(parts.data, "test", 1, "a discrepancy of molecules")
+
+    def score(self, parts: Parts, record: Record) -> None:
+        if parts.prior is None:
+            return
+        data = parts.data
+        share = draw_share(parts, self.samples, self.seed, self.batch_size)
+        batch = gather((data.compact(drawn.batch) for drawn in share), self.samples)
+        if distributed.rank() == 0:
+            record.show("samples", data.show({k: x[: data.shown] for k, x in batch.items()}))
+        smiles, fragments = _named(data, batch)
+        test, train = (self._subset(data, split) for split in ("test", "train"))
+        scores = validity(smiles, fragments, self._known(data))
+        scores["nspdk_mmd2"] = nspdk_discrepancy(_labelled(batch), test)
+        scores["nspdk_mmd2_floor"] = nspdk_discrepancy(train, test)
+        protocol = self._protocol(parts, len(test))
+        record.add({key: torch.tensor(value) for key, value in scores.items()}, **protocol)
+
+    def _subset(self, data: MoleculeGraphs, split: str) -> Labelled:
+        """Molecules of a split, chosen at random if it has more than `samples`."""
+        dataset = data.dataset_of(split)
+        chosen = np.sort(permutation(len(dataset), self.seed)[: self.samples])
+        return _labelled(dataset.__getitems__(chosen.tolist()))
+
+    def _known(self, data: MoleculeGraphs) -> set[str]:
+        """SMILES of the training molecules, as those of samples are found; cached."""
+
+        def make(part: Path) -> None:
+            batches = data.ordered_batches("train", self.batch_size)
+            found = (_named(data, batch)[0] for batch in tracked("SMILES", batches))
+            part.write_text(json.dumps(sorted({one for names in found for one in names if one})))
+
+        path = cache_folder() / "smiles" / f"{content_key(VERSION, data.fingerprint)}.json"
+        if distributed.rank() == 0:
+            cached(path, make, lambda path: json.loads(path.read_text()))
+        distributed.barrier()
+        return set(cached(path, make, lambda path: json.loads(path.read_text())))
+
+    def _protocol(self, parts: Parts, reference: int) -> dict[str, Any]:
+        return {
+            "n": self.samples,
+            "validity": "RDKit, charges granted to N of four bonds and O of three, no correction",
+            "reference": "test",
+            "n_reference": reference,
+            "kernel": "NSPDK, radius and distance up to 4, linear, exact codes",
+            "sampler": OmegaConf.to_container(parts.config.sampler),
+            "network_calls": parts.prior.network_calls,
+            "seed": self.seed,
+        }
+
+
+def _named(data: MoleculeGraphs, batch: Batch) -> tuple[Sequence[str | None], Sequence[int]]:
+    """SMILES of the largest fragment and number of fragments; None and 0 of invalid molecules."""
+    with quiet():
+        found = [one and largest_fragment(one) for one in data.mols(batch)]
+    smiles, fragments = zip(*(one or (None, 0) for one in found), strict=True)
+    return smiles, fragments
+
+
+def _labelled(batch: Batch) -> Labelled:
+    graphs = discrete(batch)
+    pairs = zip(graphs.nodes, graphs.edges, strict=True)
+    return [(nodes.numpy(), edges.long().numpy()) for nodes, edges in pairs]

@@ -1,0 +1,1 @@
+"""Networks of graphs: the transformer over nodes, edges and whole graphs, and its uses in GLAD."""
