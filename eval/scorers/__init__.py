@@ -17,6 +17,9 @@ of points
     effective_sample_size   effective sample size of importance weights under the data's action
     density                 a picture of the density
 
+of latents of a diffusion in steps
+    bound                   negative log likelihood of held-out data, at most
+
 of graphs
     graph_discrepancies     discrepancies of degrees, clustering, orbits, spectra; two references
     graph_reconstructions   share of nodes, edges and graphs that a tokenizer keeps
@@ -38,6 +41,7 @@ whose constructor has an argument `samples`. Your own scorer is a subclass of `S
 Results that scorers share (an extractor, samples, log densities) are computed in `record.once`.
 """
 
+from eval.scorers.bound import Bound
 from eval.scorers.density import Density
 from eval.scorers.detection import Detection
 from eval.scorers.discrepancy import Discrepancy
@@ -63,6 +67,7 @@ SCORERS: dict[str, type[Scorer]] = {
     "floor": Floor,
     "elbo": Elbo,
     "likelihood": HeldOutLikelihood,
+    "bound": Bound,
     "mass": Mass,
     "references": References,
     "detection": Detection,

@@ -76,6 +76,7 @@ class VariationalBound(Regression):
         start, later = self._terms(predict, process, latent, condition, t, generator)
         if self.weighting == "l2":
             return torch.where(t == 0, start, later / 2 / self._entries(process))
+        start = start + self._constant(process, t)
         terms = torch.where(t == 0, start, self._weight(process, t) * later)
         return process.steps * terms + prior_divergence(process, latent)
 
@@ -94,6 +95,7 @@ class VariationalBound(Regression):
         first = torch.zeros_like(times)
         later = self._terms(predict, process, latent, condition, times, generator)[1]
         start = self._terms(predict, process, latent, condition, first, generator)[0]
+        start = start + self._constant(process, first)
         weighted = last * self._weight(process, times) * later
         return weighted + start + prior_divergence(process, latent)
 
@@ -106,24 +108,27 @@ class VariationalBound(Regression):
         t: Tensor,
         generator: Generators,
     ) -> tuple[Tensor, Tensor]:
-        """Minus log p(x | z) as if t were 0, and the squared error of the noise."""
+        """Minus log p(x | z_0), but for a constant, if t is 0; the squared error of the noise."""
         space = process.space
         eps = space.random(len(latent), generator, latent.device, latent.dtype)
         noisy = process.mix(latent, eps, t)
         error = first_features(predict(noisy, t, **condition), process, noisy) - eps
         squares = space.inner(noisy, error, error)
         sigma = process.alpha_sigma(torch.zeros_like(t))[1]
-        directions, found = space.directions, 0.0
+        found = 0.0
         if self.discrete is not None:
-            cut = self.discrete.first
             found = self.discrete.log_prob(latent, noisy, sigma, condition)
-            count = (latent.shape[-1] - cut) * space.entries / latent.shape[-1]
-            directions = directions - count
-            error = error[..., :cut]
-        continuous = error.square().flatten(1).sum(1) / 2
-        if self.weighting == "vlb":
-            continuous = continuous + directions * (gamma(process, t) + math.log(2 * math.pi)) / 2
-        return continuous - found, squares
+            error = error[..., : self.discrete.first]
+        return error.square().flatten(1).sum(1) / 2 - found, squares
+
+    def _constant(self, process: GaussianDiffusion, t: Tensor) -> Float[Tensor, " n"]:
+        """What is left of minus log p(x | z_0), by the width of the noise in its directions."""
+        space, discrete = process.space, 0
+        if self.discrete is not None:
+            features = space.shape[space.feature_axis]
+            discrete = (features - self.discrete.first) * space.entries // features
+        nats = gamma(process, t) + math.log(2 * math.pi)
+        return (space.directions - discrete) * nats / 2
 
     def _entries(self, process: GaussianDiffusion) -> int | Tensor:
         entries = process.space.entries

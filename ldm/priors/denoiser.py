@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ldm.conditioning import Conditioning
-from ldm.objectives import Objective
+from ldm.objectives import Objective, VariationalBound
 from ldm.priors.prior import Prior
 from ldm.priors.silent import Silent
 from ldm.processes import Prediction, Process
@@ -162,6 +162,24 @@ class Denoiser(Prior):
         condition = self.conditioning.read(condition)
         process, latent = self._bind(latent, condition)
         return likelihood(self.denoise, process, latent, condition, generator).log_density
+
+    @torch.no_grad()
+    def bound(
+        self,
+        latent: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        generator: Generators = None,
+    ) -> Float[Tensor, " n"]:
+        """Estimate an upper bound of the negative log likelihood of normalised latents, in nats.
+
+        Raises:
+            ValueError: the objective is not a `VariationalBound`.
+        """
+        if not isinstance(self.objective, VariationalBound):
+            raise ValueError(f"{type(self.objective).__name__} does not bound a likelihood")
+        condition = self.conditioning.read(condition)
+        process, latent = self._bind(latent, condition)
+        return self.objective.bound(self.backbone, process, latent, condition, generator)
 
     def _bind(self, x: Tensor, condition: dict[str, Tensor]) -> tuple[Process, Tensor]:
         """Bind the process to these samples' context (mask, sizes), and project the points.

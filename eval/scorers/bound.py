@@ -1,0 +1,60 @@
+"""The variational bound of held-out data under a diffusion in discrete time."""
+
+from dataclasses import dataclass
+
+import torch
+
+from eval.record import Record
+from eval.scorers.scorer import BatchedScorer, check_split, to_device
+from ldm import distributed
+from ldm.config.compose import ConfigError
+from ldm.objectives import VariationalBound
+from ldm.priors import Denoiser
+from ldm.progress import progress
+from ldm.randomness import sample_generators
+from ldm.run.parts import Parts
+
+__all__ = ["Bound"]
+
+
+@dataclass
+class Bound(BatchedScorer):
+    """Negative log likelihood of the test split in nats a sample, at most: `nll_bound`.
+
+    It is of normalised latents, with what an `AtomFeatures` says of discrete ones, and estimated at
+    one time a sample, whatever the weighting that the prior was trained with. Where the data module
+    has `node_counts`, minus the log probability of a molecule's number of atoms is part of it.
+    """
+
+    def check(self, parts: Parts) -> None:
+        if not isinstance(parts.prior, Denoiser) or not isinstance(
+            parts.prior.objective, VariationalBound
+        ):
+            raise ConfigError(
+                "only a prior with the objective ldm.objectives.VariationalBound has a bound of "
+                "its likelihood: take bound out of eval.scorers"
+            )
+        check_split(parts.data, "test", 2, "a standard error")
+
+    @torch.no_grad()
+    def score(self, parts: Parts, record: Record) -> None:
+        batches, n = self.batches(parts.data, "test"), len(parts.data.test_dataset)
+        found = []
+        with progress("bound", len(batches)) as advance:
+            for batch in batches:
+                generators = sample_generators(self.seed, batch["index"].tolist())
+                found.append(self._of(parts, to_device(batch), generators).cpu())
+                advance(1)
+        nats = distributed.interleave(torch.cat(found), n).double()
+        values = {"nll_bound": nats.mean(), "nll_bound_stderr": nats.std() / n**0.5}
+        record.add(values, split="test", n=n, unit="nats a sample", seed=self.seed)
+
+    def _of(self, parts: Parts, batch: dict, generators: list) -> torch.Tensor:
+        prior, counts = parts.prior, getattr(parts.data, "node_counts", None)
+        encoded = parts.tokenizer.encode(batch, generators)
+        context = {**batch, **encoded.context}
+        latent = parts.tokenizer.normalize(encoded.raw, generators, context).float()
+        found = prior.bound(latent, context, generators)
+        if counts is not None:
+            found = found - counts.log_prob(batch["mask"].sum(1).cpu()).to(found)
+        return found
