@@ -51,7 +51,8 @@ SMOOTH = [
     ProjectiveSpace(3),
     Power(Product([Rotations(), Torus(1)]), groups=2),
 ]
-SPACES = [*SMOOTH, Lattice([2, 3], levels=5, lowest=-2), Power(Lattice([2], 3), 2, [2])]
+LATTICE = Lattice([2, 4], levels=5, lowest=-2)
+SPACES = [*SMOOTH, LATTICE, LATTICE.on({"mask": MASK}), Power(Lattice([2], 3), 2, [2])]
 
 WITH_HEAT_KERNEL = [space for space in SMOOTH if "SPD" not in repr(space)]
 
