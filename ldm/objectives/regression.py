@@ -60,6 +60,9 @@ class Regression(Objective):
 
     prediction = Denoised
 
+    bounds: bool = False
+    """True if the loss bounds a likelihood, so that it can teach a process, too."""
+
     def __init__(self, target: str = "eps", coupling: Alignment | None = None) -> None:
         if target not in TARGETS:
             raise ValueError(f"no target {target!r}: choose one of {', '.join(TARGETS)}")
@@ -68,9 +71,15 @@ class Regression(Objective):
     def check(self, process: Process) -> None:
         """Refuse, besides, a target from which x0 cannot be recovered where sampling starts.
 
-        That is eps at pure noise; and a coupling that is not for the space.
+        That is eps at pure noise; a coupling that is not for the space; and a learned process,
+        where the loss bounds nothing.
         """
         super().check(process)
+        if process.learned and not self.bounds:
+            raise ValueError(
+                f"a {type(process).__name__} is learned by the variational bound alone: set the "
+                f"objective to ldm.objectives.VariationalBound with weighting=vlb"
+            )
         if self.coupling is not None:
             self.coupling.check(process.space)
         start = torch.full((1,), process.span[0], device="cpu")  # where models are meta, too

@@ -54,6 +54,7 @@ class VariationalBound(Regression):
         if weighting not in ("l2", "vlb"):
             raise ValueError(f"no weighting {weighting!r}: choose one of l2, vlb")
         self.weighting, self.discrete, self.padded = weighting, discrete, padded
+        self.bounds = weighting == "vlb"
 
     def check(self, process: Process) -> None:
         """Refuse, besides, processes without discrete times."""

@@ -6,6 +6,7 @@ from ldm.processes.flow import LinearFlow
 from ldm.processes.geodesic_flow import Flow, GeodesicFlow
 from ldm.processes.langevin import Langevin
 from ldm.processes.lattice_bridge import LatticeBridge
+from ldm.processes.learned_diffusion import LearnedDiffusion
 from ldm.processes.mixture import DiffusionMixture
 from ldm.processes.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from ldm.processes.predictions import Denoised, Drift, Drifts, Prediction, Score, Velocity
@@ -24,6 +25,7 @@ __all__ = [
     "GeodesicFlow",
     "Langevin",
     "LatticeBridge",
+    "LearnedDiffusion",
     "LinearFlow",
     "OrnsteinUhlenbeck",
     "Prediction",

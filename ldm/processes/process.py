@@ -29,6 +29,9 @@ class Process(ABC):
     prediction: type[Prediction]
     """The prediction that the methods below need."""
 
+    learned: bool = False
+    """True if the process has parameters, which the variational bound alone can teach."""
+
     span: tuple[float, float] = (0.0, 1.0)
     """Times at which a sampler starts, from the base distribution, and stops, at data."""
 
