@@ -31,11 +31,11 @@ class PointSet(Flat):
 
     Args:
         places: the largest number of points.
-        equivariant: coordinates of a position.
+        equivariant: coordinates of a position; 0 for sets of features alone.
         invariant: features of a point.
 
     Raises:
-        ValueError: there are no places or no coordinates, or a negative number of features.
+        ValueError: there are no places, or neither coordinates nor features.
 
     Example: a molecule of up to 29 atoms, each with one feature.
         >>> space = PointSet(29, invariant=1)
@@ -46,10 +46,10 @@ class PointSet(Flat):
     feature_axis = 1
 
     def __init__(self, places: int, equivariant: int = 3, invariant: int = 0) -> None:
-        if places < 1 or equivariant < 1 or invariant < 0:
+        if places < 1 or min(equivariant, invariant) < 0 or not equivariant + invariant:
             raise ValueError(
-                f"a point set needs 1 place or more, 1 coordinate or more, and 0 features or more, "
-                f"got {places}, {equivariant} and {invariant}"
+                f"a point set needs 1 place or more, and 1 coordinate or feature or more, got "
+                f"{places}, {equivariant} and {invariant}"
             )
         super().__init__([places, equivariant + invariant])
         self.places, self.equivariant, self.invariant = places, equivariant, invariant

@@ -86,3 +86,15 @@ def test_moments_scale_positions_by_one_number_and_never_shift_them():
 def test_a_set_of_no_places_is_refused():
     with pytest.raises(ValueError, match="1 place or more"):
         PointSet(0)
+
+
+def test_features_alone_are_numbers_that_nothing_ties():
+    space = PointSet(5, 0, 2).on({"mask": MASK})
+    x = space.random(3, generator(0), dtype=torch.float64)
+    space.check(x)
+    assert space.directions.tolist() == space.entries.tolist() == (2 * COUNTS).tolist()
+    each = torch.distributions.Normal(0.0, 1.0).log_prob(x).sum(2)
+    assert_close(space.log_density(x), torch.where(MASK, each, 0).sum(1))
+    assert PointSet(5, 0, 2).moments(torch.ones(2), torch.full((2,), 3.0))[1].tolist() == [3, 3]
+    with pytest.raises(ValueError, match="1 coordinate or feature"):
+        PointSet(5, 0, 0)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ldm.networks.embedders import TimestepEmbedder
-from ldm.networks.molecules.by_size import in_parts
+from ldm.networks.molecules.by_size import cut
 from ldm.networks.molecules.masked import features_of_all, occupied
 from ldm.networks.transformer import Block, FinalLayer, reset_parameters
 
@@ -89,7 +89,7 @@ class AtomTransformer(nn.Module):
         if self.y_embedder is not None:
             condition = condition + self.y_embedder(told[:, 0])
         mask = occupied(noisy, mask)
-        return in_parts(self._dense, mask, (noisy, mask), (condition,))
+        return cut(self._dense, mask, noisy, condition)
 
     def _dense(self, noisy: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
         h = self.x_embedder(noisy)
