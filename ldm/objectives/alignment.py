@@ -43,7 +43,7 @@ class Alignment:
         mask = torch.ones(eps.shape[:2]).bool() if space.mask is None else space.mask
         order = best_order(latent[..., :3], eps[..., :3], mask.expand(len(eps), -1))
         eps = eps.gather(1, order.unsqueeze(-1).expand_as(eps))
-        turned = eps[..., :3] @ best_rotation(latent[..., :3], eps[..., :3])
+        turned = _product(eps[..., :3], best_rotation(latent[..., :3], eps[..., :3]))
         return torch.cat([turned, eps[..., 3:]], -1)
 
 
@@ -74,7 +74,12 @@ def best_rotation(
 
     Source: Kabsch, "A solution for the best rotation to relate two sets of vectors", 1976.
     """
-    u, _, v = torch.linalg.svd(y.mT @ x)  # SVD has no half precision, nor do latents
-    sign = torch.linalg.det(u @ v)
+    u, _, v = torch.linalg.svd(_product(y.mT, x))
+    sign = torch.linalg.det(u) * torch.linalg.det(v)
     keep = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], -1)
-    return u * keep.unsqueeze(-2) @ v
+    return _product(u * keep.unsqueeze(-2), v)
+
+
+def _product(a: Float[Tensor, "n i k"], b: Float[Tensor, "n k j"]) -> Float[Tensor, "n i j"]:
+    """The matrix product, which autocast does not round."""
+    return (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)

@@ -93,3 +93,11 @@ def test_regression_is_given_the_aligned_noise():
 def test_other_spaces_are_refused():
     with pytest.raises(ValueError, match="only point sets in space"):
         Regression("velocity", coupling=Alignment()).check(LinearFlow(Flat([5, 3])))
+
+
+def test_autocast_does_not_round_the_noise():
+    latent, eps = drawn(0).float(), drawn(1).float()
+    expected = Alignment()(SPACE, latent, eps)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = Alignment()(SPACE, latent, eps)
+    assert torch.equal(found, expected)
