@@ -1,10 +1,19 @@
 """The noise predictor of EDM and GeoLDM: published sizes, symmetries, and what it is told."""
 
+from functools import partial
+
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from torch.testing import assert_close
 
+from ldm.conditioning import Array, Conditioning
 from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
+from ldm.objectives import Regression
+from ldm.priors import Denoiser
+from ldm.processes import GaussianDiffusion
+from ldm.randomness import sample_generators
+from ldm.samplers import DiffusersScheduler, Guidance
 from ldm.spaces import PointSet
 
 SIZES = torch.tensor([6, 2, 5, 1])
@@ -76,3 +85,26 @@ def test_a_set_without_a_mask_has_no_empty_places():
 def test_another_number_of_properties_is_refused(told):
     with pytest.raises(ValueError, match="built for 1 properties"):
         network()(**{**inputs(), "property": told})
+
+
+def test_a_prior_is_guided_by_a_property_in_the_space_of_each_sample():
+    torch.manual_seed(0)
+    space = PointSet(6, 3, 2)
+    prior = Denoiser(
+        EGNNDenoiser([6, 5], width=8, depth=1, property_shape=[1], horizon=10),
+        GaussianDiffusion(space, "polynomial_2", 11),
+        Regression("v"),
+        Conditioning(property=Array([1], rate=0.1)),
+    )
+    sampler = DiffusersScheduler(partial(DDIMScheduler, timestep_spacing="trailing"), steps=5)
+    given = {"mask": MASK, "property": torch.ones(4, 1)}
+    drawn = {
+        scale: prior.sample(4, given, sampler, sample_generators(0, range(4)), Guidance(scale))
+        for scale in (0.0, 1.0, 3.0)
+    }
+    for x in drawn.values():
+        space.on(given).check(x)
+    null = {**given, "property": torch.zeros(4, 1)}
+    without = prior.sample(4, null, sampler, sample_generators(0, range(4)))
+    assert_close(drawn[0.0], without)
+    assert (drawn[3.0] - drawn[1.0]).abs().max() > 1e-3

@@ -1,0 +1,54 @@
+"""Ancestral sampling of point sets through diffusers is that of EDM, step by step."""
+
+from functools import partial
+
+import torch
+from diffusers import DDPMScheduler
+from torch.nn.functional import softplus
+from torch.testing import assert_close
+
+from ldm.processes import Denoised, GaussianDiffusion
+from ldm.randomness import sample_generators
+from ldm.samplers import DiffusersScheduler
+from ldm.spaces import PointSet
+
+MASK = torch.arange(5) < torch.tensor([5, 3, 2])[:, None]
+
+
+def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Some prediction of the noise in the space, that depends on points and time."""
+    return 0.8 * x + 0.1 * torch.sin(t / 7).view(-1, 1, 1) * x.roll(1, 0) * MASK[..., None]
+
+
+def published(process: GaussianDiffusion, generators) -> torch.Tensor:
+    """Appendix B of Hoogeboom et al. 2022, in gamma = log(sigma^2 / alpha^2); float64."""
+    space = process.space
+    gamma = torch.log((1 - process.alpha_bar) / process.alpha_bar)
+    alpha, sigma = torch.sigmoid(-gamma).sqrt(), torch.sigmoid(gamma).sqrt()
+    z = space.random(3, generators).double()
+    for t in range(process.steps - 1, 0, -1):
+        s = t - 1
+        ratio = alpha[t] / alpha[s]
+        variance = -torch.expm1(softplus(gamma[s]) - softplus(gamma[t]))
+        eps = space.project(predict(z, torch.full((3,), t)))
+        mean = z / ratio - variance / (ratio * sigma[t]) * eps
+        noise = space.random(3, generators).double()
+        z = space.project(mean + variance.sqrt() * sigma[s] / sigma[t] * noise)
+    return (z - sigma[0] * space.project(predict(z, torch.zeros(3)))) / alpha[0]
+
+
+def test_every_step_is_the_published_one():
+    process = GaussianDiffusion(PointSet(5, 3, 1), "polynomial_2", 31).on({"mask": MASK})
+
+    def denoise(x, t, condition):
+        eps = process.space.project(predict(x, t))
+        alpha, sigma = (scale.view(-1, 1, 1) for scale in process.alpha_sigma(t))
+        return Denoised((x - sigma * eps) / alpha, eps)
+
+    sampler = DiffusersScheduler(partial(DDPMScheduler, timestep_spacing="trailing"), steps=31)
+    generators = sample_generators(0, range(3))
+    start = process.random(3, generators)
+    found = sampler(denoise, process, start, {"mask": MASK}, generators)
+    process.space.check(found)
+    expected = published(process, sample_generators(0, range(3)))
+    assert_close(found.double(), expected, atol=2e-4, rtol=1e-3)
