@@ -15,6 +15,7 @@ __all__ = [
     "largest",
     "leads",
     "mean",
+    "raise_together",
     "rank",
     "world",
 ]
@@ -66,6 +67,17 @@ def device() -> torch.device:
 def anywhere(flag: bool) -> bool:
     """Return on every rank whether `flag` is true on any rank."""
     return bool(largest(int(flag)))
+
+
+def raise_together(failure: Exception | None, otherwise: Exception) -> None:
+    """Raise on every rank if one has failed, so that none waits for it in a collective operation.
+
+    Args:
+        failure: of this rank; None if it has not failed.
+        otherwise: what a rank raises if only others have failed.
+    """
+    if anywhere(failure is not None):
+        raise failure or otherwise
 
 
 def largest(number: int) -> int:

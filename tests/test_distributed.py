@@ -7,8 +7,10 @@ from data import Digits
 from ldm import distributed
 from ldm.cli import explained
 from ldm.config.compose import compose
+from ldm.run import sampling
 from ldm.run.models import build_models
 from ldm.run.parts import Parts
+from ldm.samplers import Unsolved
 from sample import sample
 
 
@@ -96,6 +98,25 @@ def test_two_processes_draw_the_same_samples_as_one(parts, two_processes):
     for two in two_processes(work):
         assert two["label"].tolist() == labels.tolist()
         assert (two["x"].int() - one.int()).abs().max() <= 1  # rounding depends on the batch size
+
+
+def test_a_sampler_that_fails_on_one_process_fails_on_both(parts, two_processes, monkeypatch):
+    draw = sampling.draw
+
+    def failing(parts, indices, seed):
+        if 5 in indices:
+            raise Unsolved("no finite number")
+        return draw(parts, indices, seed)
+
+    monkeypatch.setattr(sampling, "draw", failing)
+
+    def work(rank):
+        distributed.join()
+        with pytest.raises(Unsolved) as error:
+            sample(parts, 7, seed=3, batch_size=2)
+        return str(error.value)
+
+    assert two_processes(work) == ["the sampler failed on another process", "no finite number"]
 
 
 @pytest.mark.parametrize("place", ["RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK"])

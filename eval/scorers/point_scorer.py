@@ -188,9 +188,8 @@ class LikelihoodScorer(PointScorer):
                     failure = error
                     break
                 advance(len(batch["index"]))
-        # Either all ranks join the collective operation that follows, or none.
-        if distributed.anywhere(failure is not None):
-            raise failure or Unsolved("the likelihood was not found on another process")
+        otherwise = Unsolved("the likelihood was not found on another process")
+        distributed.raise_together(failure, otherwise)
         values = torch.cat([torch.zeros(0), *found])
         return LogDensities(distributed.interleave(values, n), parts.prior.network_calls)
 

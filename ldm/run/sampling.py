@@ -16,6 +16,7 @@ from ldm.priors import Prior
 from ldm.progress import progress
 from ldm.randomness import Generators, sample_generators
 from ldm.run.parts import Parts, build_guidance, build_part, build_sampler
+from ldm.samplers import Unsolved
 
 __all__ = ["Drawn", "check_sampler", "draw", "draw_share", "gather", "prepare_networks"]
 
@@ -75,12 +76,22 @@ def draw_share(parts: Parts, n: int, seed: int, batch_size: int, **asked: Any) -
 
     With more ranks than samples, the extra ranks draw a duplicate that `gather` drops: all ranks
     must join the collective operations.
+
+    Raises:
+        Unsolved: on every rank, once all have drawn, if the sampler failed on one.
     """
+    failure = None
     mine = torch.arange(n)[distributed.rank() % n :: distributed.world()]
     with progress("samples", len(mine)) as advance:
         for part in mine.split(batch_size):
-            yield draw(parts, part.tolist(), seed, **asked)
+            try:
+                drawn = draw(parts, part.tolist(), seed, **asked)
+            except Unsolved as error:
+                failure = error
+                break
+            yield drawn
             advance(len(part))
+    distributed.raise_together(failure, Unsolved("the sampler failed on another process"))
 
 
 def gather(shares: Iterable[Batch], n: int) -> Batch:
