@@ -30,6 +30,7 @@ def train(config: DictConfig) -> "tuple[dict[str, float], Parts]":
     """
     from data.files.lock import sole_use
     from eval.evaluate import evaluate
+    from eval.running import Running
     from ldm import distributed
     from ldm.report.page import write_report
     from ldm.run.experiment import train_stages
@@ -40,7 +41,13 @@ def train(config: DictConfig) -> "tuple[dict[str, float], Parts]":
         data = build_data(config)
         data.prepare_data()  # before models are built: the tokenizer's space may read a data file
         # The evaluation's checks run before any training: fail now, not after days.
-        parts = train_stages(config, data, build_part(config, "eval").check)
+        evaluation, running = build_part(config, "eval"), Running(build_part(config, "running"))
+
+        def check(parts: "Parts") -> None:
+            evaluation.check(parts)
+            running.check(parts)
+
+        parts = train_stages(config, data, check, running.score)
         metrics = evaluate(parts)
         if distributed.rank() == 0:
             print(write_report(Run(config.run)))

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from rich.console import Console
@@ -11,9 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from ldm import distributed
 
-__all__ = ["progress", "progress_bar", "tracked"]
+__all__ = ["progress", "progress_bar", "tracked", "without_progress"]
 
 SECONDS = 10  # between two lines
+
+_hidden = ContextVar("hidden", default=False)
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
         ...         advance(part)
         latents: 300/300 in 0 s
     """
-    if distributed.rank() > 0:
+    if distributed.rank() > 0 or _hidden.get():
         yield lambda part: None
     elif sys.stderr.isatty():
         with progress_bar() as bar:
@@ -38,6 +41,22 @@ def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
             yield lambda part: bar.update(task, advance=part)
     else:
         yield _Lines(name, total).advance
+
+
+@contextmanager
+def without_progress() -> Iterator[None]:
+    """Show no progress of what is done inside, in a longer step that shows its own.
+
+    Example:
+        >>> with without_progress():
+        ...     [batch for batch in tracked("features", "ab")]
+        ['a', 'b']
+    """
+    token = _hidden.set(True)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
 
 
 def tracked(name: str, batches: Any) -> Iterator[Any]:

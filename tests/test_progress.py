@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ldm.progress import progress, tracked
+from ldm.progress import progress, tracked, without_progress
 
 
 @pytest.fixture
@@ -41,6 +41,14 @@ def test_on_a_terminal_there_is_a_bar(capsys, monkeypatch):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "10/10" in captured.err
+
+
+def test_nothing_is_shown_of_a_step_within_one_that_shows_its_own(capsys, monkeypatch):
+    with without_progress():
+        assert list(tracked("features", [1, 2])) == [1, 2]
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        assert list(tracked("features", [1, 2])) == [1, 2]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_batches_are_counted_as_they_are_used(clock, capsys):

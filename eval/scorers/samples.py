@@ -55,7 +55,7 @@ class Samples(ImageScorer):
         check_split(parts.data, self.reference, reference, "the comparison of samples with data")
         if self.samples < generated:
             raise ConfigError(
-                f"eval.samples must be {generated} or more, one for each part of the inception "
+                f"samples must be {generated} or more, one for each part of the inception "
                 f"score and more than the neighbours of precision and recall, got {self.samples}"
             )
 

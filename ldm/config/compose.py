@@ -34,8 +34,8 @@ __all__ = [
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # our errors contain the same message
 
-SAMPLER_OPTION = re.compile(r"(\w+\.)?sampler(\.\w+)+=")
-"""Overrides that may set what a sampler's file leaves out: its class is what knows its options."""
+OPEN = re.compile(r"((\w+\.)?sampler(\.\w+)+|running(\.\w+)*)=")
+"""Overrides that may set what no file does: a sampler's class and scorers know their options."""
 
 
 def compose(overrides: Iterable[str], keys: Iterable[str] = ()) -> DictConfig:
@@ -54,7 +54,7 @@ def compose(overrides: Iterable[str], keys: Iterable[str] = ()) -> DictConfig:
     check_search_path(overrides)
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         try:
-            given = [f"++{one}" if SAMPLER_OPTION.match(one) else one for one in overrides]
+            given = [f"++{one}" if OPEN.match(one) else one for one in overrides]
             config = hydra_compose("train", [*given, *search_path()], return_hydra_config=True)
         # TypeError: of a list of numbers where a group's file is named
         except (HydraException, OmegaConfBaseException, ValueError, TypeError, RecursionError) as e:
@@ -196,7 +196,7 @@ def _settable(config: DictConfig, override: Override) -> bool:
     place = override.key_or_group.replace("/", ".")
     if override.is_add() or override.is_force_add() or is_group(override.key_or_group):
         return True
-    if SAMPLER_OPTION.match(override.input_line):
+    if OPEN.match(override.input_line):
         return True
     return OmegaConf.select(config, place, default=inspect) is not inspect
 

@@ -10,7 +10,7 @@ from ldm.config.signatures import ConfigError, check_type, suggest
 __all__ = ["check_form"]
 
 GROUPS = ("data", "tokenizer", "prior", "sampler", "eval", "trainer")
-ALWAYS = ("guidance", "sampling")  # in train.yaml
+ALWAYS = ("guidance", "sampling", "running")  # in train.yaml
 
 STAGE_KINDS: dict[str, Any] = {
     "on": str | None,

@@ -124,7 +124,7 @@ def check_targets(nodes: Iterable[tuple[str, DictConfig]]) -> None:
 
 def _of_training(place: str) -> bool:
     first, *rest = place.split(".")
-    return first in ("trainer", "logger", "eval") or rest[:1] == ["training"]
+    return first in ("trainer", "logger", "eval", "running") or rest[:1] == ["training"]
 
 
 def check_seed(seed: Any, place: str = "seed") -> None:

@@ -25,7 +25,10 @@ __all__ = ["prepare", "train_stages"]
 
 
 def train_stages(
-    config: DictConfig, data: DataModule, check: Callable[[Parts], None] = lambda parts: None
+    config: DictConfig,
+    data: DataModule,
+    check: Callable[[Parts], None] = lambda parts: None,
+    running: Callable[[Parts], dict[str, float]] = lambda parts: {},
 ) -> Parts:
     """Train the unfinished stages in order; returns the parts with their averaged weights.
 
@@ -35,6 +38,7 @@ def train_stages(
         config: of the experiment.
         data: its data module, prepared.
         check: further checks of the parts, before any training.
+        running: scores the parts of a prior in training at each of its records, on all ranks.
 
     Raises:
         ConfigError, DataError, BadCheckpoint: before any training.
@@ -55,7 +59,7 @@ def train_stages(
         if name in trainings:
             run.keep_config(name, config, run.seen(name))
             run.keep_environment(name, run.seen(name))
-            train_stage(parts, run, name, trainings[name])
+            train_stage(parts, run, name, trainings[name], running)
         else:
             run.keep_config(name, config)
     return load_parts(parts, run)

@@ -66,7 +66,13 @@ def build_training(parts: Parts, name: str) -> Training | None:
     return build_part(config, f"{name}.training", handed, **given)
 
 
-def train_stage(parts: Parts, run: Run, name: str, training: Training | None) -> None:
+def train_stage(
+    parts: Parts,
+    run: Run,
+    name: str,
+    training: Training | None,
+    running: Callable[[Parts], dict[str, float]],
+) -> None:
     """Train or fit a stage's model, export it, and load the exported weights for later stages.
 
     Args:
@@ -74,10 +80,13 @@ def train_stage(parts: Parts, run: Run, name: str, training: Training | None) ->
         run: whose folder the stage is in.
         name: of the stage.
         training: see `build_training`.
+        running: see `train_stages`.
     """
     model = parts.models[name]
-    train = _train_prior if isinstance(model, Prior) else _train_tokenizer
-    train(parts, run, name, training)
+    if isinstance(model, Prior):
+        _train_prior(parts, run, name, training, running)
+    else:
+        _train_tokenizer(parts, run, name, training)
     distributed.barrier()
     weights.load(run.model(name), model)
     model.eval().requires_grad_(False)
@@ -125,15 +134,23 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
         weights.save(run.model(name), tokenizer, facts)
 
 
-def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining | None) -> None:
+def _train_prior(
+    parts: Parts,
+    run: Run,
+    name: str,
+    training: PriorTraining | None,
+    running: Callable[[Parts], dict[str, float]],
+) -> None:
     """Train a prior on the latents of its tokenizer."""
     config, data, prior = parts.config, parts.data, parts.models[name]
     latents = latents_of(parts, name)
 
-    def show(t: Training) -> Tensor:
+    def now(t: Training) -> Parts:
         models = {other: parts.models[other] for other in lineage(config, name)}
-        now = Parts(config, data, {**models, name: t.ema.model})
-        return data.show(draw(now, range(data.shown), config.seed).batch, columns=COLUMNS)
+        return Parts(config, data, {**models, name: t.ema.model})
+
+    def show(t: Training) -> Tensor:
+        return data.show(draw(now(t), range(data.shown), config.seed).batch, columns=COLUMNS)
 
     if training is None:
         batches = tracked(name, data.ordered_batches("train", 128))
@@ -151,7 +168,7 @@ def _train_prior(parts: Parts, run: Run, name: str, training: PriorTraining | No
     def held_out(device: torch.device) -> Batch:
         return latents.encode(_held_out(data, device))
 
-    _fit(config, run, name, training, show, held_out, select)
+    _fit(config, run, name, training, show, held_out, select, lambda t: running(now(t)))
     if distributed.rank() == 0:
         if select:
             weights.load(best, prior)
@@ -210,10 +227,11 @@ def _fit(
     show: Callable[[Training], Tensor],
     held_out: Callable[[torch.device], Batch],
     callbacks: Sequence[Callback] = (),
+    running: Callable[[Training], dict[str, float]] | None = None,
 ) -> None:
     options = build_part(config, "trainer")
     loggers = partial(build_loggers, config, run, stage)
-    fit(training, run.stage(stage), options, show, loggers, callbacks, held_out)
+    fit(training, run.stage(stage), options, show, loggers, callbacks, held_out, running)
 
 
 def _held_out(data: DataModule, device: torch.device) -> Batch:

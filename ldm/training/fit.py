@@ -131,6 +131,7 @@ def fit(
     loggers: Callable[[], list[Logger]] = list,
     callbacks: Sequence[pl.Callback] = (),
     held_out: Callable[[torch.device], Batch] | None = None,
+    running: Callable[[Training], dict[str, float]] | None = None,
 ) -> None:
     """Train until `training.samples` have been seen, resuming from the folder's last checkpoint.
 
@@ -141,7 +142,7 @@ def fit(
         draw: returns a picture `(3, h, w)` in [0, 1] of outputs of the averaged model.
         loggers: builds the loggers other than metrics.csv.
         callbacks: called before a checkpoint is written.
-        held_out: see `LogMetrics`.
+        held_out, running: see `LogMetrics`.
 
     Raises:
         Stopped: SIGTERM or SIGINT arrived, and the state is saved.
@@ -161,7 +162,7 @@ def fit(
         logger=[CSV(folder / "metrics.csv", resume_at), *loggers()],
         callbacks=[
             # Pictures and records first: everything before a checkpoint is then on disk.
-            LogMetrics(every(options.records), held_out),
+            LogMetrics(every(options.records), held_out, running),
             SavePictures(folder / "samples", every(options.pictures), draw),
             ShowProgress(folder.name, every(20)),
             *options.callbacks,

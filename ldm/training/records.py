@@ -98,17 +98,23 @@ def sound_rows(path: Path, resume_at: float = math.inf) -> list[dict[str, str]]:
 class LogMetrics(pl.Callback):
     """Passes the metrics of a step, averaged over ranks, to every logger, also at the end.
 
-    With them go the learning rate and `held_out_loss`, of the averaged weights. It has the same
-    samples and noise at every record and on any number of devices, so that records compare. What is
-    suspicious in a record is printed once.
+    With them go the learning rate, and of the averaged weights `held_out_loss` and running scores.
+    That loss has the same samples and noise at every record and on any number of devices, so that
+    records compare. What is suspicious in a record is printed once.
 
     Args:
         every: samples between two records.
         held_out: returns a batch that is not trained on, on a device; None for no such loss.
+        running: returns scores by name, called on all ranks; None for no scores.
     """
 
-    def __init__(self, every: int, held_out: Callable[[torch.device], Batch] | None = None) -> None:
-        self.every, self.held_out = every, held_out
+    def __init__(
+        self,
+        every: int,
+        held_out: Callable[[torch.device], Batch] | None = None,
+        running: Callable[[Training], dict[str, float]] | None = None,
+    ) -> None:
+        self.every, self.held_out, self.running = every, held_out, running
         self.batch: Batch | None = None
         self.said: set[str] = set()
 
@@ -117,12 +123,13 @@ class LogMetrics(pl.Callback):
         if seen // self.every > before // self.every or seen >= module.samples:
             means = distributed.mean(torch.stack([x.float() for x in module.logs.values()]))
             values = dict(zip(module.logs, means.tolist(), strict=True))
+            scores = {} if self.running is None else self.running(module)
             if trainer.is_global_zero:
                 values["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
                 values |= self._held_out(module)
                 self._say(module.doubt(values), seen)
             for logger in trainer.loggers:
-                logger.log_metrics(values, step=seen)
+                logger.log_metrics(values | scores, step=seen)
 
     def _say(self, doubt: str | None, seen: int) -> None:
         if doubt is not None and doubt not in self.said:

@@ -10,6 +10,7 @@ from PIL import Image
 
 import eval.__main__
 import sample
+import train
 from data import Digits
 from ldm.config.compose import compose
 
@@ -39,8 +40,23 @@ def test_there_are_commands_of_all_kinds():
 
 
 def test_the_unlabelled_experiment_composes():
-    for arguments in of("python", "train.py"):
-        assert not compose(arguments).eval.scorers
+    first, _ = of("python", "train.py")
+    assert not compose(first).eval.scorers
+
+
+def test_scores_are_recorded_while_a_prior_trains(tiny, place):
+    _, arguments = of("python", "train.py")
+    run = place / "runs/demo/digits"
+    shutil.rmtree(run / "prior")
+    short = [one for one in tiny if not one.startswith(("experiment=", "run="))]
+    few = [
+        "tokenizer.training.ema=0",
+        "prior.training.samples=64",
+        "running.samples=10",
+        "eval.samples=10",
+    ]
+    train.main([*arguments, *short, *few, *FEW])
+    assert "running_fd_classifier" in (run / "prior" / "metrics.csv").read_text()
 
 
 def test_samples_are_drawn_and_compared(place, capsys):

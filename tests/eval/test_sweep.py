@@ -62,7 +62,7 @@ def test_a_later_sweep_of_the_same_key_extends_the_table(run):
         ),
         (["eval.batch_size=2,3"], "that scores depend on, got eval.batch_size"),
         (["sampler.steps=2,1001"], "sampler.steps must be between 1 and the prior's 1000"),
-        (["eval.samples=40,3"], "eval.samples must be 10 or more"),
+        (["eval.samples=40,3"], "samples must be 10 or more"),
         (["sampler.stps=2,3"], "unknown key 'sampler.stps': did you mean 'steps'"),
     ],
 )

@@ -43,7 +43,7 @@ def trains(monkeypatch):
         names = []
         with monkeypatch.context() as patch:
             patch.setattr(
-                "ldm.run.experiment.train_stage", lambda p, r, name, t: names.append(name)
+                "ldm.run.experiment.train_stage", lambda p, r, name, *_: names.append(name)
             )
             patch.setattr("eval.evaluate.evaluate", lambda parts: {})
             train.main(arguments)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from data.files.full import StorageFull
+from ldm import distributed
 from ldm.randomness import step_generator
 from ldm.training import Cosine, TrainerOptions
 from ldm.training.fit import fit
@@ -151,6 +152,19 @@ def test_the_held_out_loss_is_that_of_the_average_on_the_same_noise_at_every_rec
     assert len(set(losses)) == 8
     _, still = fitted("still", ema=1 - 1e-12, ema_warmup=False)  # an average that does not move
     assert max(still) - min(still) <= 1e-6 * max(still)
+
+
+def test_all_processes_take_part_in_running_scores(tokenizer_training, tmp_path, two_processes):
+    def score(training):
+        return {"running_rank": distributed.mean(torch.tensor(float(distributed.rank()))).item()}
+
+    def work(rank):
+        trainer = TrainerOptions("cpu", strategy="ddp", devices=2, records=4, pictures=0)
+        training = tokenizer_training(samples=256)
+        fit(training, tmp_path, trainer, lambda _: torch.zeros(3, 2, 2), running=score)
+
+    two_processes(work)
+    assert [row["running_rank"] for row in rows(tmp_path / "metrics.csv")] == ["0.5"] * 4
 
 
 def test_the_learning_rate_is_that_of_the_step(tokenizer_training, run, tmp_path):

@@ -57,7 +57,7 @@ def test_splits_too_small_for_a_score_of_images_are_refused(digits, scorer, size
 
 @pytest.mark.parametrize("samples", range(2, 10))
 def test_fewer_samples_than_the_scores_need_are_refused(digits, samples):
-    with pytest.raises(ConfigError, match=f"eval.samples must be 10 or more, .* got {samples}"):
+    with pytest.raises(ConfigError, match=f"^samples must be 10 or more, .* got {samples}"):
         Evaluation(["samples"], samples=samples).check(digits)
     Evaluation(["samples"], samples=10).check(digits)
 
