@@ -161,10 +161,11 @@ def fit(
         adversarial=getattr(training, "adversarial", None) is not None,
         logger=[CSV(folder / "metrics.csv", resume_at), *loggers()],
         callbacks=[
-            # Pictures and records first: everything before a checkpoint is then on disk.
+            # Progress first: it counts as outside a step what those after it do. Records and
+            # pictures before a checkpoint: everything before it is then on disk.
+            ShowProgress(folder.name, every(20)),
             LogMetrics(every(options.records), held_out, running),
             SavePictures(folder / "samples", every(options.pictures), draw),
-            ShowProgress(folder.name, every(20)),
             *options.callbacks,
             *callbacks,
             SaveCheckpoint(last, every(options.checkpoints)),
