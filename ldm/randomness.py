@@ -78,7 +78,9 @@ def normal_rows(
         torch.randn(count, features, generator=g, device=g.device, dtype=dtype)
         for count, g in zip(counts, generators, strict=True)
     ]
-    return torch.cat([torch.empty(0, features, dtype=dtype), *rows]).to(device)
+    return (
+        torch.cat(rows).to(device) if rows else torch.empty(0, features, device=device, dtype=dtype)
+    )
 
 
 def uniform(

@@ -83,12 +83,12 @@ class TrainerOptions:
             raise ValueError(f"callbacks must be Lightning's Callbacks, got {wrong}")
 
 
-def make_trainer(options: TrainerOptions, adversarial: bool = False, **further: Any) -> pl.Trainer:
+def make_trainer(options: TrainerOptions, partial: bool = False, **further: Any) -> pl.Trainer:
     """Build the Trainer of a stage; nothing is started.
 
     Args:
         options: see `TrainerOptions`.
-        adversarial: whether there is a discriminator with an optimizer of its own.
+        partial: whether steps leave some of the trained parameters without a gradient.
         **further: Lightning's.
 
     Raises:
@@ -100,9 +100,8 @@ def make_trainer(options: TrainerOptions, adversarial: bool = False, **further: 
             accelerator=options.accelerator,
             devices=options.devices,
             num_nodes=options.nodes,
-            # Each of the two optimizers leaves the parameters of the other without a gradient.
             strategy="ddp_find_unused_parameters_true"
-            if adversarial and options.strategy == "ddp"
+            if partial and options.strategy == "ddp"
             else options.strategy,
             precision=fast_precision(options.accelerator) if precision == "auto" else precision,
             max_epochs=1,
@@ -158,7 +157,7 @@ def fit(
 
     trainer = make_trainer(
         options,
-        adversarial=getattr(training, "adversarial", None) is not None,
+        partial=training.partial,
         logger=[CSV(folder / "metrics.csv", resume_at), *loggers()],
         callbacks=[
             # Progress first: it counts as outside a step what those after it do. Records and

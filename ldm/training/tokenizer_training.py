@@ -64,6 +64,11 @@ class TokenizerTraining(Training):
         terms = [one.term for one in self.regularizers.values()]
         self.frozen += [one for one in (loss, tokenizer, *terms) if isinstance(one, nn.Module)]
 
+    @property
+    def partial(self) -> bool:
+        """True with a discriminator, whose steps are not the tokenizer's, or a frozen encoder."""
+        return self.adversarial is not None or bool(self.encoder_samples)
+
     def configure_optimizers(self) -> list[Optimizer]:
         optimizers = super().configure_optimizers()
         if self.adversarial is not None:

@@ -98,6 +98,11 @@ class Training(pl.LightningModule):
                 if isinstance(value, float) and not math.isfinite(value):
                     raise ValueError(f"optimizer: {name} must be finite, got {value}")
 
+    @property
+    def partial(self) -> bool:
+        """True if steps leave some of the trained parameters without a gradient."""
+        return False
+
     @abstractmethod
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
         """Take one step of each optimizer on the parts of one batch; returns scalars to log."""

@@ -60,6 +60,20 @@ def test_an_adversarial_tokenizer_trains_with_two_processes(
     assert not torch.equal(judge, weights(make().adversarial))
 
 
+def test_an_encoder_that_stops_early_does_so_on_two_processes(
+    tokenizer_training, run, tmp_path, two_processes
+):
+    options = {"optimizer": SGD, "encoder_samples": 128, "samples": 256}
+    one = run(tokenizer_training(**options), tmp_path / "one")
+
+    def work(rank):
+        return weights(run(tokenizer_training(**options), tmp_path / "two", **DDP))
+
+    first, second = two_processes(work)
+    assert torch.equal(first, second)
+    torch.testing.assert_close(first, weights(one), rtol=1e-4, atol=1e-6)
+
+
 def test_a_prior_trains_with_two_processes_on_noise_of_their_own(
     prior_training, run, tmp_path, two_processes
 ):
