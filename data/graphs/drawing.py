@@ -64,13 +64,7 @@ def _draw(axes: Any, graph: Graph, labelled: bool) -> None:
 
     drawn = networkx.empty_graph(len(graph.kinds))
     drawn.add_edges_from(graph.ends.tolist())
-    connected = networkx.is_connected(drawn)
-    if connected and len(drawn) <= FORCES:
-        places = networkx.kamada_kawai_layout(drawn)
-    else:
-        start = networkx.spectral_layout(drawn) if connected else None
-        places = networkx.spring_layout(drawn, pos=start, seed=0)
-    at = np.array([places[node] for node in drawn])
+    at = _layout(drawn)
     lines = LineCollection(
         at[graph.ends], colors="#9aa3ad", linewidths=0.7 * graph.orders, zorder=1
     )
@@ -82,3 +76,22 @@ def _draw(axes: Any, graph: Graph, labelled: bool) -> None:
     axes.scatter(*at.T, s=400 / (10 + len(drawn)), zorder=2, linewidths=0, **style)
     axes.set_aspect("equal")
     axes.margins(0.1)
+
+
+def _layout(graph: Any) -> np.ndarray:
+    """Lay out components side by side, the largest first, each as wide as it has nodes."""
+    import networkx
+
+    places, end = np.zeros((len(graph), 2)), 0.0
+    for nodes in sorted(
+        networkx.connected_components(graph), key=lambda one: (-len(one), min(one))
+    ):
+        part, width = graph.subgraph(sorted(nodes)), len(nodes) ** 0.5
+        if len(part) <= FORCES:
+            found = networkx.kamada_kawai_layout(part)
+        else:
+            found = networkx.spring_layout(part, pos=networkx.spectral_layout(part), seed=0)
+        at = width * np.array([found[node] for node in part]) / 2
+        places[list(part)] = at - [at[:, 0].min() - end, 0]
+        end = places[list(part), 0].max() + 0.5
+    return places

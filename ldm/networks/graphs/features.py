@@ -1,7 +1,7 @@
 """Features of graphs that message passing cannot find: cycles, components, and spectra.
 
 Source: Vignac et al., "DiGress: Discrete Denoising Diffusion for Graph Generation", 2023, appendix
-B, as GLAD uses them: neither scaled nor clamped.
+B; and as GLAD (Nguyen et al., 2024) uses them, neither scaled nor clamped.
 """
 
 from typing import NamedTuple
@@ -14,8 +14,8 @@ from ldm.tensors import widest
 
 __all__ = ["GRAPH_FEATURES", "NODE_FEATURES", "GraphFeatures", "cycles", "graph_features"]
 
-NODE_FEATURES, GRAPH_FEATURES = 6, 11
-VECTORS, VALUES = 2, 5  # eigenvectors and eigenvalues of the Laplacian after the zero ones
+NODE_FEATURES, GRAPH_FEATURES = 4, 11  # without eigenvectors
+VALUES = 5  # eigenvalues of the Laplacian after the zero ones
 ZERO = 1e-5  # smaller eigenvalues, divided by the number of nodes, count as zero
 COMPONENT = 3  # decimals by which entries of the first eigenvector tell components apart
 
@@ -25,16 +25,21 @@ class GraphFeatures(NamedTuple):
 
     Attributes:
         nodes: numbers of cycles of 3, 4 and 5 nodes through each node; 1 outside the largest
-            component; its entries of two eigenvectors.
+            component; its entries of eigenvectors.
         graph: the share of places that are occupied; numbers of cycles of 3 to 6 nodes; number of
             components; five eigenvalues.
     """
 
-    nodes: Float[Tensor, "b n 6"]
+    nodes: Float[Tensor, "b n features"]
     graph: Float[Tensor, "b 11"]
 
 
-def graph_features(adjacency: Float[Tensor, "b n n"], mask: Bool[Tensor, "b n"]) -> GraphFeatures:
+def graph_features(
+    adjacency: Float[Tensor, "b n n"],
+    mask: Bool[Tensor, "b n"],
+    vectors: int = 2,
+    scaled: bool = False,
+) -> GraphFeatures:
     """Compute all features in double precision where the device has it; padding gets zeros.
 
     The signs of eigenvectors are arbitrary, and so are those of equal eigenvalues.
@@ -42,12 +47,19 @@ def graph_features(adjacency: Float[Tensor, "b n n"], mask: Bool[Tensor, "b n"])
     Args:
         adjacency: symmetric, 0 or 1, with a zero diagonal.
         mask: of the nodes that are there.
+        vectors: number of eigenvectors of the Laplacian, after those of eigenvalue zero.
+        scaled: give features a size of one at most, or on average: counts of cycles are divided by
+            ten and clamped, as in DiGress, and entries of eigenvectors times the root of the number
+            of nodes. GLAD does neither.
     """
     a = widest(adjacency)
     of_nodes, of_graph = cycles(a)
-    outside, vectors, components, values = _spectrum(a, mask)
+    outside, entries, components, values = _spectrum(a, mask, vectors)
+    if scaled:
+        of_nodes, of_graph = ((count / 10).clamp(max=1) for count in (of_nodes, of_graph))
+        entries = entries * mask.sum(1).sqrt()[:, None, None]
     share = mask.sum(1, keepdim=True) / mask.shape[1]
-    nodes = torch.cat([of_nodes, outside, vectors], 2) * mask[..., None]
+    nodes = torch.cat([of_nodes, outside, entries], 2) * mask[..., None]
     graph = torch.cat([share, of_graph, components, values], 1)
     return GraphFeatures(nodes.to(adjacency), graph.to(adjacency))
 
@@ -82,7 +94,7 @@ def cycles(a: Float[Tensor, "b n n"]) -> tuple[Float[Tensor, "b n 3"], Float[Ten
 
 
 def _spectrum(
-    a: Float[Tensor, "b n n"], mask: Bool[Tensor, "b n"]
+    a: Float[Tensor, "b n n"], mask: Bool[Tensor, "b n"], count: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Compute what the Laplacian tells.
 
@@ -96,8 +108,8 @@ def _spectrum(
     components = (values < ZERO).sum(1, keepdim=True)
     after = torch.cat([values, values.new_full((b, VALUES), 2.0)], 1)
     chosen = components + torch.arange(VALUES, device=a.device)
-    after_vectors = torch.cat([vectors, vectors.new_zeros(b, n, VECTORS)], 2)
-    kept = (components + torch.arange(VECTORS, device=a.device))[:, None].expand(b, n, VECTORS)
+    after_vectors = torch.cat([vectors, vectors.new_zeros(b, n, count)], 2)
+    kept = (components + torch.arange(count, device=a.device))[:, None].expand(b, n, count)
     # The first eigenvector is constant on each component; empty places are made all different.
     first = vectors[:, :, 0].round(decimals=COMPONENT)
     first = torch.where(mask, first, 10 + torch.arange(n, device=a.device).to(first))

@@ -111,6 +111,9 @@ class GraphEncoder(Trunk):
         heads: of their attention.
         dropout: rate of their dropout.
         noise: standard deviation of the noise that is added to node classes in training.
+        vectors: number of eigenvectors that are read.
+        scaled: scale what is counted in graphs, and eigenvectors, as published networks do not;
+            they are then learned from far sooner.
 
     Example:
         >>> encoder = GraphEncoder([20, 29], 6, nodes=16, edges=8, graph=8, layers=1)
@@ -130,12 +133,15 @@ class GraphEncoder(Trunk):
         heads: int = 8,
         dropout: float = 0.1,
         noise: float = 0.0,
+        vectors: int = 2,
+        scaled: bool = False,
     ) -> None:
         places, width = shape
         widths = Widths(nodes, edges, graph)
-        features = width - places + NODE_FEATURES
+        features = width - places + NODE_FEATURES + vectors
         super().__init__(features, GRAPH_FEATURES, widths, layers, heads, dropout)
         self.classes, self.orders, self.noise = width - places, orders, noise
+        self.vectors, self.scaled = vectors, scaled
         self.mlp_out_X = mlp(nodes, nodes, nodes)
         self.enc2q = ChannelMLP(nodes, out_channels)
 
@@ -144,7 +150,7 @@ class GraphEncoder(Trunk):
     ) -> Float[Tensor, "b channels n"]:
         """Compute the features that are quantised, channels first."""
         kinds, orders = x[..., : self.classes], x[..., self.classes :]
-        extra = graph_features((orders > 0.1).to(x), mask)
+        extra = graph_features((orders > 0.1).to(x), mask, self.vectors, self.scaled)
         if self.training and self.noise:
             kinds = kinds + self.noise * torch.randn_like(kinds) * mask[..., None]
         nodes = torch.cat([kinds, extra.nodes], 2)

@@ -71,3 +71,15 @@ def test_features_follow_a_permutation_but_for_the_signs_of_eigenvectors():
     assert_close(other.graph, one.graph)
     assert_close(other.nodes[..., :4], one.nodes[:, order, :4])
     assert_close(other.nodes[..., 4:].abs(), one.nodes[:, order, 4:].abs())
+
+
+def test_scaled_features_are_of_a_size_of_one():
+    a = matrix(networkx.complete_bipartite_graph(5, 4), 12)[None]
+    mask = (torch.arange(12) < 9)[None]
+    plain, scaled = graph_features(a, mask, vectors=4), graph_features(a, mask, 4, scaled=True)
+    assert scaled.nodes.shape == (1, 12, 8)
+    assert plain.nodes[..., 1].max() > 10
+    assert_close(scaled.nodes[..., :3], (plain.nodes[..., :3] / 10).clamp(max=1))
+    assert_close(scaled.graph[:, 1:5], (plain.graph[:, 1:5] / 10).clamp(max=1))
+    assert_close(scaled.nodes[..., 4:], 3 * plain.nodes[..., 4:])
+    assert_close(scaled.nodes[0, :9, 4:].square().mean(0), torch.ones(4, dtype=torch.float64))

@@ -50,8 +50,8 @@ def test_codes_and_graphs_follow_a_permutation_of_nodes(graphs, monkeypatch):
 
     whole = glad.graph_features
 
-    def unsigned(a, mask):  # signs of eigenvectors do not follow
-        found = whole(a, mask)
+    def unsigned(*given):  # signs of eigenvectors do not follow
+        found = whole(*given)
         return found._replace(nodes=found.nodes[..., :4].repeat(1, 1, 2)[..., :6])
 
     monkeypatch.setattr(glad, "graph_features", unsigned)
