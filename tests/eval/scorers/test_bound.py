@@ -45,4 +45,4 @@ def test_priors_with_other_objectives_are_refused(parts, monkeypatch):
     with pytest.raises(ConfigError, match="take bound out of"):
         Bound().check(parts)
     with pytest.raises(ValueError, match="does not bound"):
-        parts.prior.bound(torch.zeros(1), {})
+        parts.prior.bound(torch.zeros(1, *parts.prior.space.shape), {})
