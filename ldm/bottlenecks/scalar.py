@@ -18,6 +18,8 @@ from ldm.spaces import Lattice
 
 __all__ = ["ScalarQuantizer"]
 
+COUNTED = 1 << 20  # codes; the usage of more is not counted, since a batch uses hardly any of them
+
 
 class ScalarQuantizer(DiscreteBottleneck):
     """Rounds `levels / 2 tanh(h)` to whole numbers, with a straight-through gradient.
@@ -62,7 +64,9 @@ class ScalarQuantizer(DiscreteBottleneck):
         codes = self._codes(q)
         mask = self.space.mask
         counted = None if mask is None else mask.to(codes.device).expand(codes.shape[:-1])
-        return Encoded(snap(z, q), codes, codes, {}, usage(codes, self.vocabulary, counted))
+        few = self.vocabulary <= COUNTED
+        stats = usage(codes, self.vocabulary, counted) if few else {}
+        return Encoded(snap(z, q), codes, codes, {}, stats)
 
     def latent(
         self, raw: Int[Tensor, "batch *grid group"], generator: Generators = None
