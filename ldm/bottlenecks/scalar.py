@@ -26,7 +26,8 @@ class ScalarQuantizer(DiscreteBottleneck):
 
     Latents are points of a `Lattice` whose levels are -2 to 2, for five of them. Nothing is learned
     and there is no loss. `raw` is the codes: the channels as digits of one number. Places that a
-    mask leaves empty hold zeros, and are not counted in the usage of codes.
+    mask leaves empty hold zeros, and are not counted in the usage of codes; that of more than a
+    million codes is not reported.
 
     Args:
         shape: of one latent, `(channels, *grid)`; other grids are accepted, too.

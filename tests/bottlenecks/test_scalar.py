@@ -47,6 +47,13 @@ def test_empty_places_hold_zeros_and_are_not_counted():
     assert_close(encoded.stats["usage"], torch.tensor(1 / 25))
 
 
+def test_the_usage_of_very_many_codes_is_not_counted():
+    quantizer = ScalarQuantizer([16, 2])
+    encoded = quantizer(torch.full((1, 16, 2), 9.0))
+    assert encoded.stats == {}
+    assert torch.equal(quantizer.latent(encoded.raw), encoded.latent)
+
+
 def test_the_grid_may_follow_and_even_numbers_of_levels_are_refused():
     quantizer = ScalarQuantizer([6])
     quantizer.on_grid([20])
