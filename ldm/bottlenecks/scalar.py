@@ -34,7 +34,8 @@ class ScalarQuantizer(DiscreteBottleneck):
         levels: of each channel; an odd number.
 
     Raises:
-        ValueError: `levels` is not odd, or the features do not have the latent's channels.
+        ValueError: `levels` is not odd, there are 2^63 codes or more, or the features do not have
+            the latent's channels.
 
     Example:
         >>> quantizer = ScalarQuantizer([2, 3], levels=5)
@@ -51,6 +52,11 @@ class ScalarQuantizer(DiscreteBottleneck):
             raise ValueError(f"levels must be an odd number, so that 0 is one, got {levels}")
         self.in_channels, self.levels = shape[0], levels
         self.vocabulary = levels**self.in_channels
+        if self.vocabulary >= 1 << 63:
+            raise ValueError(
+                f"{self.in_channels} channels of {levels} levels have more codes than a whole "
+                f"number of 64 bits can count: take fewer channels or levels"
+            )
         self.on_grid(shape[1:])
 
     def on_grid(self, grid: Sequence[int]) -> None:

@@ -60,5 +60,7 @@ def test_the_grid_may_follow_and_even_numbers_of_levels_are_refused():
     assert quantizer.space.shape == (6, 20)
     with pytest.raises(ValueError, match="odd number"):
         ScalarQuantizer([6], levels=4)
+    with pytest.raises(ValueError, match="28 channels of 5 levels have more codes"):
+        ScalarQuantizer([28])
     with pytest.raises(ValueError, match="reads 6 channels"):
         quantizer(torch.zeros(1, 5, 20))
