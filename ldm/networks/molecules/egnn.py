@@ -24,21 +24,44 @@ REACH = 15.0
 """The largest move of a point by one other in one block, in the unit of the positions."""
 
 
-def perceptron_of_pairs(width: int, *last: nn.Module) -> nn.Sequential:
-    """Layers of a perceptron of two points' features and their squared distances, now and first."""
-    hidden = [nn.Linear(2 * width + 2, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
+class Distances(nn.Module):
+    """Features of two squared distances of each pair of points: themselves, or waves of distances.
+
+    Waves tell bonds apart whose lengths differ by hundredths of an Angstrom sooner than a
+    perceptron learns to from squares.
+
+    Args:
+        waves: number of wavelengths, from 16 down to 1/2 in the unit of the positions; 0 for the
+            squared distances, as published.
+    """
+
+    def __init__(self, waves: int) -> None:
+        super().__init__()
+        self.waves, self.out_features = waves, 4 * waves or 2
+
+    def forward(self, squares: Float[Tensor, "b n n 2"]) -> Float[Tensor, "b n n features"]:
+        if not self.waves:
+            return squares
+        lengths = torch.logspace(4, -1, self.waves, base=2, dtype=squares.dtype)
+        angles = (squares + 1e-8).sqrt().unsqueeze(-1) * (2 * torch.pi / lengths.to(squares.device))
+        return torch.cat([angles.sin(), angles.cos()], -1).flatten(3)
+
+
+def perceptron_of_pairs(width: int, pairs: int, *last: nn.Module) -> nn.Sequential:
+    """Layers of a perceptron of two points' features, and features of their distances."""
+    hidden = [nn.Linear(2 * width + pairs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
     return nn.Sequential(*hidden, *last)
 
 
 def of_pairs(
-    layers: nn.Sequential, h: Float[Tensor, "b n d"], squares: Float[Tensor, "b n n 2"]
+    layers: nn.Sequential, h: Float[Tensor, "b n d"], apart: Float[Tensor, "b n n e"]
 ) -> Float[Tensor, "b n n _"]:
-    """`layers([h_i, h_j, squares_ij])` for all pairs, without building what is in brackets."""
+    """`layers([h_i, h_j, apart_ij])` for all pairs, without building what is in brackets."""
     first, width = layers[0], h.shape[-1]
-    receiver, sender, distance = first.weight.split([width, width, squares.shape[-1]], 1)
+    receiver, sender, distance = first.weight.split([width, width, apart.shape[-1]], 1)
     pairs = F.linear(h, receiver, first.bias).unsqueeze(2) + F.linear(h, sender).unsqueeze(1)
-    shape, squares = pairs.shape, squares.flatten(0, 2).to(pairs.dtype)
-    pairs = torch.addmm(pairs.flatten(0, 2), squares, distance.T.to(pairs.dtype)).view(shape)
+    shape, apart = pairs.shape, apart.flatten(0, 2).to(pairs.dtype)
+    pairs = torch.addmm(pairs.flatten(0, 2), apart, distance.T.to(pairs.dtype)).view(shape)
     return layers[1:](pairs)
 
 
@@ -47,13 +70,14 @@ class GCL(nn.Module):
 
     Args:
         width: of the features.
+        pairs: features of the distances.
         normalization: divides the sum of the messages.
     """
 
-    def __init__(self, width: int, normalization: float) -> None:
+    def __init__(self, width: int, pairs: int, normalization: float) -> None:
         super().__init__()
         self.normalization = normalization
-        self.edge_mlp = perceptron_of_pairs(width)
+        self.edge_mlp = perceptron_of_pairs(width, pairs)
         self.node_mlp = nn.Sequential(
             nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width)
         )
@@ -62,10 +86,10 @@ class GCL(nn.Module):
     def forward(
         self,
         h: Float[Tensor, "b n d"],
-        squares: Float[Tensor, "b n n 2"],
+        apart: Float[Tensor, "b n n e"],
         edges: Bool[Tensor, "b n n"],
     ) -> Float[Tensor, "b n d"]:
-        messages = of_pairs(self.edge_mlp, h, squares)
+        messages = of_pairs(self.edge_mlp, h, apart)
         gates = self.att_mlp(messages).transpose(2, 3) * edges.unsqueeze(2)
         received = (gates @ messages).squeeze(2) / self.normalization
         return h + self.node_mlp(torch.cat([h, received.to(h.dtype)], -1))
@@ -77,15 +101,17 @@ class Block(nn.Module):
     Args:
         width: of the features.
         normalization: divides the sums over the other points.
+        waves: see `Distances`.
     """
 
-    def __init__(self, width: int, normalization: float) -> None:
+    def __init__(self, width: int, normalization: float, waves: int) -> None:
         super().__init__()
         self.normalization = normalization
-        self.gcl = GCL(width, normalization)
+        self.distances = Distances(waves)
+        self.gcl = GCL(width, self.distances.out_features, normalization)
         last = nn.Linear(width, 1, bias=False)
         nn.init.xavier_uniform_(last.weight, gain=0.001)
-        self.coord_mlp = perceptron_of_pairs(width, last)
+        self.coord_mlp = perceptron_of_pairs(width, self.distances.out_features, last)
 
     def forward(
         self,
@@ -96,9 +122,9 @@ class Block(nn.Module):
     ) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b n 3"]]:
         """Features and positions after the block, from those before it."""
         apart, square = differences(x)
-        squares = torch.stack([square, first_squares], -1)
-        h = self.gcl(h, squares, edges)
-        steps = torch.tanh(of_pairs(self.coord_mlp, h, squares)) * (REACH * edges.unsqueeze(-1))
+        pairs = self.distances(torch.stack([square, first_squares], -1))
+        h = self.gcl(h, pairs, edges)
+        steps = torch.tanh(of_pairs(self.coord_mlp, h, pairs)) * (REACH * edges.unsqueeze(-1))
         directions = apart / ((square + 1e-8).sqrt() + 1).unsqueeze(-1)
         return h, x + (directions * steps).sum(2) / self.normalization
 
@@ -118,6 +144,7 @@ class EGNN(nn.Module):
         width: of the features in between.
         depth: number of blocks.
         normalization: divides the sums over other points.
+        waves: wavelengths at which distances are read; 0 for their squares, as published.
 
     Raises:
         ValueError: `width` or `depth` is less than 1.
@@ -136,6 +163,7 @@ class EGNN(nn.Module):
         width: int = 256,
         depth: int = 9,
         normalization: float = 1.0,
+        waves: int = 0,
     ) -> None:
         super().__init__()
         if width < 1 or depth < 1:
@@ -144,7 +172,7 @@ class EGNN(nn.Module):
             )
         self.checkpointing = False
         self.embedding = nn.Linear(in_features, width)
-        self.blocks = nn.ModuleList(Block(width, normalization) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width, normalization, waves) for _ in range(depth))
         self.embedding_out = nn.Linear(width, out_features)
 
     def forward(

@@ -30,6 +30,7 @@ class EGNNDenoiser(nn.Module):
         property_shape: of the properties that each sample is told, numbers for all of its points.
         horizon: the time that the network reads as 1, in the unit of the process.
         normalization: divides the sums over other points.
+        waves: wavelengths at which distances are read; 0 for their squares, as published.
 
     Raises:
         ValueError: points have no three coordinates.
@@ -49,6 +50,7 @@ class EGNNDenoiser(nn.Module):
         property_shape: Sequence[int] = (0,),
         horizon: float = 1000.0,
         normalization: float = 1.0,
+        waves: int = 0,
     ) -> None:
         super().__init__()
         self.features, self.properties = shape[1] - 3, math.prod(property_shape)
@@ -56,7 +58,7 @@ class EGNNDenoiser(nn.Module):
             raise ValueError(f"points need three coordinates, got the shape {tuple(shape)}")
         self.horizon = horizon
         read = self.features + 1 + self.properties
-        self.egnn = EGNN(read, read, width, depth, normalization)
+        self.egnn = EGNN(read, read, width, depth, normalization, waves)
 
     def forward(
         self,

@@ -11,9 +11,9 @@ from ldm.networks.molecules.egnn import EGNN
 SIZES = torch.tensor([7, 3, 6, 1])
 
 
-def network(dtype=torch.float64, seed: int = 0) -> EGNN:
+def network(dtype=torch.float64, seed: int = 0, waves: int = 0) -> EGNN:
     torch.manual_seed(seed)
-    net = EGNN(4, 3, width=32, depth=3)
+    net = EGNN(4, 3, width=32, depth=3, waves=waves)
     for block in net.blocks:  # whose moves are a thousandth at the start
         torch.nn.init.xavier_uniform_(block.coord_mlp[-1].weight, gain=0.1)
     return net.to(dtype)
@@ -46,8 +46,9 @@ def test_it_equals_the_plain_formulation_on_lists_of_edges():
         assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
-def test_rotations_reflections_and_moves_act_on_the_positions_alone():
-    net, (h, x, mask) = network(), molecules()
+@pytest.mark.parametrize("waves", [0, 4])
+def test_rotations_reflections_and_moves_act_on_the_positions_alone(waves):
+    net, (h, x, mask) = network(waves=waves), molecules()
     features, positions = net(h, x, mask)
     turned = (x @ rotation() + torch.tensor([1.0, -2.0, 3.0])) * mask[..., None]
     same, moved = net(h, turned, mask)
