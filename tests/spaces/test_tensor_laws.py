@@ -104,7 +104,8 @@ def test_laws_need_no_data_to_be_traced(space):
 
 
 def test_spaces_are_told_apart_by_their_numbers():
-    assert len({repr(space) for space in SPACES}) == len(SPACES)
+    whole = [space for space in SPACES if getattr(space, "mask", None) is None]
+    assert len({repr(space) for space in whole}) == len(whole)
     assert Power(Sphere(1), 2, [3]) == Power(Sphere(1), 2, (3,))
     assert Power(Sphere(1), 2, [3]) != Power(Sphere(1), 3, [2])
     assert Lattice([2], 3) != Lattice([2], 3, lowest=1)

@@ -6,6 +6,8 @@ Source: Peebles and Xie, "Scalable diffusion models with transformers", 2023, se
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -32,5 +34,8 @@ class PatchEmbedder(nn.Module):
         self.proj = nn.Conv2d(in_channels, width, patch, patch)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
-        # Layers keep the memory order of tokens, and normalise fastest along contiguous features.
-        return self.proj(x).flatten(2).transpose(1, 2).contiguous()
+        # A convolution would leave features apart in memory, which layers then keep: slower to
+        # normalise, and a gradient whose order DDP has to change.
+        size = self.proj.kernel_size[0]
+        patches = rearrange(x, "b c (h p) (w q) -> b (h w) (c p q)", p=size, q=size)
+        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
