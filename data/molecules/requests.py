@@ -1,4 +1,4 @@
-"""What generated molecules are asked for: numbers of atoms, and properties given these."""
+"""Requests for generated molecules: numbers of atoms, and properties given these."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -123,7 +123,7 @@ class VariationalBound(Regression):
         return error.square().flatten(1).sum(1) / 2 - found, squares
 
     def _constant(self, process: GaussianDiffusion, t: Tensor) -> Float[Tensor, " n"]:
-        """What is left of minus log p(x | z_0), by the width of the noise in its directions."""
+        """Constant of minus log p(x | z_0): the normalisation of its normal distribution."""
         space, discrete = process.space, 0
         if self.discrete is not None:
             features = space.shape[space.feature_axis]

@@ -93,7 +93,7 @@ class LatticeBridge(Process):
     def target(
         self, latent: Float[Tensor, "n ..."], x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:
-        """What a bridge to `latent` adds to the drift of a walk without data."""
+        """Drift that a bridge to `latent` adds to that of a walk without data."""
         return self._pull(t, x) * (latent - self.expected_end(x, t))
 
     def drift(

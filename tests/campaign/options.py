@@ -22,7 +22,7 @@ ELSEWHERE = [
     "trainer.accumulate=1000000",
     "prior.training.batch_size=99999999999999999999999",
 ]
-"""What other machines could do, so that it can be described here."""
+"""Options that other machines have the devices for: `describe` works here, too."""
 
 
 def options(folder: Path) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ KERNELS = {
     "tv": "exp(-d^2 / 2 s^2) of half the absolute difference d between histograms of degrees, of "
     "clustering coefficients, of eigenvalues, and between mean orbit counts; s = 1, 0.1, 1, 30",
 }
-"""What each choice of kernels means, for the protocol."""
+"""Meaning of each choice of kernels, for the protocol."""
 
 
 def graph_discrepancies(

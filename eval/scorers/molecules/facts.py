@@ -1,4 +1,4 @@
-"""What is measured of each molecule, once for all scores."""
+"""Measurements of each molecule, made once for all scores."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -32,7 +32,7 @@ class Widths(NamedTuple):
 
 
 class GraphState(NamedTuple):
-    """What a layer reads and writes.
+    """Features that a layer reads and writes.
 
     Attributes:
         nodes: features of the nodes.

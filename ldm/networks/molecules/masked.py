@@ -1,4 +1,4 @@
-"""What networks on masked point sets share: masks, means and the properties of a whole set."""
+"""Functions that networks on masked point sets share: masks, means, properties of a whole set."""
 
 import torch
 from jaxtyping import Bool, Float
