@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
@@ -141,6 +141,13 @@ class DataModule(ABC):
             return {"index": index}
         labels = index % self.classes if label is None else torch.full_like(index, label)
         return {"index": index, "label": labels}
+
+    def log_prob_of_requests(self, batch: Batch) -> Float64[Tensor, " n"]:
+        """Log probability, nats, with which `requests` asks for samples of this structure.
+
+        Zero for samples that differ in nothing that is asked for at random.
+        """
+        return torch.zeros(len(batch["x"]), dtype=torch.float64)
 
     @cached_property
     def train_dataset(self) -> Samples:

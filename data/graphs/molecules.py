@@ -7,6 +7,7 @@ left out.
 
 import json
 from abc import abstractmethod
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,7 @@ from data.order import permutation
 
 __all__ = ["QM9Graphs", "ZINC250k"]
 
+LISTS = [f"molecules/zinc250k_{part}.smi" for part in ("valid", "test")]  # JT-VAE's
 HELD_OUT = 10  # without the published list, one molecule in so many is held out
 
 
@@ -146,26 +148,41 @@ class ZINC250k(MoleculeGraphs):
     read instead, and the set is named so.
     """
 
-    name, places = "ZINC250k", 38
+    places = 38
     kinds = ("C", "N", "O", "F", "P", "S", "Cl", "Br", "I")
     listed = "valid_idx_zinc250k.json"
 
+    @property
+    def name(self) -> str:
+        """Name of the set, or of the part of it that is there."""
+        lists = self._table is None and None not in self._lists
+        return "ZINC250k (29,445 molecules)" if lists else "ZINC250k"
+
     def source(self) -> tuple[Path, Int64[np.ndarray, " n"], list[str]]:
-        table = find(self.root, "molecules/zinc250k.csv", "zinc250k.csv")
-        if table is not None:
-            smiles = smiles_column(table, "smiles")
-            return table, np.arange(len(smiles)), smiles
-        lists = [f"molecules/zinc250k_{part}.smi" for part in ("valid", "test")]
-        found = [find(self.root, name) for name in lists]
-        if None in found:
-            raise _missing(self.name, self.root, "molecules/zinc250k.csv", *lists)
-        self.name = "ZINC250k (29,445 molecules)"
-        parts = [path.read_text("utf-8").split() for path in found]
-        self._own = np.arange(len(parts[0]), sum(map(len, parts)))
-        return found[0], np.arange(sum(map(len, parts))), parts[0] + parts[1]
+        if self._table is not None:
+            smiles = smiles_column(self._table, "smiles")
+            return self._table, np.arange(len(smiles)), smiles
+        smiles = [one for part in self._read_lists() for one in part]
+        return self._lists[0], np.arange(len(smiles)), smiles
+
+    @cached_property
+    def _table(self) -> Path | None:
+        return find(self.root, "molecules/zinc250k.csv", "zinc250k.csv")
+
+    @cached_property
+    def _lists(self) -> list[Path | None]:
+        return [find(self.root, name) for name in LISTS]
+
+    def _read_lists(self) -> list[list[str]]:
+        if None in self._lists:
+            raise _missing("ZINC250k", self.root, "molecules/zinc250k.csv", *LISTS)
+        return [path.read_text("utf-8").split() for path in self._lists]
 
     def _listed(self) -> Int64[np.ndarray, " rows"]:
-        return self._own if hasattr(self, "_own") else super()._listed()
+        if self._table is not None:
+            return super()._listed()
+        train, test = map(len, self._read_lists())
+        return np.arange(train, train + test)
 
 
 def _missing(name: str, root: str | None, *places: str) -> DataError:

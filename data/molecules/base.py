@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from data.batch import Batch
@@ -134,6 +134,10 @@ class Molecules(DataModule):
         else:
             raise DataError(f"property must be a number, {self.target}, got {property!r}")
         return {**batch, "property": self.scale(values)}
+
+    def log_prob_of_requests(self, batch: Batch) -> Float64[Tensor, " n"]:
+        """Log probability of the molecules' numbers of atoms, nats."""
+        return self.node_counts.log_prob(batch["mask"].sum(1).cpu())
 
     def _sizes(self, indices: Sequence[int], seed: int, asked: Any) -> Int64[np.ndarray, " n"]:
         if asked is None:

@@ -22,8 +22,8 @@ class Bound(BatchedScorer):
     """Negative log likelihood of the test split in nats a sample, at most: `nll_bound`.
 
     It is of normalised latents, with what an `AtomFeatures` says of discrete ones, and estimated at
-    one time a sample, whatever the weighting that the prior was trained with. Where the data module
-    has `node_counts`, minus the log probability of a molecule's number of atoms is part of it.
+    one time a sample, whatever the weighting that the prior was trained with. Minus the log
+    probability of what samples are asked for, such as their numbers of atoms, is part of it.
     """
 
     def check(self, parts: Parts) -> None:
@@ -50,11 +50,8 @@ class Bound(BatchedScorer):
         record.add(values, split="test", n=n, unit="nats a sample", seed=self.seed)
 
     def _of(self, parts: Parts, batch: dict, generators: list) -> torch.Tensor:
-        prior, counts = parts.prior, getattr(parts.data, "node_counts", None)
         encoded = parts.tokenizer.encode(batch, generators)
         context = {**batch, **encoded.context}
         latent = parts.tokenizer.normalize(encoded.raw, generators, context).float()
-        found = prior.bound(latent, context, generators)
-        if counts is not None:
-            found = found - counts.log_prob(batch["mask"].sum(1).cpu()).to(found)
-        return found
+        found = parts.prior.bound(latent, context, generators)
+        return found - parts.data.log_prob_of_requests(batch).to(found)

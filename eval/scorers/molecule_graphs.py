@@ -1,9 +1,7 @@
 """Scores of molecules sampled as graphs: validity, novelty, and neighbourhoods of atoms."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +11,12 @@ from omegaconf import OmegaConf
 
 from data import Batch
 from data.chemistry.conversion import largest_fragment, quiet
-from data.files.cache import cached, content_key
-from data.files.roots import cache_folder
 from data.graphs.dense import discrete
 from data.graphs.molecules import MoleculeGraphs
-from data.order import permutation
 from eval.metrics.graphs import nspdk_discrepancy
 from eval.metrics.molecules import validity
 from eval.record import Record
+from eval.scorers.molecules.known import SMILES, cached_smiles
 from eval.scorers.scorer import BatchedScorer, check_samples, check_split
 from ldm import distributed
 from ldm.config.compose import ConfigError
@@ -29,8 +25,6 @@ from ldm.run.parts import Parts
 from ldm.run.sampling import draw_share, gather
 
 __all__ = ["MoleculeGraphScores"]
-
-VERSION = "1"  # of the cached SMILES: change it with how they are made
 
 Labelled = list[tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, "_ _"]]]
 
@@ -69,32 +63,19 @@ class MoleculeGraphScores(BatchedScorer):
         if distributed.rank() == 0:
             record.show("samples", data.show({k: x[: data.shown] for k, x in batch.items()}))
         smiles, fragments = _named(data, batch)
-        test, train = (self._subset(data, split) for split in ("test", "train"))
+        test, train = (
+            _labelled(self.subset(data, split, self.samples)) for split in ("test", "train")
+        )
         scores = validity(smiles, fragments, self._known(data))
         scores["nspdk_mmd2"] = nspdk_discrepancy(_labelled(batch), test)
         scores["nspdk_mmd2_floor"] = nspdk_discrepancy(train, test)
         protocol = self._protocol(parts, len(test))
         record.add({key: torch.tensor(value) for key, value in scores.items()}, **protocol)
 
-    def _subset(self, data: MoleculeGraphs, split: str) -> Labelled:
-        """Molecules of a split, chosen at random if it has more than `samples`."""
-        dataset = data.dataset_of(split)
-        chosen = np.sort(permutation(len(dataset), self.seed)[: self.samples])
-        return _labelled(dataset.__getitems__(chosen.tolist()))
-
     def _known(self, data: MoleculeGraphs) -> set[str]:
-        """SMILES of the training molecules, as those of samples are found; cached."""
-
-        def make(part: Path) -> None:
-            batches = data.ordered_batches("train", self.batch_size)
-            found = (_named(data, batch)[0] for batch in tracked("SMILES", batches))
-            part.write_text(json.dumps(sorted({one for names in found for one in names if one})))
-
-        path = cache_folder() / "smiles" / f"{content_key(VERSION, data.fingerprint)}.json"
-        if distributed.rank() == 0:
-            cached(path, make, lambda path: json.loads(path.read_text()))
-        distributed.barrier()
-        return set(cached(path, make, lambda path: json.loads(path.read_text())))
+        """SMILES of the training molecules, as those of samples are found."""
+        batches = tracked(SMILES, data.ordered_batches("train", self.batch_size))
+        return cached_smiles(data, lambda: (one for b in batches for one in _named(data, b)[0]))
 
     def _protocol(self, parts: Parts, reference: int) -> dict[str, Any]:
         return {

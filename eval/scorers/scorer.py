@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from data import Batch, DataModule
+from data.order import permutation
 from eval.record import Record
 from ldm import distributed
 from ldm.config.compose import ConfigError
@@ -70,6 +72,14 @@ class BatchedScorer(Scorer):
         """Batches of this rank's share of a split, in order."""
         rank, world = distributed.rank(), distributed.world()
         return data.ordered_batches(split, self.batch_size * world, rank, world)
+
+    def subset(self, data: DataModule, split: str, most: int) -> Batch:
+        """At most so many samples of a split, chosen at random; the same on every rank."""
+        dataset = data.dataset_of(split)
+        chosen = np.sort(permutation(len(dataset), self.seed)[:most]).tolist()
+        cuts = range(0, len(chosen), self.batch_size)
+        batches = [dataset.__getitems__(chosen[cut : cut + self.batch_size]) for cut in cuts]
+        return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
 
 class Shown:

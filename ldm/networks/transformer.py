@@ -15,7 +15,20 @@ from torch import Tensor, nn
 
 from ldm.networks.linear import Linear
 
-__all__ = ["Block", "FinalLayer", "attention", "reset_parameters"]
+__all__ = ["Block", "FinalLayer", "attention", "check_heads", "reset_parameters"]
+
+
+def check_heads(width: int, depth: int, heads: int) -> None:
+    """Refuse sizes of which no transformer can be built.
+
+    Raises:
+        ValueError: `width` is not a multiple of `heads`, or a size is less than 1.
+    """
+    if min(width, depth, heads) < 1 or width % heads:
+        raise ValueError(
+            f"width must be a multiple of the heads, and all 1 or more, got a width of {width}, "
+            f"{heads} heads and a depth of {depth}"
+        )
 
 
 def attention(

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ldm.processes import Process
 from ldm.randomness import Generators
-from ldm.samplers.sampler import Denoise, Sampler, Span, to_data
+from ldm.samplers.sampler import Denoise, Sampler, Span, refuse_reversal
 from ldm.tensors import like
 
 __all__ = ["EulerMaruyama"]
@@ -39,11 +39,7 @@ class EulerMaruyama(Sampler):
         generator: Generators,
         span: Span,
     ) -> Float[Tensor, "n ..."]:
-        if not to_data(process, span):
-            raise ValueError(
-                f"a random walk cannot be reversed, and {span[0]} to {span[1]} runs from data to "
-                f"noise: invert with HeunODE or AdaptiveODE, where the process has a flow"
-            )
+        refuse_reversal(process, span)
         grid = torch.linspace(*span, self.steps + 1, device=x.device, dtype=x.dtype)
         for start, end in grid.unfold(0, 2, 1):
             t, step = start.expand(len(x)), end - start

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ldm.processes import Process
 from ldm.randomness import Generators
-from ldm.samplers.sampler import Denoise, Sampler, Span, to_data
+from ldm.samplers.sampler import Denoise, Sampler, Span, refuse_reversal
 from ldm.tensors import like
 
 __all__ = ["GeodesicWalk"]
@@ -47,11 +47,7 @@ class GeodesicWalk(Sampler):
         generator: Generators,
         span: Span,
     ) -> Float[Tensor, "n ..."]:
-        if not to_data(process, span):
-            raise ValueError(
-                f"a random walk cannot be reversed, and {span[0]} to {span[1]} runs from data to "
-                f"noise: invert with HeunODE or AdaptiveODE"
-            )
+        refuse_reversal(process, span)
         space = process.space
         grid = torch.linspace(*span, self.steps + 1, device=x.device, dtype=x.dtype)
         for number, (start, end) in enumerate(grid.unfold(0, 2, 1), start=1):

@@ -9,7 +9,7 @@ from torch import Tensor
 from ldm.processes import Prediction, Process
 from ldm.randomness import Generators
 
-__all__ = ["Denoise", "Sampler", "Span", "Unsolved", "refuse_nan", "to_data"]
+__all__ = ["Denoise", "Sampler", "Span", "Unsolved", "refuse_nan", "refuse_reversal", "to_data"]
 
 
 class Unsolved(RuntimeError):
@@ -98,3 +98,16 @@ class Sampler(ABC):
 def to_data(process: Process, span: Span) -> bool:
     """True if a span runs from noise to data, as sampling does."""
     return (span[1] - span[0]) * (process.span[1] - process.span[0]) > 0
+
+
+def refuse_reversal(process: Process, span: Span) -> None:
+    """Refuse a span from data to noise, which a random walk cannot take.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if not to_data(process, span):
+        raise ValueError(
+            f"a random walk cannot be reversed, and {span[0]} to {span[1]} runs from data to "
+            f"noise: invert with HeunODE or AdaptiveODE, where the process has a flow"
+        )

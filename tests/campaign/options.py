@@ -22,7 +22,7 @@ ELSEWHERE = [
     "trainer.accumulate=1000000",
     "prior.training.batch_size=99999999999999999999999",
 ]
-"""Options that other machines have the devices for: `describe` works here, too."""
+"""Options that cannot be trained with on this machine."""
 
 
 def options(folder: Path) -> Iterator[tuple[str, str]]:

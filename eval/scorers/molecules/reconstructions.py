@@ -31,7 +31,7 @@ class MoleculeReconstructions(MoleculeScorer):
         if isinstance(tokenizer, Identity):
             return
         types, whole, squares = (MeanMetric().to(device) for _ in range(3))
-        batch = self.subset(data, "test")
+        batch = self.subset(data, "test", self.samples)
         mine = torch.arange(len(batch["x"]))[distributed.rank() :: distributed.world()]
         for rows in tracked("reconstructions", mine.split(self.batch_size)):
             part = to_device({key: value[rows] for key, value in batch.items()})

@@ -9,7 +9,6 @@ import torch
 from omegaconf import OmegaConf
 
 from data import Batch, Molecules
-from data.order import permutation
 from eval.metrics.molecules import stability, total_variation, typed_wasserstein, validity
 from eval.record import Record
 from eval.scorers.molecules.facts import Facts, measure
@@ -66,19 +65,11 @@ class MoleculeScorer(BatchedScorer):
         record.add(found, **protocol)
         return facts
 
-    def subset(self, data: Molecules, split: str) -> Batch:
-        """Molecules of a split, chosen at random if it has more than `samples`."""
-        dataset = data.dataset_of(split)
-        chosen = permutation(len(dataset), self.seed)[: self.samples]
-        parts = torch.from_numpy(np.sort(chosen)).split(self.batch_size)
-        batches = [dataset.__getitems__(part.tolist()) for part in parts]
-        return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
-
     def _test(self, data: Molecules, record: Record) -> tuple[Facts, list[float]]:
         """Measurements and strains of the test split."""
 
         def make() -> tuple[Facts, list[float]]:
-            batch = self.subset(data, "test")
+            batch = self.subset(data, "test", self.samples)
             facts = measure(data, batch, "test molecules")
             return facts, strains(data, batch, facts)
 
@@ -152,4 +143,5 @@ class MoleculeFloor(MoleculeScorer):
     """
 
     def score(self, parts: Parts, record: Record) -> None:
-        self.add(record, parts.data, self.subset(parts.data, "train"), "_floor", split="train")
+        batch = self.subset(parts.data, "train", self.samples)
+        self.add(record, parts.data, batch, "_floor", split="train")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ldm.networks.molecules.by_size import cut
 from ldm.networks.molecules.masked import centred, occupied
+from ldm.networks.transformer import check_heads
 
 __all__ = ["AtomDecoder", "AtomEncoder"]
 
@@ -20,11 +21,7 @@ class PointTransformer(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int, heads: int) -> None:
         super().__init__()
-        if min(width, depth, heads) < 1 or width % heads:
-            raise ValueError(
-                f"width must be a multiple of the heads, and all 1 or more, got a width of "
-                f"{width}, {heads} heads and a depth of {depth}"
-            )
+        check_heads(width, depth, heads)
         self.embedding = nn.Linear(inputs, width)
         options = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
         self.blocks = nn.ModuleList(

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from ldm.networks.embedders import TimestepEmbedder
 from ldm.networks.molecules.by_size import cut
 from ldm.networks.molecules.masked import features_of_all, occupied
-from ldm.networks.transformer import Block, FinalLayer, reset_parameters
+from ldm.networks.transformer import Block, FinalLayer, check_heads, reset_parameters
 
 __all__ = ["AtomTransformer"]
 
@@ -57,11 +57,7 @@ class AtomTransformer(nn.Module):
         mlp_ratio: float = 4.0,
     ) -> None:
         super().__init__()
-        if min(width, depth, heads) < 1 or width % heads:
-            raise ValueError(
-                f"width must be a multiple of the heads, and all 1 or more, got a width of "
-                f"{width}, {heads} heads and a depth of {depth}"
-            )
+        check_heads(width, depth, heads)
         self.horizon, self.checkpointing = horizon, False
         self.x_embedder = nn.Linear(shape[1], width)
         self.t_embedder = TimestepEmbedder(width)
