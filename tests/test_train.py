@@ -220,7 +220,6 @@ def test_loggers_are_chosen_by_the_configuration(quick, logger):
         (psnr,) = [(one.step, one.value) for one in scores.Scalars("evaluation/psnr")]
         pictures = [one.step for one in scores.Images("evaluation/reconstructions.png")]
     else:
-        wandb.finish()
         rows = history(run)
         losses = [row for row in rows if "tokenizer/loss" in row]
         (psnr,) = [

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import wandb
 from wandb.proto.wandb_internal_pb2 import Record
 
 
@@ -24,7 +25,11 @@ def log_records(data: bytes) -> Iterator[bytes]:
 
 
 def history(folder: Path) -> list[dict]:
-    """What the offline runs in a folder hold, in order, without the service's own entries."""
+    """What the offline runs in a folder hold, in order, without the service's own entries.
+
+    Ends the service's process first: it may still write a run's file after the run was finished.
+    """
+    wandb.teardown()
     found = []
     for path in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
         for record in map(Record.FromString, log_records(path.read_bytes())):

@@ -62,7 +62,6 @@ def test_stages_and_resumed_processes_are_one_run_without_a_step_twice(tmp_path,
     else:
         assert len(set(path.name[-8:] for path in (tmp_path / "wandb").glob("offline-run-*"))) == 1
         assert (wandb.run.name, wandb.run.config["seed"]) == ("run", 3)
-        wandb.finish()
         steps = {}
         for row in history(tmp_path):
             (axis,) = (name for name in row if name.endswith("/samples"))
