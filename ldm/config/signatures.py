@@ -33,6 +33,7 @@ RANGES = {
     **dict.fromkeys(["decay", "dropout", "ema", "momentum", "rate"], (0, 1)),
 }
 """Smallest and largest values that arguments of our own classes may have, by their names."""
+NOT_EMPTY = {"multipliers", "shape"}
 
 
 class ConfigError(ValueError):
@@ -52,6 +53,8 @@ def check_arguments(place: str, target: Callable, given: Mapping[str, Any]) -> N
     for name in names:
         check_type(f"{place}.{name}", given[name], kinds.get(name, rest))
         if target.__module__.startswith("ldm."):
+            if name in NOT_EMPTY and given[name] == []:
+                raise ConfigError(f"{place}.{name} must be a list of 1 number or more, got []")
             _check_range(f"{place}.{name}", given[name], *RANGES.get(name, (-math.inf, math.inf)))
 
 

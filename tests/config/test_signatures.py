@@ -132,6 +132,8 @@ def test_without_a_near_name_all_are_offered():
         (Guidance, "interval", [0.0, float("nan")], "a number"),
         (DiT, "shape", [4, 0, 8], "1 or more"),
         (Encoder, "multipliers", [1, -2], "1 or more"),
+        (Encoder, "multipliers", [], "a list of 1 number or more"),
+        (DiT, "shape", [], "a list of 1 number or more"),
         (Labels, "rate", 2, "between 0 and 1"),
         (Labels, "rate", float("nan"), "between 0 and 1"),
         (SU3Net, "dropout", 1.5, "between 0 and 1"),
