@@ -1,7 +1,7 @@
 """The interface of a dataset to training, caching, sampling and evaluation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -135,12 +135,20 @@ class DataModule(ABC):
             )
         if label is not None and not self.classes:
             raise DataError(f"label={label}, but {self.name} has no classes")
-        if label is not None and not (isinstance(label, int) and 0 <= label < self.classes):
+        if label is not None and not (type(label) is int and 0 <= label < self.classes):
             raise DataError(f"label must be one of 0 to {self.classes - 1}, got {label}")
         if not self.classes:
             return {"index": index}
         labels = index % self.classes if label is None else torch.full_like(index, label)
         return {"index": index, "label": labels}
+
+    def meaning(self, key: str) -> Hashable:
+        """Name what the numbers under a key of a batch stand for; None where any will do.
+
+        A trained model can be sampled and scored with other data only where what it reads has the
+        same meaning: by default, labels name the same classes.
+        """
+        return self.class_names if key == "label" else None
 
     def log_prob_of_requests(self, batch: Batch) -> Float64[Tensor, " n"]:
         """Log probability, nats, with which `requests` asks for samples of this structure.

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,20 @@ class Graphs(DataModule):
         if nodes is None:
             drawn = mix(seed, SIZES, batch["index"].numpy()) % np.uint64(len(self.train_dataset))
             sizes = self.train_dataset.sizes[torch.from_numpy(drawn.astype(np.int64))]
-        elif isinstance(nodes, int) and 0 < nodes <= self.places:
+        elif type(nodes) is int and 0 < nodes <= self.places:
             sizes = torch.full_like(batch["index"], nodes)
         else:
             raise DataError(
                 f"nodes of {self.name} must be a number from 1 to {self.places}, got {nodes}"
             )
         return {**batch, "mask": occupied(sizes, self.places)}
+
+    def meaning(self, key: str) -> Hashable:
+        if key == "x":
+            return (
+                f"nodes {', '.join(self.kinds)}; orders up to {self.orders}; {self.places} places"
+            )
+        return super().meaning(key)
 
     def compact(self, batch: Batch) -> Batch:
         """Round nodes to their likeliest class and edges to whole orders, as bytes."""

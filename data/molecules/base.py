@@ -1,7 +1,7 @@
 """The base class of datasets of molecules in three dimensions."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -129,11 +129,18 @@ class Molecules(DataModule):
             return batch
         if property is None:
             values = self.property_prior.draw(indices, sizes, seed)
-        elif isinstance(property, int | float) and np.isfinite(property):
+        elif type(property) in (int, float) and np.isfinite(property):
             values = np.full(len(sizes), float(property))
         else:
-            raise DataError(f"property must be a number, {self.target}, got {property!r}")
+            raise DataError(f"property must be a finite number, {self.target}, got {property!r}")
         return {**batch, "property": self.scale(values)}
+
+    def meaning(self, key: str) -> Hashable:
+        if key == "x":
+            return (
+                f"elements {', '.join(self.elements)}; charged {self.charged}; {self.places} places"
+            )
+        return self.target if key == "property" else super().meaning(key)
 
     def log_prob_of_requests(self, batch: Batch) -> Float64[Tensor, " n"]:
         """Log probability of the molecules' numbers of atoms, nats."""
@@ -142,7 +149,7 @@ class Molecules(DataModule):
     def _sizes(self, indices: Sequence[int], seed: int, asked: Any) -> Int64[np.ndarray, " n"]:
         if asked is None:
             return self.node_counts.draw(indices, seed)
-        if not isinstance(asked, int) or not 1 <= asked <= self.places:
+        if type(asked) is not int or not 1 <= asked <= self.places:
             raise DataError(f"atoms must be 1 to {self.places}, got {asked!r}")
         return np.full(len(indices), asked)
 

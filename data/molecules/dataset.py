@@ -80,7 +80,8 @@ class MoleculeDataset(Dataset):
         rotate: rotate each molecule that is drawn for training, by the seed of its `Draw`.
 
     Raises:
-        DataError: when a molecule is read: it has no atoms or too many, unknown elements, or
+        DataError: there are fewer or more properties than molecules, or one is not finite; or, when
+            a molecule is read: it has no atoms or too many, unknown elements, or
             positions that are not finite. The message names it by its index.
     """
 
@@ -94,6 +95,8 @@ class MoleculeDataset(Dataset):
     ) -> None:
         self.molecules, self.layout, self.source = molecules, layout, source
         self.property, self.rotate = property, rotate
+        if property is not None:
+            self._check(property)
         known = atomic_numbers(layout.elements)
         self._known = np.zeros(max(known) + 1, bool)
         self._known[known] = True
@@ -153,6 +156,14 @@ class MoleculeDataset(Dataset):
         if bad.any():
             raise self._unusable(index[bad.argmax()], "positions that are NaN or infinite")
         return Atoms(torch.from_numpy(numbers), torch.from_numpy(positions))
+
+    def _check(self, property: Tensor) -> None:
+        if len(property) != len(self):
+            raise DataError(f"{len(self)} molecules have {len(property)} properties: mend the file")
+        finite = property.isfinite().all(1)
+        if not finite.all():
+            row = np.int64(finite.int().argmin())
+            raise self._unusable(row, "a property that is NaN or infinite")
 
     def _unusable(self, index: np.integer, what: str) -> DataError:
         return DataError(f"molecule {index} has {what}: mend the file or leave the molecule out")

@@ -1,5 +1,6 @@
 """QM9: 130,831 molecules of up to nine carbon, nitrogen, oxygen and fluorine atoms."""
 
+from collections.abc import Hashable
 from functools import cached_property
 
 import numpy as np
@@ -93,6 +94,10 @@ class QM9(Molecules):
         if self.target is None:
             raise DataError(f"{self.name} has no property: choose one, data.property=alpha")
         return in_units(self.table, self.target)[self.rows(split)]
+
+    def meaning(self, key: str) -> Hashable:
+        found = super().meaning(key)
+        return f"{found}, half {self.half}" if key == "property" else found  # it decides the scale
 
     @cached_property
     def scale(self) -> Scale:

@@ -62,8 +62,14 @@ class Scale(NamedTuple):
         """Measure a property.
 
         Raises:
-            DataError: all values are equal, so that there is no scale.
+            DataError: a value is NaN or infinite, or all are equal, so that there is no scale.
         """
+        if not np.isfinite(values).all():
+            row = np.isfinite(values).argmin()
+            raise DataError(
+                f"the property of molecule {row} is {values[row]}: leave the molecule out, or mend "
+                f"the file"
+            )
         mean = values.mean()
         mad = np.abs(values - mean).mean()
         if not mad > 0:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from data import DataError, DataModule
 from ldm.config.compose import ConfigError, overridden
 from ldm.config.lineage import lineage
 from ldm.hub.checkpoints import load_into
@@ -15,21 +16,51 @@ from ldm.run.sampling import check_sampler, prepare_networks
 from ldm.spaces import Space
 from ldm.tokenizers import Tokenizer
 
-__all__ = ["last_config", "latent_space", "load_model", "load_parts", "load_run"]
+__all__ = ["check_meaning", "last_config", "latent_space", "load_model", "load_parts", "load_run"]
 
 
 def load_run(folder: str | Path, overrides: list[str]) -> Parts:
     """Load the trained parts of a run folder, with overrides of its configuration.
 
     Raises:
-        ConfigError: there is no such run, or its configuration is not valid.
+        ConfigError: there is no such run, its configuration is not valid, or the overrides are of
+            data whose samples or conditions mean something else than those it was trained on.
         BadCheckpoint: a stage is not finished, or its file is damaged.
     """
     run = Run(folder)
-    config = overridden(last_config(run), overrides)
+    trained = overridden(last_config(run), ())
+    config = overridden(trained, overrides)
     config.run = str(run.folder)
     data = build_data(config)
+    if config.data != trained.data:
+        check_meaning(config, data, build_data(trained))
     return load_parts(Parts(config, data), run)
+
+
+def check_meaning(config: DictConfig, data: DataModule, trained: DataModule) -> None:
+    """Refuse data whose numbers do not mean what those that a run was trained on did.
+
+    Args:
+        config: of the run; what its models read is compared.
+        data: the data now.
+        trained: the data that the run was trained on, whose files may not be here.
+
+    Raises:
+        ConfigError: samples or a condition have another meaning, which the message names.
+    """
+    read = {"x"}
+    for name in config.stages:
+        read |= {*(config[name].get("conditioning") or ()), *config[name].get("context_keys", ())}
+    for key in sorted(read):
+        try:
+            before, now = trained.meaning(key), data.meaning(key)
+        except DataError:  # of classes that are names of folders
+            continue
+        if before != now:
+            raise ConfigError(
+                f"{key} means another thing to this run: it was trained on {before}, and the data "
+                f"now have {now}; leave out the override of data, or train a run on such data"
+            )
 
 
 def last_config(run: Run) -> DictConfig:

@@ -79,7 +79,11 @@ def test_numbers_of_atoms_and_properties_can_be_asked_for():
         ({"atoms": 8}, "atoms must be 1 to 7, got 8"),
         ({"atoms": 2.5}, "atoms must be 1 to 7, got 2.5"),
         ({"atoms": 4}, r"no training molecule has 4 atoms.*condition\.property="),
-        ({"property": "high"}, "property must be a number, size, got 'high'"),
+        ({"atoms": True}, "atoms must be 1 to 7, got True"),
+        ({"property": "high"}, "property must be a finite number, size, got 'high'"),
+        ({"property": float("nan")}, "property must be a finite number, size, got nan"),
+        ({"property": float("inf")}, "property must be a finite number, size, got inf"),
+        ({"property": True}, "property must be a finite number, size, got True"),
         ({"label": 1}, "label=1, but drawn has no classes"),
         ({"colour": 1}, "colour"),
     ],
@@ -112,6 +116,27 @@ def test_a_property_is_scaled_by_its_mean_absolute_deviation():
     assert scale(np.array([7.0])).tolist() == [[2]]
     with pytest.raises(DataError, match="a property that is 2 of every molecule is no condition"):
         Scale.of(np.full(3, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ([1.0, np.nan, 2, 3], "property of molecule 1 is nan"),
+        ([1.0, 0, 2, -np.inf], "property of molecule 3 is -inf"),
+        ([1.0, 2, 3], "4 molecules have 3 properties"),
+    ],
+)
+def test_properties_that_are_missing_or_not_finite_are_refused(properties, message):
+    data = Drawn()
+    data.properties_of = lambda split: np.array(properties)
+    with pytest.raises(DataError, match=message):
+        data.setup()
+
+
+def test_a_property_that_is_not_finite_is_refused_however_it_was_normalised():
+    molecules = ragged(np.full(2, 6), np.zeros((2, 3)), np.array([1, 1]))
+    with pytest.raises(DataError, match="molecule 1 has a property that is NaN or infinite"):
+        MoleculeDataset(molecules, Layout(("C",), 1, False), torch.tensor([[0.0], [torch.nan]]))
 
 
 def test_example_has_every_key_of_a_batch():
