@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import wandb
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -40,12 +40,33 @@ def join(rows: Float[Tensor, "..."]) -> Float[Tensor, "batch channels *grid"]:
     return rearrange(rows, "b ... g d -> b (g d) ...")
 
 
-def snap(u: Float[Tensor, "..."], q: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Straight-through estimator: exactly the values of `q`, with the gradient passed to `u`.
+def snap(
+    u: Float[Tensor, "*rows d"], q: Float[Tensor, "*rows d"], rotation: bool = False
+) -> Float[Tensor, "*rows d"]:
+    """Return exactly the values of `q`, with a gradient that is passed to `u`.
 
-    The usual u + sg[q - u] has the same gradient but differs from `q` by rounding.
+    It is passed unchanged (the straight-through estimator; the usual u + sg[q - u] has the same
+    gradient but differs from `q` by rounding), or as if q were a fixed rotation and scaling of u
+    (Fifty et al., "Restructuring Vector Quantization with the Rotation Trick", 2025, section 4).
+
+    Args:
+        u: before quantisation.
+        q: after.
+        rotation: pass the gradient through the rotation, within the last axis.
     """
-    return q.detach() + (u - u.detach())
+    change = u - u.detach()
+    return q.detach() + (_rotated(change, u.detach(), q.detach()) if rotation else change)
+
+
+def _rotated(change: Tensor, u: Tensor, q: Tensor) -> Tensor:
+    """Apply to `change` what takes `u` to `q`: two reflections, and a scaling."""
+    length = u.norm(dim=-1, keepdim=True)
+    one, other = (nn.functional.normalize(x, dim=-1) for x in (u, q))
+    middle = nn.functional.normalize(one + other, dim=-1)
+    along_middle, along_one = ((change * x).sum(-1, keepdim=True) for x in (middle, one))
+    rotated = change - 2 * along_middle * middle + 2 * along_one * other
+    ratio = q.norm(dim=-1, keepdim=True) / length.where(length > 0, 1)
+    return torch.where(length > 0, ratio * rotated, change)  # zero has no direction
 
 
 def quantization_loss(

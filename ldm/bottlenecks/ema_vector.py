@@ -33,7 +33,7 @@ class EMAVectorQuantizer(VectorQuantizer):
         decay: of the running sums, per step.
         epsilon: added to each count, in tokens.
         beta: weight of the commitment loss.
-        unquantized: see `VectorQuantizer`.
+        unquantized, rotation: see `VectorQuantizer`.
 
     Raises:
         ValueError: the features do not have the latent's channels.
@@ -56,8 +56,9 @@ class EMAVectorQuantizer(VectorQuantizer):
         epsilon: float = 1e-5,
         beta: float = 0.25,
         unquantized: bool = False,
+        rotation: bool = False,
     ) -> None:
-        super().__init__(shape, codes, beta=beta, unquantized=unquantized)
+        super().__init__(shape, codes, beta=beta, unquantized=unquantized, rotation=rotation)
         self.decay, self.epsilon = decay, epsilon
         self.weights = (0.0, beta)
         codebook = self.codebook.detach()

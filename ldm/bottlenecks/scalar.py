@@ -6,19 +6,17 @@ et al., "GLAD: Improving Latent Graph Generative Modeling with Simple Quantizati
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ldm.bottlenecks.bottleneck import DiscreteBottleneck, Encoded
-from ldm.bottlenecks.codebook import snap, usage
+from ldm.bottlenecks.codebook import snap
+from ldm.bottlenecks.digits import count_codes, digit_usage, to_codes, to_digits
 from ldm.bottlenecks.features import full_precision
 from ldm.randomness import Generators
 from ldm.spaces import Lattice
 
 __all__ = ["ScalarQuantizer"]
-
-COUNTED = 1 << 20  # codes; the usage of more is not counted, since a batch uses hardly any of them
 
 
 class ScalarQuantizer(DiscreteBottleneck):
@@ -51,12 +49,8 @@ class ScalarQuantizer(DiscreteBottleneck):
         if levels < 1 or levels % 2 == 0:
             raise ValueError(f"levels must be an odd number, so that 0 is one, got {levels}")
         self.in_channels, self.levels = shape[0], levels
-        self.vocabulary = levels**self.in_channels
-        if self.vocabulary >= 1 << 63:
-            raise ValueError(
-                f"{self.in_channels} channels of {levels} levels have more codes than a whole "
-                f"number of 64 bits can count: take fewer channels or levels"
-            )
+        self.digits = [levels] * self.in_channels
+        self.vocabulary = count_codes(self.digits)
         self.on_grid(shape[1:])
 
     def on_grid(self, grid: Sequence[int]) -> None:
@@ -68,11 +62,10 @@ class ScalarQuantizer(DiscreteBottleneck):
         z = self.levels / 2 * full_precision(h, self.in_channels).tanh()
         # Halves are rounded to even: 2.5, which a tanh rounds to, to 2.
         q = self.space.project(z)
-        codes = self._codes(q)
+        codes = to_codes((q.detach() - self.space.lowest).long(), self.digits)
         mask = self.space.mask
         counted = None if mask is None else mask.to(codes.device).expand(codes.shape[:-1])
-        few = self.vocabulary <= COUNTED
-        stats = usage(codes, self.vocabulary, counted) if few else {}
+        stats = digit_usage(codes, self.vocabulary, counted)
         return Encoded(snap(z, q), codes, codes, {}, stats)
 
     def latent(
@@ -88,12 +81,4 @@ class ScalarQuantizer(DiscreteBottleneck):
     def codes_to_latent(
         self, codes: Int[Tensor, "batch *grid group"]
     ) -> Float[Tensor, "batch channels *grid"]:
-        digits = codes // self._weights(codes) % self.levels
-        return digits.movedim(-1, 1).float() + self.space.lowest
-
-    def _codes(self, q: Tensor) -> Tensor:
-        digits = (q.detach() - self.space.lowest).long().movedim(1, -1)
-        return (digits * self._weights(digits)).sum(-1, keepdim=True)
-
-    def _weights(self, like: Tensor) -> Tensor:
-        return self.levels ** torch.arange(self.in_channels, device=like.device)
+        return to_digits(codes, self.digits).float() + self.space.lowest

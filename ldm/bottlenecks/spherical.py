@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, normalize
 
 from ldm.bottlenecks.bottleneck import DiscreteBottleneck, Encoded
+from ldm.bottlenecks.choices import among_equal_rows, by_distance
 from ldm.bottlenecks.codebook import fill_codebook, join, quantization_loss, snap, split, usage
 from ldm.bottlenecks.features import full_precision
 from ldm.bottlenecks.nearest import nearest
@@ -35,10 +36,15 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
         groups: number of groups; channels g d to (g + 1) d - 1 are group g, d = channels / groups.
         codes: rows of the codebook; a token has `codes ** groups` values.
-        normalize: "l2" normalises groups, and rows for the search; "none" changes nothing; "clip"
-            clamps groups to [-1, 1] and initialises the codebook uniformly there, as in the paper's
-            starred rows. None is the paper's rule: "l2" if d > 2, else "none".
+        normalize: "l2" and "l1" divide groups by that norm, and rows for the search; "none" changes
+            nothing; "clip" clamps groups to [-1, 1], as in the paper's starred rows. None is the
+            paper's rule: "l2" if d > 2, else "none".
+        init: of the codebook, see `fill_codebook`; None is "symmetric" with "clip", else "sphere".
         beta: weight of the commitment loss.
+        temperature: draw codes while training, see `by_distance`; None takes the nearest.
+        random_ties: draw from equal rows while training, as groups of one channel have many with
+            "l2"; otherwise the first of them is taken.
+        rotation: pass gradients through a rotation, see `snap`.
         flat: declare a flat space although groups are normalised, and return unnormalised rows, for
             flat priors.
 
@@ -58,7 +64,11 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         groups: int,
         codes: int,
         normalize: str | None = None,
+        init: str | None = None,
         beta: float = 0.25,
+        temperature: float | None = None,
+        random_ties: bool = False,
+        rotation: bool = False,
         flat: bool = False,
     ) -> None:
         super().__init__()
@@ -70,10 +80,14 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
         width = self.in_channels // groups
         if normalize is None:
             normalize = "l2" if width > 2 else "none"
-        if normalize not in ("l2", "none", "clip"):
-            raise ValueError(f'normalize is "l2", "none", "clip" or None, got {normalize!r}')
+        if normalize not in ("l2", "l1", "none", "clip"):
+            raise ValueError(f'normalize is "l2", "l1", "none", "clip" or None, got {normalize!r}')
+        if temperature is not None and temperature <= 0:
+            raise ValueError(f"temperature must be above 0, got {temperature}")
         self.groups, self.width, self.vocabulary = groups, width, codes
         self.normalize, self.beta, self.flat = normalize, beta, flat
+        self.init = init or ("symmetric" if normalize == "clip" else "sphere")
+        self.temperature, self.random_ties, self.rotation = temperature, random_ties, rotation
         self.on_grid(grid)
         self.codebook = nn.Parameter(torch.empty(codes, width))
         self.reset_parameters()
@@ -87,16 +101,18 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
 
     def reset_parameters(self) -> None:
         """Initialise the codebook again."""
-        fill_codebook(self.codebook, "symmetric" if self.normalize == "clip" else "sphere")
+        fill_codebook(self.codebook, self.init)
 
     def forward(
         self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
     ) -> Encoded:
         u = self._normalized(full_precision(h, self.in_channels))
-        codes = self._look_up(u)
+        codes = self._choose(u, generator) if self.training else self._look_up(u)
         q = embedding(codes, self.codebook)
         losses = {"codebook": quantization_loss(u, q, 1.0, self.beta)}
-        return Encoded(join(snap(u, q)), codes, codes, losses, usage(codes, self.vocabulary))
+        return Encoded(
+            join(snap(u, q, self.rotation)), codes, codes, losses, usage(codes, self.vocabulary)
+        )
 
     def latent(
         self, raw: Int[Tensor, "batch *grid group"], generator: Generators = None
@@ -121,12 +137,19 @@ class GroupedSphericalQuantizer(DiscreteBottleneck):
     def _normalized(self, h: Tensor) -> Tensor:
         """Groups as compared with the codebook, `(batch, *grid, groups, d)`."""
         groups = split(h, self.groups)
-        if self.normalize == "l2":
-            return normalize(groups, dim=-1)
-        return groups.clamp(-1, 1) if self.normalize == "clip" else groups
+        return groups.clamp(-1, 1) if self.normalize == "clip" else self._on_norm(groups)
+
+    def _on_norm(self, x: Tensor) -> Tensor:
+        norms = {"l1": 1.0, "l2": 2.0}
+        return normalize(x, norms[self.normalize], dim=-1) if self.normalize in norms else x
 
     def _look_up(self, u: Tensor) -> Tensor:
-        rows = self.codebook
-        if self.normalize == "l2":
-            rows = normalize(rows, dim=-1)
-        return nearest(u.flatten(0, -2), rows).view(u.shape[:-1])
+        return nearest(u.flatten(0, -2), self._on_norm(self.codebook)).view(u.shape[:-1])
+
+    def _choose(self, u: Tensor, generator: Generators) -> Tensor:
+        if self.temperature is not None:
+            return by_distance(u, self._on_norm(self.codebook), self.temperature, generator)
+        codes = self._look_up(u)
+        if not self.random_ties:
+            return codes
+        return among_equal_rows(codes, self._on_norm(self.codebook), generator)

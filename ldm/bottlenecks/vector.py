@@ -45,6 +45,7 @@ class VectorQuantizer(DiscreteBottleneck):
         init: "uniform" in [-1/codes, 1/codes], "symmetric" in [-1, 1], or "sphere".
         unquantized: let priors learn the latent before quantisation, which is then `raw`, as the
             published latent diffusion models on VQ tokenizers do (Rombach et al. 2022).
+        rotation: pass gradients through a rotation, see `snap`.
 
     Raises:
         ValueError: the features do not have the latent's channels, or `init` is unknown.
@@ -65,9 +66,10 @@ class VectorQuantizer(DiscreteBottleneck):
         legacy: bool = False,
         init: str = "uniform",
         unquantized: bool = False,
+        rotation: bool = False,
     ) -> None:
         super().__init__()
-        self.unquantized = unquantized
+        self.unquantized, self.rotation = unquantized, rotation
         self.space = Flat(shape)
         self.in_channels = self.space.shape[0]
         self.vocabulary = codes
@@ -91,7 +93,8 @@ class VectorQuantizer(DiscreteBottleneck):
         q = self._look_up(codes)
         losses = {"codebook": quantization_loss(z, q, *self.weights)}
         raw = join(z) if self.unquantized else codes
-        encoded = Encoded(join(snap(z, q)), raw, codes, losses, usage(codes, self.vocabulary))
+        latent = join(snap(z, q, self.rotation))
+        encoded = Encoded(latent, raw, codes, losses, usage(codes, self.vocabulary))
         if self.training and torch.is_grad_enabled():
             self.learn(z.detach().flatten(0, -2), codes.flatten())
         return encoded

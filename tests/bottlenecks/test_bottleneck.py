@@ -1,13 +1,19 @@
 """Laws that every bottleneck obeys."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from ldm.bottlenecks import (
+    BinarySphericalQuantizer,
     DiscreteBottleneck,
     EMAVectorQuantizer,
+    FiniteScalarQuantizer,
     Gaussian,
     GroupedSphericalQuantizer,
+    LookupFreeQuantizer,
+    ResidualQuantizer,
     VectorQuantizer,
 )
 
@@ -19,6 +25,12 @@ BOTTLENECKS = {
     "spherical": lambda: GroupedSphericalQuantizer([8, 8, 8], 2, 300),
     "circular": lambda: GroupedSphericalQuantizer([4, 8, 8], 2, 300),
     "clipped": lambda: GroupedSphericalQuantizer([4, 8, 8], 4, 300, normalize="clip"),
+    "rotated": lambda: GroupedSphericalQuantizer([8, 8, 8], 2, 300, rotation=True),
+    "l1": lambda: GroupedSphericalQuantizer([8, 8, 8], 2, 300, normalize="l1"),
+    "finite": lambda: FiniteScalarQuantizer([7, 6, 6], [8, 8]),
+    "lookup-free": lambda: LookupFreeQuantizer([8, 8, 8]),
+    "binary": lambda: BinarySphericalQuantizer([8, 8, 8]),
+    "residual": lambda: ResidualQuantizer([4, 8, 8], 3, partial(VectorQuantizer, codes=300)),
     "wide": lambda: GroupedSphericalQuantizer([32, 8, 8], 1, 300),
 }
 

@@ -49,3 +49,32 @@ def test_straight_through_keeps_the_values_bit_for_bit_and_passes_the_gradient_o
     (out * weight).sum().backward()
     assert torch.equal(out, q)
     assert torch.equal(u.grad, weight)
+
+
+def rotation_of(u, q):
+    """The matrix that rotates and scales `u` into `q`, in the plane of both."""
+    one, other = u / u.norm(), q / q.norm()
+    cosine = one @ other
+    across = (other - cosine * one) / (other - cosine * one).norm()
+    plane = torch.stack([one, across])
+    sine = (1 - cosine**2).sqrt()
+    turn = torch.stack([torch.stack([cosine, -sine]), torch.stack([sine, cosine])])
+    return (torch.eye(len(u)).double() + plane.T @ (turn - torch.eye(2)) @ plane) * (
+        q.norm() / u.norm()
+    )
+
+
+def test_the_rotation_passes_gradients_as_its_matrix_does():
+    u, q, weight = torch.randn(3, 5, 4, dtype=torch.float64).unbind(0)
+    u = u.requires_grad_()
+    snapped = snap(u, q, rotation=True)
+    assert torch.equal(snapped, q)
+    (snapped * weight).sum().backward()
+    expected = [rotation_of(a, b).T @ w for a, b, w in zip(u.detach(), q, weight, strict=True)]
+    torch.testing.assert_close(u.grad, torch.stack(expected))
+
+
+def test_the_gradient_at_zero_is_passed_straight():
+    u = torch.zeros(2, 3, requires_grad=True)
+    snap(u, torch.randn(2, 3), rotation=True).sum().backward()
+    assert torch.equal(u.grad, torch.ones(2, 3))

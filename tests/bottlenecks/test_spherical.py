@@ -182,5 +182,5 @@ def test_bad_numbers_are_refused_with_what_was_found():
         quantizer(groups=0)
     with pytest.raises(ValueError, match="reads 12 channels, got features of 8"):
         quantizer()(torch.zeros(1, 8, 4, 4))
-    with pytest.raises(ValueError, match="\"clip\" or None, got 'l1'"):
-        quantizer(normalize="l1")
+    with pytest.raises(ValueError, match="\"clip\" or None, got 'l3'"):
+        quantizer(normalize="l3")

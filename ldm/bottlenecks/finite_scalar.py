@@ -1,0 +1,109 @@
+"""Finite scalar quantisation: every channel is rounded to one of a few levels of its own.
+
+Source: Mentzer et al., "Finite Scalar Quantization: VQ-VAE Made Simple", 2024, section 3 and
+appendix A.1.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ldm.bottlenecks.bottleneck import DiscreteBottleneck, Encoded
+from ldm.bottlenecks.codebook import snap
+from ldm.bottlenecks.digits import count_codes, digit_usage, to_codes, to_digits
+from ldm.bottlenecks.features import full_precision
+from ldm.randomness import Generators
+from ldm.spaces import Flat
+
+__all__ = ["FiniteScalarQuantizer"]
+
+MARGIN = 1e-3  # of the tanh's range beyond the levels, so that the outermost are reached
+
+
+class FiniteScalarQuantizer(DiscreteBottleneck):
+    """Bounds channels by a tanh and rounds them, with a straight-through gradient.
+
+    A channel of L levels is bounded to (L - 1) / 2 on both sides, shifted by half a level where L
+    is even, and divided by L // 2 after rounding: latents lie in [-1, 1]. Nothing is learned and
+    there is no loss. `raw` is the codes: the channels as digits of one number, the first the least
+    significant. The usage of more than a million codes is not reported.
+
+    `ScalarQuantizer` has odd levels, the same for all channels, and latents that are whole numbers.
+
+    Args:
+        levels: of each channel, 2 or more; the paper's are [8, 6, 5] for 2^8 codes, [8, 5, 5, 5]
+            for 2^10, [7, 5, 5, 5, 5] for 2^12, [8, 8, 8, 6, 5] for 2^14, [8, 8, 8, 5, 5, 5] for
+            2^16, about.
+        grid: of the latents; follows from the encoder if it is not given.
+
+    Raises:
+        ValueError: a channel has fewer than 2 levels, there are 2^63 codes or more, or the features
+            do not have as many channels as there are levels.
+
+    Example:
+        >>> quantizer = FiniteScalarQuantizer([3, 4])
+        >>> quantizer(torch.tensor([[0.0, -9.0]])[..., None]).latent.flatten().tolist()
+        [0.0, -1.0]
+    """
+
+    groups = 1
+
+    def __init__(self, levels: Sequence[int], grid: Sequence[int] = ()) -> None:
+        super().__init__()
+        if not levels or min(levels) < 2:
+            raise ValueError(f"every channel needs 2 levels or more, got {list(levels)}")
+        self.levels, self.in_channels = list(levels), len(levels)
+        self.vocabulary = count_codes(self.levels)
+        self.on_grid(grid)
+
+    def on_grid(self, grid: Sequence[int]) -> None:
+        self.space = Flat([self.in_channels, *grid])
+
+    def forward(
+        self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
+    ) -> Encoded:
+        z = self._bounded(full_precision(h, self.in_channels))
+        half = self._half(z)
+        codes = self._codes(z / half)
+        latent = snap(z, z.round()) / half
+        return Encoded(latent, codes, codes, {}, digit_usage(codes, self.vocabulary))
+
+    def latent(
+        self, raw: Int[Tensor, "batch *grid group"], generator: Generators = None
+    ) -> Float[Tensor, "batch channels *grid"]:
+        return self.codes_to_latent(raw)
+
+    def decodable(
+        self, latent: Float[Tensor, "batch channels *grid"]
+    ) -> Float[Tensor, "batch channels *grid"]:
+        return self.codes_to_latent(self._codes(full_precision(latent, self.in_channels)))
+
+    def codes_to_latent(
+        self, codes: Int[Tensor, "batch *grid group"]
+    ) -> Float[Tensor, "batch channels *grid"]:
+        digits = to_digits(codes, self.levels).float()
+        half = self._half(digits)
+        return (digits - half) / half
+
+    def _bounded(self, h: Tensor) -> Tensor:
+        levels = self._column(self.levels, h)
+        half = (levels - 1) * (1 + MARGIN) / 2
+        offset = (1 - levels % 2) / 2
+        return (h + (offset / half).atanh()).tanh() * half - offset
+
+    def _codes(self, latent: Tensor) -> Tensor:
+        """Codes of the levels nearest to points of the latent space."""
+        half = self._half(latent)
+        digits = ((latent.detach() * half).round() + half).long()
+        most = self._column([level - 1 for level in self.levels], digits)
+        return to_codes(digits.clamp(min=0).minimum(most), self.levels)
+
+    def _half(self, like: Tensor) -> Tensor:
+        return self._column([level // 2 for level in self.levels], like)
+
+    def _column(self, numbers: Sequence[int], like: Tensor) -> Tensor:
+        """One number a channel, to be broadcast over latents."""
+        column = torch.tensor(numbers, dtype=like.dtype, device=like.device)
+        return column.view(-1, *[1] * (like.ndim - 2))
