@@ -12,6 +12,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from data.batch import Batch
+from data.buckets import BucketOrder
 from data.chemistry.bonds import bond_orders
 from data.chemistry.conversion import Mol, quiet, to_mols
 from data.chemistry.files import write_molecules
@@ -19,6 +20,7 @@ from data.chemistry.page import viewer, write_page
 from data.drawing import draw_molecules
 from data.files.errors import DataError
 from data.files.whole import write_whole
+from data.loading import BatchLoader
 from data.module import DataModule
 from data.molecules.dataset import Layout, MoleculeDataset
 from data.molecules.encoding import Atoms, decode, harden
@@ -41,6 +43,8 @@ class Molecules(DataModule):
         workers: number of data loading processes.
         rotate: rotate each molecule that is drawn for training at random, for networks that do not
             turn what they predict with it.
+        buckets: draw training batches of molecules of similar size, which need little padding; see
+            `BucketOrder`.
     """
 
     held: ClassVar[tuple[str, ...]] = ("train", "val", "test")
@@ -62,9 +66,11 @@ class Molecules(DataModule):
     single_bonds: ClassVar[bool] = False
     """Whether all bonds of RDKit's molecules are single: how samples of GEOM-Drugs are checked."""
 
-    def __init__(self, seed: int = 0, workers: int = 0, rotate: bool = False) -> None:
+    def __init__(
+        self, seed: int = 0, workers: int = 0, rotate: bool = False, buckets: bool = False
+    ) -> None:
         super().__init__(seed, workers)
-        self.rotate = rotate
+        self.rotate, self.buckets = rotate, buckets
         self.views = () if rotate else ("plain",)  # there are too many rotations to list
 
     @abstractmethod
@@ -102,6 +108,15 @@ class Molecules(DataModule):
     def property_prior(self) -> PropertyPrior:
         """Distribution of the property given the number of atoms, in training molecules."""
         return PropertyPrior(self.properties_of("train"), self.train_dataset.sizes)
+
+    def train_batches(
+        self, start: int, stop: int, rank: int, world: int, batch_size: int
+    ) -> BatchLoader:
+        span = {"start": start, "stop": stop, "rank": rank, "world": world}
+        if not self.buckets:
+            return super().train_batches(**span, batch_size=batch_size)
+        order = BucketOrder(self.train_dataset.sizes, batch_size, self.seed, **span)
+        return BatchLoader(self.train_dataset, order, self.workers)
 
     def example(self, n: int) -> Batch:
         batch = {**super().example(n), "mask": torch.ones(n, self.places, dtype=torch.bool)}

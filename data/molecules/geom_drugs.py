@@ -5,13 +5,11 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Int64, Real
 
-from data.buckets import BucketOrder
 from data.chemistry.elements import GEOM_DRUGS
 from data.files.arrays import read_array
 from data.files.errors import DataError
 from data.files.roots import stamp
 from data.files.sources import Source
-from data.loading import BatchLoader
 from data.molecules.base import Molecules
 from data.molecules.dataset import MoleculeDataset, ragged
 
@@ -56,7 +54,7 @@ class GeomDrugs(Molecules):
     def __init__(
         self, seed: int = 0, workers: int = 0, root: str | None = None, rotate: bool = False
     ) -> None:
-        super().__init__(seed, workers, rotate)
+        super().__init__(seed, workers, rotate, buckets=True)
         self.root = root
 
     def load(self, split: str) -> MoleculeDataset:
@@ -81,14 +79,6 @@ class GeomDrugs(Molecules):
         tenth = n // 10
         val, test, train = np.split(order, [tenth, 2 * tenth])
         return {"train": train, "val": val, "test": test}[split].astype(np.int64)
-
-    def train_batches(
-        self, start: int, stop: int, rank: int, world: int, batch_size: int
-    ) -> BatchLoader:
-        sizes = self.train_dataset.sizes
-        span = {"start": start, "stop": stop, "rank": rank, "world": world}
-        order = BucketOrder(sizes, batch_size, self.seed, **span)
-        return BatchLoader(self.train_dataset, order, self.workers)
 
     @cached_property
     def sizes(self) -> Real[np.ndarray, " n"]:

@@ -38,6 +38,7 @@ class QM9(Molecules):
             the second half it is normalised by the val split, as published, else by training.
         root: folder of the files; see data/README.md for the folders searched by default.
         rotate: rotate each molecule that is drawn for training at random.
+        buckets: draw training batches of molecules of similar size, see `BucketOrder`.
 
     Raises:
         DataError: the files are missing, damaged or of other molecules; there is no such half or
@@ -56,8 +57,9 @@ class QM9(Molecules):
         property: str | None = None,
         root: str | None = None,
         rotate: bool = False,
+        buckets: bool = False,
     ) -> None:
-        super().__init__(seed, workers, rotate)
+        super().__init__(seed, workers, rotate, buckets)
         if half not in (None, *HALVES):
             raise DataError(f"half must be 'first', 'second' or null, got {half!r}")
         if property not in (None, *PROPERTIES):

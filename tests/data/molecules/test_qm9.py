@@ -135,3 +135,19 @@ def test_ten_molecules_are_no_qm9(tmp_path, small, monkeypatch):
     monkeypatch.setattr("data.molecules.qm9_table.MOLECULES", 130_831)
     with pytest.raises(DataError, match=f"should hold 130831 molecules .* it holds {len(SIZES)}"):
         QM9(root=str(write_archive(tmp_path))).setup()
+
+
+def test_batches_of_similar_size_have_the_same_molecules_as_others(real):
+    plain, sorted_by_size = (
+        list(real(buckets=buckets).train_batches(0, 2048, 0, 1, 32)) for buckets in (False, True)
+    )
+    drawn, again = (
+        torch.cat([batch["index"] for batch in batches]).sort().values.tolist()
+        for batches in (plain, sorted_by_size)
+    )
+    assert drawn == again
+    places = [
+        sum(len(batch["mask"]) * batch["mask"].sum(1).max().item() for batch in batches)
+        for batches in (plain, sorted_by_size)
+    ]
+    assert places[1] < 0.8 * places[0]
