@@ -17,34 +17,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ldm.networks.molecules.by_size import in_parts
+from ldm.networks.molecules.distances import Distances, differences
 
 __all__ = ["EGNN"]
 
 REACH = 15.0
 """The largest move of a point by one other in one block, in the unit of the positions."""
-
-
-class Distances(nn.Module):
-    """Features of two squared distances of each pair of points: themselves, or waves of distances.
-
-    Waves tell bonds apart whose lengths differ by hundredths of an Angstrom sooner than a
-    perceptron learns to from squares.
-
-    Args:
-        waves: number of wavelengths, from 16 down to 1/2 in the unit of the positions; 0 for the
-            squared distances, as published.
-    """
-
-    def __init__(self, waves: int) -> None:
-        super().__init__()
-        self.waves, self.out_features = waves, 4 * waves or 2
-
-    def forward(self, squares: Float[Tensor, "b n n 2"]) -> Float[Tensor, "b n n features"]:
-        if not self.waves:
-            return squares
-        lengths = torch.logspace(4, -1, self.waves, base=2, dtype=squares.dtype)
-        angles = (squares + 1e-8).sqrt().unsqueeze(-1) * (2 * torch.pi / lengths.to(squares.device))
-        return torch.cat([angles.sin(), angles.cos()], -1).flatten(3)
 
 
 def perceptron_of_pairs(width: int, pairs: int, *last: nn.Module) -> nn.Sequential:
@@ -195,11 +173,3 @@ class EGNN(nn.Module):
             else:
                 h, x = block(h, x, first, edges)
         return torch.where(places, self.embedding_out(h), 0), torch.where(places, x, 0)
-
-
-def differences(
-    x: Float[Tensor, "b n 3"],
-) -> tuple[Float[Tensor, "b n n 3"], Float[Tensor, "b n n"]]:
-    """Vectors from each other point to each point, and their squared lengths."""
-    apart = x.unsqueeze(2) - x.unsqueeze(1)
-    return apart, apart.square().sum(-1)
