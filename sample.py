@@ -3,8 +3,9 @@ r"""Sample from a trained run: a picture of the samples, and files in the field'
 python sample.py run=runs/demo/digits n=64 seed=0 label=3 sampler=ddim sampler.steps=50 \
     guidance.scale=2 batch_size=32 output=samples
 
-Conditions of the samples are condition.<key>=...; label=3 is short for condition.label=3. The
-folder `output` then holds these samples alone, with samples.json, which says how they were drawn;
+Conditions of the samples are condition.<key>=...; label=3 is short for condition.label=3, and
+keep=fragment.sdf, a part of a molecule that all samples have, for condition.keep. The folder
+`output` then holds these samples alone, with samples.json, which says how they were drawn;
 a picture of the first of them is beside it.
 """
 
@@ -83,6 +84,8 @@ def save(parts: "Parts", folder: Path, samples: "Batch", **asked: Any) -> Path:
     asked |= {
         key: _plain(parts.config.get(key)) for key in ("run", "sampler", "guidance", "sampling")
     }
+    if "keep" in asked:
+        asked["inpainting"] = _plain(parts.config.inpainting)
     write_exact(folder, lambda part: parts.data.save(part, samples), n=len(samples["x"]), **asked)
     path = folder.with_name(f"{folder.resolve().name}-overview.png")
     # The picture comes last: those of points need the data, which may be missing on this machine.
@@ -99,11 +102,10 @@ def _plain(node: Any) -> Any:
 def main(arguments: list[str]) -> None:
     """Draw samples and write them to `output`."""
     own, overrides = take(
-        arguments, run=str, n=int, seed=int, label=int, batch_size=int, output=str
+        arguments, run=str, n=int, seed=int, label=int, keep=str, batch_size=int, output=str
     )
     asked, overrides = take_conditions(overrides)
-    if "label" in own:
-        asked["label"] = own.pop("label")
+    asked |= {key: own.pop(key) for key in ("label", "keep") if key in own}
     if "run" not in own:
         raise ConfigError("name a run folder: run=runs/demo/digits")
     check_numbers(**own)  # fail before anything is loaded

@@ -157,6 +157,10 @@ class DataModule(ABC):
         """
         return torch.zeros(len(batch["x"]), dtype=torch.float64)
 
+    def restore(self, batch: Batch) -> Batch:
+        """Samples whose part that was asked to be kept is exactly `known` again, where `kept`."""
+        return {**batch, "x": torch.where(batch["kept"], batch["known"], batch["x"])}
+
     @cached_property
     def train_dataset(self) -> Samples:
         """The training samples."""

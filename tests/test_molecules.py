@@ -61,3 +61,23 @@ def test_samples_are_files_that_rdkit_reads_whatever_the_batch(run, tmp_path):
         assert [molecule.GetNumAtoms() for molecule in molecules] == [5] * 4
         positions.append([molecule.GetConformer().GetPositions() for molecule in molecules])
     np.testing.assert_allclose(*positions, atol=2e-4)
+
+
+def test_a_fragment_is_kept_in_all_samples_whatever_the_decoder_makes_of_it(run, tmp_path, refused):
+    fragment = tmp_path / "carbonyl.xyz"
+    fragment.write_text("2\n\nC 5 0 0\nO 5 0 1.2\n")
+    given = [f"run={run}", "n=3", "condition.atoms=5", "inpainting.resamplings=2"]
+    sample.main([*given, f"keep={fragment}", f"output={tmp_path / 'kept'}"])
+    molecules = Chem.SDMolSupplier(
+        str(tmp_path / "kept" / "molecules.sdf"), removeHs=False, sanitize=False
+    )
+    positions = []
+    for molecule in molecules:
+        assert [atom.GetSymbol() for atom in molecule.GetAtoms()][:2] == ["C", "O"]
+        positions.append(molecule.GetConformer().GetPositions())
+    bonds = np.stack(positions)[:, 1] - np.stack(positions)[:, 0]
+    np.testing.assert_allclose(bonds, [[0, 0, 1.2]] * 3, atol=2e-4)  # as SDF rounds
+    np.testing.assert_allclose(np.mean(positions, 1), 0, atol=0.05)
+    fragment.write_text("1\n\nAu 0 0 0\n")
+    message = refused(sample.main, *given, f"keep={fragment}", f"output={tmp_path / 'kept'}")
+    assert "carbonyl.xyz has an atom of atomic number 79" in message

@@ -24,6 +24,7 @@ from data.loading import BatchLoader
 from data.module import DataModule
 from data.molecules.dataset import Layout, MoleculeDataset
 from data.molecules.encoding import Atoms, decode, harden
+from data.molecules.fragments import known_part, restored
 from data.molecules.requests import NodeCounts, PropertyPrior, Scale
 
 __all__ = ["Molecules"]
@@ -129,14 +130,22 @@ class Molecules(DataModule):
             indices: indices of the samples in the whole generated set.
             seed: of the whole generated set.
             **asked: `atoms`, the number of atoms of all, by default drawn as training molecules
-                have them; `property` of all in physical units, by default drawn given that number.
+                have them; `property` of all in physical units, by default drawn given that number;
+                `keep`, a file .sdf or .xyz of a fragment that is the first atoms of all.
+
+        Returns:
+            `index`, `mask` and, if any, `property`; of a fragment, `known` and `kept`.
 
         Raises:
-            DataError: the number of atoms is out of range, or the set has no such property.
+            DataError: the number of atoms is out of range, the set has no such property, or the
+                fragment cannot be read or be a part of its molecules.
         """
-        atoms, property = asked.pop("atoms", None), asked.pop("property", None)
+        atoms, property, keep = (asked.pop(key, None) for key in ("atoms", "property", "keep"))
         batch = super().requests(indices, seed, **asked)
-        sizes = self._sizes(indices, seed, atoms)
+        known = {} if keep is None else known_part(Path(str(keep)).expanduser(), self.layout)
+        least = 1 + int(known["kept"].sum()) if known else 1
+        sizes = self._sizes(indices, seed, atoms, least)
+        batch |= {key: one.repeat(len(sizes), *[1] * (one.ndim - 1)) for key, one in known.items()}
         batch["mask"] = torch.arange(self.places) < torch.from_numpy(sizes)[:, None]
         if self.target is None:
             if property is not None:
@@ -161,12 +170,17 @@ class Molecules(DataModule):
         """Log probability of the molecules' numbers of atoms, nats."""
         return self.node_counts.log_prob(batch["mask"].sum(1).cpu())
 
-    def _sizes(self, indices: Sequence[int], seed: int, asked: Any) -> Int64[np.ndarray, " n"]:
+    def _sizes(
+        self, indices: Sequence[int], seed: int, asked: Any, least: int
+    ) -> Int64[np.ndarray, " n"]:
         if asked is None:
-            return self.node_counts.draw(indices, seed)
-        if type(asked) is not int or not 1 <= asked <= self.places:
-            raise DataError(f"atoms must be 1 to {self.places}, got {asked!r}")
+            return self.node_counts.draw(indices, seed, least)
+        if type(asked) is not int or not least <= asked <= self.places:
+            raise DataError(f"atoms must be {least} to {self.places}, got {asked!r}")
         return np.full(len(indices), asked)
+
+    def restore(self, batch: Batch) -> Batch:
+        return {**batch, "x": restored(batch["x"], batch["known"], batch["kept"])}
 
     def atoms(self, batch: Batch) -> Atoms:
         """Atomic numbers and positions of a batch, as drawn or from `compact`."""

@@ -39,9 +39,23 @@ class NodeCounts:
     def __init__(self, sizes: Int64[np.ndarray, " n"]) -> None:
         self.values, self.counts = np.unique(sizes, return_counts=True)
 
-    def draw(self, indices: Sequence[int], seed: int) -> Int64[np.ndarray, " n"]:
-        """Draw numbers of atoms, each a function of the sample's index and the seed."""
-        ends = np.cumsum(self.counts)
+    def draw(self, indices: Sequence[int], seed: int, least: int = 1) -> Int64[np.ndarray, " n"]:
+        """Draw numbers of atoms, each a function of the sample's index and the seed.
+
+        Args:
+            indices: indices of the samples in the whole set.
+            seed: of the whole set.
+            least: smallest number of atoms; the distribution is conditioned on it.
+
+        Raises:
+            DataError: no training molecule has as many.
+        """
+        ends = np.cumsum(np.where(self.values < least, 0, self.counts))
+        if not ends[-1]:
+            raise DataError(
+                f"no training molecule has {least} atoms or more: ask for fewer, or for a number, "
+                f"condition.atoms=..."
+            )
         return self.values[np.searchsorted(ends, uniforms(indices, seed, SIZE) * ends[-1], "right")]
 
     def log_prob(self, sizes: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:

@@ -39,10 +39,7 @@ def edit(
         raise ConfigError(f"strength must be a share in [0, 1], got {strength}")
     prior, latent = walker(parts), encoding.latent
     told = encoding.told if told is None else {**encoding.told, **told}
-    start, end = prior.process.span
-    time = end + strength * (start - end)
-    if float(start).is_integer() and abs(start - end) > 1:  # a process of whole steps
-        time = round(time)
+    end, time = prior.process.span[1], prior.process.time_at(strength)
     if time != end:
         times = torch.full((len(latent),), time, device=latent.device)
         process = prior.process.on(told)

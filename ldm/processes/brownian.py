@@ -99,6 +99,11 @@ class Brownian(Process):
         """
         return self.space.heat_kernel.score(x, latent, self.variance(t).to(x.dtype))
 
+    def towards(
+        self, latent: Float[Tensor, "n ..."], x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Score:
+        return Score(self.transition_score(x, latent, t))
+
     def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
         return self.variance(t).sqrt()
 

@@ -48,6 +48,10 @@ class GaussianDiffusion(GaussianProcess):
         times = uniform((n,), generator, device) * self.steps
         return times.long().clamp(max=self.steps - 1)  # float32 may round up to `steps` itself
 
+    def time_at(self, share: float) -> int:
+        """The nearest step."""
+        return round(super().time_at(share))
+
     def alpha_sigma(self, t: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         # Copied at each call: 4 kB a scale, and a process that is only read stays as it is.
         scales = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()

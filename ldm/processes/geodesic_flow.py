@@ -106,6 +106,12 @@ class GeodesicFlow(Flow):
         x = self.space.exp(start, like(t, latent) * velocity)
         return x, self.space.transport(start, x, velocity)
 
+    def towards(
+        self, latent: Float[Tensor, "n ..."], x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Velocity:
+        rest = like(1 - t, x)
+        return Velocity(torch.where(rest > 0, self.space.log(x, latent) / rest, 0))
+
     def random(
         self,
         n: int,

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ldm.processes.brownian import Brownian
+from ldm.processes.process import Process
 from ldm.processes.rates import Rate
 from ldm.randomness import Generators
 from ldm.spaces import Space
@@ -32,6 +33,7 @@ class Langevin(Brownian):
     """
 
     needs_compact = False
+    towards = Process.towards  # the forward transition, and so its score, is not known
 
     def __init__(self, space: Space, rate: Rate, first: float = 1e-3, steps: int = 100) -> None:
         super().__init__(space, rate, first, steps)

@@ -90,6 +90,11 @@ class LatticeBridge(Process):
         weights = (-(x.unsqueeze(-1) - levels).square() / (2 * rest)).softmax(-1)
         return self.space.tangent(x, (weights * levels).sum(-1))
 
+    def towards(
+        self, latent: Float[Tensor, "n ..."], x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Drift:
+        return Drift(self.target(latent, x, t))
+
     def target(
         self, latent: Float[Tensor, "n ..."], x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
     ) -> Float[Tensor, "n ..."]:

@@ -49,6 +49,11 @@ class Process(ABC):
         view.space = space
         return view
 
+    def time_at(self, share: float) -> float:
+        """The time at a share of the way from data to the base distribution."""
+        start, end = self.span
+        return end + share * (start - end)
+
     def brief(self) -> "Process":
         """A copy that simulates in as few steps as it can: to try parts out, not to train."""
         return self
@@ -96,6 +101,16 @@ class Process(ABC):
             ValueError: it does not follow from the prediction.
         """
         raise ValueError(f"a {type(self).__name__} has no score: sample without a corrector")
+
+    def towards(
+        self, latent: Float[Tensor, "n ..."], x: Float[Tensor, "n ..."], t: Float[Tensor, " n"]
+    ) -> Prediction:
+        """The prediction at `x` that is exact if `latent` is known to be the datum.
+
+        Raises:
+            ValueError: it does not follow from the point and the datum alone.
+        """
+        raise ValueError(f"a {type(self).__name__} cannot be led to data that are known")
 
     def random(
         self,
@@ -156,6 +171,14 @@ class GaussianProcess(Process):
     ) -> Float[Tensor, "n ..."]:
         eps = self.space.random(len(latent), generator, latent.device, latent.dtype)
         return self.mix(latent, eps, t)
+
+    def towards(
+        self, latent: Float[Tensor, "n ..."], x: Float[Tensor, "n ..."], t: Tensor
+    ) -> Denoised:
+        alpha, sigma = (like(scale, x) for scale in self.alpha_sigma(t))
+        # Where no noise is left, what is left of the way is none.
+        eps = torch.where(sigma > 0, (x - alpha * latent) / sigma, 0)
+        return Denoised(latent.expand_as(x), eps)
 
     def noise_level(self, t: Tensor) -> Float[Tensor, " n"]:
         """Infinite where a flow begins."""

@@ -15,6 +15,7 @@ from ldm.config.lineage import lineage, told
 from ldm.priors import Prior
 from ldm.progress import progress
 from ldm.randomness import Generators, sample_generators
+from ldm.run.inpainting import inpainting
 from ldm.run.parts import Parts, build_guidance, build_part, build_sampler
 from ldm.samplers import Unsolved
 
@@ -56,6 +57,8 @@ def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn
     )
     decoded = parts.tokenizer.decode(latent, condition, generators)
     floats = {key: x.float() if x.is_floating_point() else x for key, x in decoded.items()}
+    if "kept" in condition:  # exactly, whatever the decoder made of it
+        floats["x"] = parts.data.restore({**condition, **floats})["x"]
     return Drawn({**requests, **floats}, latent)
 
 
@@ -66,6 +69,8 @@ def draw_normalized(parts: Parts, n: int, condition: Batch, generator: Generator
         if isinstance(prior := parts.models[name], Prior):
             others = {key: drawn[other] for key, other in told(parts.config, name).items()}
             sampler = build_sampler(parts.config, name)
+            if name == parts.stage and "kept" in condition:
+                sampler = inpainting(parts, sampler, condition, generator)
             guidance = build_guidance(parts.config, name)
             drawn[name] = prior.sample(n, {**condition, **others}, sampler, generator, guidance)
     return drawn[parts.stage]

@@ -6,6 +6,7 @@ from ldm.samplers.adaptive import AdaptiveODE
 from ldm.samplers.euler_maruyama import EulerMaruyama
 from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
+from ldm.samplers.inpainting import Inpainting
 from ldm.samplers.likelihood import Likelihood, LikelihoodResult
 from ldm.samplers.ode import EulerODE, HeunODE
 from ldm.samplers.sampler import Sampler, Span, Unsolved, refuse_nan
@@ -18,6 +19,7 @@ __all__ = [
     "GeodesicWalk",
     "Guidance",
     "HeunODE",
+    "Inpainting",
     "Likelihood",
     "LikelihoodResult",
     "Sampler",

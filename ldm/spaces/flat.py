@@ -26,7 +26,7 @@ class Flat(Space):
         torch.Size([2, 4, 32, 32])
     """
 
-    linear = True
+    linear = separable = True
 
     def __init__(self, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)

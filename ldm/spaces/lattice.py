@@ -38,6 +38,8 @@ class Lattice(Space):
         tensor(2.)
     """
 
+    separable = True
+
     def __init__(self, shape: Sequence[int], levels: int, lowest: int = 0) -> None:
         if levels < 1:
             raise ValueError(f"a lattice needs 1 level or more, got {levels}")

@@ -22,6 +22,8 @@ class Parts(Space):
     densities add up.
     """
 
+    separable = True
+
     parts: tuple[Space, ...]
 
     copies: list[int]

@@ -102,11 +102,7 @@ class PointSet(Flat):
 
     def project(self, x: Float[Tensor, "n places features"]) -> Float[Tensor, "n places features"]:
         """Zeros in empty places, and positions less their mean."""
-        occupied = self._occupied(x)
-        x = torch.where(occupied, x, 0)
-        positions, features = x[..., : self.equivariant], x[..., self.equivariant :]
-        mean = positions.sum(1, keepdim=True) / occupied.sum(1, keepdim=True).clamp(min=1)
-        return torch.cat([torch.where(occupied, positions - mean, 0), features], -1)
+        return self._centred(x, self._occupied(x))
 
     def tangent(
         self, x: Float[Tensor, "n places features"], v: Float[Tensor, "n places features"]
@@ -155,6 +151,26 @@ class PointSet(Flat):
         shift: Float[Tensor, " features"],
     ) -> Float[Tensor, "n places features"]:
         return torch.where(self._occupied(x), super().affine(x, scale, shift), 0)
+
+    def replace(
+        self,
+        x: Float[Tensor, "n places features"],
+        y: Float[Tensor, "n places features"],
+        kept: Bool[Tensor, "_ places 1"],
+    ) -> Float[Tensor, "n places features"]:
+        """The nearest to `x` that agree with `y` in the kept points, but for a common shift.
+
+        Positions are known up to their centre, as where a part lies in the whole depends on the
+        rest: the centre of the kept points stays where it is in `x`, so that of all stays zero.
+        """
+        return x + self._centred(y - x, kept & self._occupied(x))
+
+    def _centred(self, x: Tensor, occupied: Bool[Tensor, "_ places 1"]) -> Tensor:
+        """Zeros in all other places, and positions less their mean over these."""
+        x = torch.where(occupied, x, 0)
+        positions, features = x[..., : self.equivariant], x[..., self.equivariant :]
+        mean = positions.sum(1, keepdim=True) / occupied.sum(1, keepdim=True).clamp(min=1)
+        return torch.cat([torch.where(occupied, positions - mean, 0), features], -1)
 
     def _occupied(self, x: Tensor) -> Bool[Tensor, "_ places 1"]:
         """The places of points `x` that hold one; a single row where that is so for all."""

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Num
 from torch import Tensor
 
 from ldm.randomness import Generators, normal
@@ -34,6 +34,9 @@ class Space(ABC):
 
     linear: bool = False
     """True if sums and multiples of points are points, as Gaussian processes need."""
+
+    separable: bool = False
+    """True if entries of a point, or the points of a product, can be chosen one by one."""
 
     feature_axis: int = 0
     """The axis of a point whose entries have a mean and a standard deviation each: its channels."""
@@ -220,6 +223,23 @@ class Space(ABC):
         size = [1] * x.ndim
         size[1 + self.feature_axis] = -1
         return x * scale.to(x).view(size) + shift.to(x).view(size)
+
+    def replace(
+        self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], kept: Bool[Tensor, "_ ..."]
+    ) -> Float[Tensor, "n ..."]:
+        """The nearest to `x`, points or tangent vectors, that agree with `y` where `kept`.
+
+        Args:
+            x: points, or tangent vectors.
+            y: of the same kind.
+            kept: which entries, of a shape that broadcasts to theirs; whole points of a product.
+
+        Raises:
+            ValueError: the entries of a point cannot be chosen one by one.
+        """
+        if not self.separable:
+            raise ValueError(f"points of {self} are one piece, of which no part can be kept")
+        return torch.where(kept, y, x)
 
     def check(self, x: Float[Tensor, "n ..."]) -> None:
         """Refuse what are no points of the space.

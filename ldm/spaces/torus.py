@@ -33,6 +33,8 @@ class Torus(Space):
         tensor([[-0.7832]])
     """
 
+    separable = True
+
     def __init__(self, dim: int) -> None:
         if dim < 1:
             raise ValueError(f"a torus needs a dimension of 1 or more, got {dim}")
