@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ldm.networks.dropout import Dropout
+
 __all__ = ["GraphState", "GraphTransformerLayer", "Widths", "mlp"]
 
 FEED_FORWARD = 2048  # width of the layer's perceptron over whole graphs
@@ -68,7 +70,10 @@ class Statistics(nn.Module):
     def forward(self, x: Float[Tensor, "b *places d"]) -> Float[Tensor, "b out"]:
         """Summarise all places of each sample, padding included."""
         x = x.flatten(1, -2)
-        return self.lin(torch.cat([x.mean(1), x.amin(1), x.amax(1), x.std(1)], 1))
+        mean = x.mean(1)
+        # Several times as fast as x.std(1), which sums along rows that lie apart.
+        std = torch.linalg.vector_norm(x - mean[:, None], dim=1) / math.sqrt(x.shape[1] - 1)
+        return self.lin(torch.cat([mean, x.amin(1), x.amax(1), std], 1))
 
 
 class NodeEdgeAttention(nn.Module):
@@ -97,21 +102,39 @@ class NodeEdgeAttention(nn.Module):
     def forward(self, state: GraphState, mask: Bool[Tensor, "b n"]) -> GraphState:
         """Compute what is added to nodes, edges and graph."""
         nodes, edges, y = state
-        there = mask[..., None]
-        pairs = (there & mask[:, None])[..., None]
+        there = mask[..., None].to(nodes)
         q, k, v = (layer(nodes) * there for layer in (self.q, self.k, self.v))
+        shift, factor = self._edge_maps(edges)
+        pairs = (there[:, :, None] * there[:, None]).to(shift)
         # Without an edge to scale and shift them, scores of empty places would be zero, too.
         scores = (self.scale * q)[:, :, None] * k[:, None]
-        scores = torch.addcmul(self.e_add(edges), scores, self.e_mul(edges) + 1) * pairs
-        shift, factor = self.y_e_add(y)[:, None, None], self.y_e_mul(y)[:, None, None] + 1
-        new_edges = torch.addcmul(shift, scores, factor)
+        scores = (shift + scores * factor) * pairs
         # Empty places take part of the weight, and have no value.
         values = (scores.softmax(2) * v[:, None]).sum(2)
         new_nodes = self.y_x_add(y)[:, None] + (self.y_x_mul(y)[:, None] + 1) * values
         new_graph = self.y_y(y) + self.x_y(nodes) + self.e_y(edges)
         return GraphState(
-            self.x_out(new_nodes) * there, self.e_out(new_edges) * pairs, self.y_out(new_graph)
+            self.x_out(new_nodes) * there,
+            self._edges_out(scores, y) * pairs,
+            self.y_out(new_graph),
         )
+
+    def _edge_maps(self, edges: Float[Tensor, "b n n de"]) -> tuple[Tensor, Tensor]:
+        """Compute shift and factor of scores, in one matrix product."""
+        weight = torch.cat([self.e_add.weight, self.e_mul.weight])
+        bias = torch.cat([self.e_add.bias, self.e_mul.bias + 1])
+        shift, factor = nn.functional.linear(edges, weight, bias).chunk(2, 3)
+        return shift, factor
+
+    def _edges_out(self, scores: Float[Tensor, "b n n dx"], y: Float[Tensor, "b dy"]) -> Tensor:
+        """Compute `e_out(y_e_add(y) + (y_e_mul(y) + 1) * scores)`.
+
+        A graph's factors scale its rows of the weight, instead of all of its pairs.
+        """
+        weight = (self.y_e_mul(y)[:, :, None] + 1) * self.e_out.weight.T
+        shift = self.e_out(self.y_e_add(y))[:, None]
+        pairs = scores.flatten(1, 2)
+        return torch.baddbmm(shift.to(pairs), pairs, weight.to(pairs)).view(*scores.shape[:3], -1)
 
 
 class GraphTransformerLayer(nn.Module):
@@ -139,7 +162,7 @@ class GraphTransformerLayer(nn.Module):
         self.normX1, self.normX2 = nn.LayerNorm(dx), nn.LayerNorm(dx)
         self.normE1, self.normE2 = nn.LayerNorm(de), nn.LayerNorm(de)
         self.norm_y1, self.norm_y2 = nn.LayerNorm(dy), nn.LayerNorm(dy)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, state: GraphState, mask: Bool[Tensor, "b n"]) -> GraphState:
         """Compute the next features of nodes, edges and graph."""
