@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from data.chemistry.elements import symbols
 from data.molecules.qm9_table import ATOMREF, Table
@@ -25,6 +26,13 @@ ATOMREF_TEXT = "\n".join(
 EXCLUSIONS = "\n".join(
     ["3054 molecules", *["="] * 8, *(f"{i} C x 0.1" for i in LEFT_OUT), "====", ""]
 )
+
+
+def expect_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have QM9 expect ten molecules for 130,831, six of them for training."""
+    monkeypatch.setattr("data.molecules.qm9_table.MOLECULES", len(SIZES))
+    monkeypatch.setattr("data.molecules.qm9_archive.EXCLUDED", len(LEFT_OUT))
+    monkeypatch.setattr("data.molecules.qm9.TRAIN", 6)
 
 
 def small_table() -> Table:

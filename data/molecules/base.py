@@ -85,6 +85,17 @@ class Molecules(DataModule):
         """
         raise DataError(f"molecules of {self.name} are asked for no property, and have none")
 
+    def regression_set(self) -> "Molecules":
+        """Molecules on which a regressor of the property is trained, none of the train split.
+
+        Raises:
+            DataError: there are none apart.
+        """
+        raise DataError(
+            f"{self.name} keeps no molecules apart from the train split to train a regressor of "
+            f"the property on"
+        )
+
     @property
     def layout(self) -> Layout:
         """How molecules are written in `x`."""

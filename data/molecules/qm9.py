@@ -97,6 +97,16 @@ class QM9(Molecules):
             raise DataError(f"{self.name} has no property: choose one, data.property=alpha")
         return in_units(self.table, self.target)[self.rows(split)]
 
+    def regression_set(self) -> "QM9":
+        """The first half of the training molecules, which a model of the second never sees."""
+        if self.half != "second":
+            raise DataError(
+                "a regressor of a property is trained on the first half of QM9, for models of the "
+                "second: data.half=second"
+            )
+        shared = {"hydrogens": self.hydrogens, "property": self.target, "root": self.root}
+        return QM9(charged=False, half="first", **shared)
+
     def meaning(self, key: str) -> Hashable:
         found = super().meaning(key)
         return f"{found}, half {self.half}" if key == "property" else found  # it decides the scale

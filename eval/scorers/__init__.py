@@ -29,6 +29,7 @@ of molecules
     molecules               stability, validity, novelty, geometries of samples, and a picture
     molecule_floor          the same of the train split
     molecule_reconstructions   types and positions of atoms that a tokenizer keeps
+    property                errors of the property that samples were asked for, and bounds
 
 Arguments that scorers share are set once, beside the list: `eval.samples` reaches every scorer
 whose constructor has an argument `samples`. Your own scorer is a subclass of `Scorer`, with
@@ -53,7 +54,12 @@ from eval.scorers.graph_reconstructions import GraphReconstructions
 from eval.scorers.likelihood import HeldOutLikelihood
 from eval.scorers.mass import Mass
 from eval.scorers.molecule_graphs import MoleculeGraphScores
-from eval.scorers.molecules import MoleculeFloor, MoleculeReconstructions, MoleculeSamples
+from eval.scorers.molecules import (
+    MoleculeFloor,
+    MoleculeReconstructions,
+    MoleculeSamples,
+    PropertyErrors,
+)
 from eval.scorers.reconstructions import Reconstructions
 from eval.scorers.references import References
 from eval.scorers.samples import Samples
@@ -80,5 +86,6 @@ SCORERS: dict[str, type[Scorer]] = {
     "molecules": MoleculeSamples,
     "molecule_floor": MoleculeFloor,
     "molecule_reconstructions": MoleculeReconstructions,
+    "property": PropertyErrors,
 }
 """Scorer classes by their names in `eval.scorers`."""

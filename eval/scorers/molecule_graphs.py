@@ -16,13 +16,13 @@ from data.graphs.molecules import MoleculeGraphs
 from eval.metrics.graphs import nspdk_discrepancy
 from eval.metrics.molecules import validity
 from eval.record import Record
+from eval.scorers.drawn import drawn_samples
 from eval.scorers.molecules.known import SMILES, cached_smiles
 from eval.scorers.scorer import BatchedScorer, check_samples, check_split
 from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.progress import tracked
 from ldm.run.parts import Parts
-from ldm.run.sampling import draw_share, gather
 
 __all__ = ["MoleculeGraphScores"]
 
@@ -58,8 +58,7 @@ class MoleculeGraphScores(BatchedScorer):
         if parts.prior is None:
             return
         data = parts.data
-        share = draw_share(parts, self.samples, self.seed, self.batch_size)
-        batch = gather((data.compact(drawn.batch) for drawn in share), self.samples)
+        batch = drawn_samples(parts, record, self.samples, self.seed, self.batch_size)
         if distributed.rank() == 0:
             record.show("samples", data.show({k: x[: data.shown] for k, x in batch.items()}))
         smiles, fragments = _named(data, batch)

@@ -1,4 +1,4 @@
-"""Metrics of sets of molecules: stability, validity, and distances of their geometries."""
+"""Metrics of sets of molecules: stability, validity, distances of their geometries, errors."""
 
 from eval.metrics.molecules.geometry import (
     BondGeometry,
@@ -6,12 +6,14 @@ from eval.metrics.molecules.geometry import (
     total_variation,
     typed_wasserstein,
 )
+from eval.metrics.molecules.regression import by_count
 from eval.metrics.molecules.stability import stability
 from eval.metrics.molecules.validity import validity
 
 __all__ = [
     "BondGeometry",
     "bond_geometry",
+    "by_count",
     "stability",
     "total_variation",
     "typed_wasserstein",

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from data import Batch, Molecules
 from eval.metrics.molecules import stability, total_variation, typed_wasserstein, validity
 from eval.record import Record
+from eval.scorers.drawn import drawn_samples
 from eval.scorers.molecules.facts import Facts, measure
 from eval.scorers.molecules.in_space import CHECKED, STRAINED, plausible_shares, strains
 from eval.scorers.molecules.known import known_smiles
@@ -18,7 +19,6 @@ from eval.scorers.scorer import BatchedScorer, check_samples, check_split
 from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.run.parts import Parts
-from ldm.run.sampling import draw_share, gather
 
 __all__ = ["MoleculeFloor", "MoleculeSamples", "MoleculeScorer"]
 
@@ -117,8 +117,7 @@ class MoleculeSamples(MoleculeScorer):
         if parts.prior is None:
             return
         data, config = parts.data, parts.config
-        share = draw_share(parts, self.samples, self.seed, self.batch_size)
-        batch = gather((data.compact(drawn.batch) for drawn in share), self.samples)
+        batch = drawn_samples(parts, record, self.samples, self.seed, self.batch_size)
         if distributed.rank() == 0:
             record.show("samples", data.show(batch))
         how = {

@@ -35,7 +35,7 @@ def test_samples_are_read_by_rdkit_and_compared_with_both_splits(tmp_path, monke
         batch["mask"][0], batch["mask"][3] = batch["mask"][1], torch.arange(38) < 6
         yield Drawn({**batch, "index": torch.arange(4)}, torch.zeros(4, 1))
 
-    monkeypatch.setattr("eval.scorers.molecule_graphs.draw_share", draw_share)
+    monkeypatch.setattr("eval.scorers.drawn.draw_share", draw_share)
     parts = Parts(OmegaConf.create({"sampler": {"steps": 3}}), data, {"prior": Nothing()})
     scorer, record = MoleculeGraphScores(samples=4), Record(tmp_path / "run")
     scorer.check(parts)

@@ -44,7 +44,7 @@ def parts(made, monkeypatch, tmp_path):
         def drawn(parts, n, seed, batch_size):
             yield Drawn({key: x[:n] for key, x in batch.items()}, batch["x"])
 
-        monkeypatch.setattr("eval.scorers.molecules.scorers.draw_share", drawn)
+        monkeypatch.setattr("eval.scorers.drawn.draw_share", drawn)
         config = OmegaConf.create({"sampler": {"steps": 3}, "guidance": {"scale": 1}})
         return Parts(config, made, {"prior": Nothing()})
 
