@@ -10,11 +10,11 @@ __all__ = ["MuonAdamW"]
 
 
 class MuonAdamW(Optimizer):
-    """Orthogonalised momentum for square matrices; AdamW for all other parameters.
+    """Orthogonalised momentum for matrices of hidden layers; AdamW for all other parameters.
 
-    Square matrices connect hidden layers of equal width, for which Muon is designed (Jordan et al.,
-    "Muon: an optimizer for hidden layers in neural networks", 2024); AdamW trains the first and
-    last layers, biases and gains.
+    Muon is designed for hidden layers (Jordan et al., "Muon: an optimizer for hidden layers in
+    neural networks", 2024), which are told by the shapes of their matrices: square between layers
+    of equal width. AdamW trains the first and last layers, biases and gains.
 
     Args:
         params: of the model.
@@ -23,9 +23,11 @@ class MuonAdamW(Optimizer):
         momentum: Muon's Nesterov momentum.
         adam_lr: AdamW's learning rate.
         adam_weight_decay: AdamW's decoupled weight decay, multiplied by `adam_lr`.
+        stretch: the most that a hidden matrix's longer side exceeds the shorter by, as a factor: 1
+            for square ones, 4 for those of attention and perceptrons in transformers, too.
 
     Raises:
-        ValueError: there is no square matrix.
+        ValueError: there is no such matrix.
     """
 
     def __init__(
@@ -36,14 +38,15 @@ class MuonAdamW(Optimizer):
         momentum: float = 0.95,
         adam_lr: float = 1e-3,
         adam_weight_decay: float = 0.0,
+        stretch: float = 1.0,
     ) -> None:
         params = list(params)
-        square = [p for p in params if p.ndim == 2 and p.shape[0] == p.shape[1]]
-        rest = [p for p in params if not any(p is q for q in square)]
-        if not square:
-            raise ValueError("Muon is for square matrices, and there is none: train with AdamW")
+        hidden = [p for p in params if p.ndim == 2 and max(p.shape) <= stretch * min(p.shape)]
+        rest = [p for p in params if not any(p is q for q in hidden)]
+        if not hidden:
+            raise ValueError("Muon is for hidden matrices, and there is none: train with AdamW")
         self.parts = [
-            Muon(square, lr=lr, weight_decay=weight_decay, momentum=momentum),
+            Muon(hidden, lr=lr, weight_decay=weight_decay, momentum=momentum),
             AdamW(rest, lr=adam_lr, weight_decay=adam_weight_decay),
         ]
         super().__init__([group for part in self.parts for group in part.param_groups], {})

@@ -36,6 +36,18 @@ def test_it_is_muon_on_square_matrices_and_adamw_elsewhere():
     torch.testing.assert_close(train(ours, one, 5), train(theirs, apart, 5), rtol=0, atol=0)
 
 
+def test_longer_matrices_are_muons_up_to_a_ratio_of_their_sides():
+    ours, theirs = network(), network()
+    hidden = [theirs[2].weight, theirs[0].weight]  # 8 x 8 and 8 x 3; the last is 2 x 8
+    rest = [p for p in theirs.parameters() if not any(p is q for q in hidden)]
+    apart = [
+        torch.optim.Muon(hidden, lr=1e-2, weight_decay=0.1, momentum=0.95),
+        torch.optim.AdamW(rest, lr=1e-3, weight_decay=0.0),
+    ]
+    one = [MuonAdamW(ours.parameters(), stretch=3)]
+    torch.testing.assert_close(train(ours, one, 5), train(theirs, apart, 5), rtol=0, atol=0)
+
+
 def test_a_restored_state_goes_on_as_if_never_stopped():
     whole = network()
     expected = train(whole, [MuonAdamW(whole.parameters())], 6)
