@@ -14,9 +14,11 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Int64
+from torch import Tensor
 
 from data.batch import Batch
 from data.chemistry.conversion import Mol, quiet, sanitized
+from data.chemistry.correction import correct_valences
 from data.chemistry.elements import atomic_numbers
 from data.chemistry.kekulized import to_charged_mols
 from data.files.errors import DataError
@@ -99,20 +101,46 @@ class MoleculeGraphs(Graphs):
 
     def mols(self, batch: Batch) -> list[Mol | None]:
         """RDKit's molecules of a batch, real or generated; None for those it finds invalid."""
-        numbers = torch.tensor(atomic_numbers(self.kinds))[split(batch["x"])[0].argmax(2).cpu()]
-        numbers = numbers * batch["mask"].cpu()
-        orders = adjacency(batch).cpu().long().clamp(max=self.orders)
         with quiet():
-            return [sanitized(molecule) for molecule in to_charged_mols(numbers, orders)]
+            return [sanitized(molecule) for molecule in to_charged_mols(*self._atoms(batch))]
+
+    def correct(self, batch: Batch) -> Batch:
+        """The largest piece of each graph, with bonds lowered where valences are exceeded.
+
+        So all are valid molecules; see `correct_valences`.
+        """
+        orders, largest = correct_valences(*self._atoms(batch))
+        # Occupied places come first.
+        first = (~largest).long().argsort(dim=1, stable=True)[..., None]
+        orders = orders.gather(1, first.expand_as(orders)).gather(2, first.mT.expand_as(orders))
+        nodes = split(batch["x"])[0].cpu()
+        nodes = nodes.gather(1, first.expand_as(nodes))
+        mask = largest.gather(1, first[..., 0])
+        x = torch.cat([nodes, orders.to(nodes) * (mask[:, :, None] & mask[:, None])], 2)
+        return {**batch, "x": x * mask[..., None], "mask": mask}
+
+    def _atoms(self, batch: Batch) -> tuple[Int64[Tensor, "b n"], Int64[Tensor, "b n n"]]:
+        """Atomic numbers, 0 in empty places, and orders of bonds."""
+        numbers = torch.tensor(atomic_numbers(self.kinds))[split(batch["x"])[0].argmax(2).cpu()]
+        orders = adjacency(batch).cpu().long().clamp(max=self.orders)
+        return numbers * batch["mask"].cpu(), orders
 
     def save(self, folder: Path, batch: Batch) -> None:
-        """Write `graphs.json`, GraphML, and `molecules.smi`: SMILES and index of the valid ones."""
+        """Write `graphs.json`, GraphML, and SMILES with their index.
+
+        `molecules.smi` has the valid ones as they are, `corrected.smi` all of them as `correct`
+        makes them valid.
+        """
+        super().save(folder, batch)
+        for name, given in {"molecules": batch, "corrected": self.correct(batch)}.items():
+            self._write_smiles(folder / f"{name}.smi", given)
+
+    def _write_smiles(self, path: Path, batch: Batch) -> None:
         from rdkit import Chem
 
-        super().save(folder, batch)
         found = zip(self.mols(batch), batch["index"].tolist(), strict=True)
         lines = [f"{Chem.MolToSmiles(mol)} {index}\n" for mol, index in found if mol is not None]
-        write_whole(folder / "molecules.smi", lambda part: part.write_text("".join(lines)))
+        write_whole(path, lambda part: part.write_text("".join(lines)))
 
 
 class QM9Graphs(MoleculeGraphs):

@@ -33,8 +33,9 @@ Labelled = list[tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, "_ _"]]]
 class MoleculeGraphScores(BatchedScorer):
     """Validity, uniqueness, novelty and NSPDK discrepancy of samples; writes `samples.png`.
 
-    Graphs are not corrected. `nspdk_mmd2` is the squared discrepancy from the test split by pairs
-    of neighbourhoods of atoms, and `nspdk_mmd2_floor` that of the train split.
+    Each is computed of the graphs as they are, and as `corrected_...` of those that correction of
+    valences makes valid, their largest pieces. `nspdk_mmd2` is the squared discrepancy from the
+    test split by pairs of neighbourhoods of atoms, and `nspdk_mmd2_floor` that of the train split.
 
     Attributes:
         samples: number of samples, and the largest number of molecules that are compared.
@@ -61,13 +62,14 @@ class MoleculeGraphScores(BatchedScorer):
         batch = drawn_samples(parts, record, self.samples, self.seed, self.batch_size)
         if distributed.rank() == 0:
             record.show("samples", data.show({k: x[: data.shown] for k, x in batch.items()}))
-        smiles, fragments = _named(data, batch)
         test, train = (
             _labelled(self.subset(data, split, self.samples)) for split in ("test", "train")
         )
-        scores = validity(smiles, fragments, self._known(data))
-        scores["nspdk_mmd2"] = nspdk_discrepancy(_labelled(batch), test)
-        scores["nspdk_mmd2_floor"] = nspdk_discrepancy(train, test)
+        known, scores = self._known(data), {"nspdk_mmd2_floor": nspdk_discrepancy(train, test)}
+        for prefix, graphs in {"": batch, "corrected_": data.correct(batch)}.items():
+            found = validity(*_named(data, graphs), known)
+            found["nspdk_mmd2"] = nspdk_discrepancy(_labelled(graphs), test)
+            scores |= {prefix + key: value for key, value in found.items()}
         protocol = self._protocol(parts, len(test))
         record.add({key: torch.tensor(value) for key, value in scores.items()}, **protocol)
 
@@ -79,7 +81,8 @@ class MoleculeGraphScores(BatchedScorer):
     def _protocol(self, parts: Parts, reference: int) -> dict[str, Any]:
         return {
             "n": self.samples,
-            "validity": "RDKit, charges granted to N of four bonds and O of three, no correction",
+            "validity": "RDKit, charges granted to N of four bonds and O of three; corrected_: of "
+            "the largest piece, after the highest bonds of atoms with too many are lowered",
             "reference": "test",
             "n_reference": reference,
             "kernel": "NSPDK, radius and distance up to 4, linear, exact codes",

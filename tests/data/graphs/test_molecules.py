@@ -81,6 +81,29 @@ def test_invalid_samples_are_no_molecules_and_are_not_written(zinc, tmp_path):
     assert sorted(kinds) == ["C", "N", "O", "O"]
 
 
+def test_corrected_graphs_are_the_largest_valid_pieces(zinc, tmp_path):
+    data = ZINC250k(root=str(zinc))
+    batch = next(iter(data.ordered_batches("train", 3)))
+    assert torch.equal(data.correct(batch)["x"], batch["x"])  # nothing is wrong with real ones
+    nodes, edges = split(batch["x"])
+    nodes[0], edges[0] = 0, 0
+    batch["mask"][0] = torch.arange(38) < 6
+    nodes[0, :6] = torch.nn.functional.one_hot(torch.tensor([3, 0, 0, 2, 0, 1]), 9).float()
+    for one, other, order in [(1, 2, 3), (2, 3, 2), (2, 5, 1), (0, 4, 1)]:  # F C C(=O)(N) C
+        edges[0, one, other] = edges[0, other, one] = order
+    corrected = data.correct(batch)
+    molecule = data.mols(corrected)[0]
+    assert data.mols(batch)[0] is None
+    assert Chem.MolToSmiles(molecule) == "CC(N)=O"
+    assert corrected["mask"][0].sum() == 4
+    assert not corrected["x"][0, 4:].any()
+    data.save(tmp_path / "saved", {**batch, "index": torch.arange(3)})
+    lines = [
+        (tmp_path / "saved" / f"{name}.smi").read_text() for name in ("molecules", "corrected")
+    ]
+    assert [len(text.splitlines()) for text in lines] == [2, 3]
+
+
 def test_rows_of_qm9_are_those_of_its_archive(tmp_path):
     smiles = ["CC", "CO", "CN", "N", "C#N", "CF"]
     index = np.array([1, 2, 4, 5, 6, 9], np.int32)  # from 1; some are not in the file

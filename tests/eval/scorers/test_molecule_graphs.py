@@ -46,6 +46,10 @@ def test_samples_are_read_by_rdkit_and_compared_with_both_splits(tmp_path, monke
     assert found["novelty"] == 0
     assert found["nspdk_mmd2_floor"] > 0
     assert 0 < found["nspdk_mmd2"] < 2
+    assert found["corrected_validity"] == found["corrected_connected"] == 1
+    assert found["corrected_uniqueness"] == 3 / 4  # the fourth has become a molecule of its own
+    assert found["corrected_novelty"] == pytest.approx(1 / 3)
+    assert 0 < found["corrected_nspdk_mmd2"] < 2
     assert [path.name for path in record.pictures] == ["samples.png"]
 
 
