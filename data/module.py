@@ -67,6 +67,11 @@ class DataModule(ABC):
     def shape(self) -> tuple[int, ...]:
         """Shape of one `x`."""
 
+    @property
+    def interface(self) -> dict[str, Any]:
+        """Numbers besides the shape that models are handed, by the names of their parameters."""
+        return {}
+
     @abstractmethod
     def load(self, split: str) -> Samples:
         """Load the dataset of one of the splits `held`; only the train split is augmented.

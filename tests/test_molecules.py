@@ -16,7 +16,6 @@ SMALL = [
     "experiment=geoldm/qm9",
     "data=small_molecules",
     "data.heavy=2",
-    "tokenizer.bottleneck.space.places=8",
     "tokenizer.encoder.width=8",
     "tokenizer.decoder.depth=1",
     "prior.backbone.width=8",

@@ -69,6 +69,11 @@ class Graphs(DataModule):
         """Shape of one `x`: places, and classes before the row of the adjacency matrix."""
         return self.places, len(self.kinds) + self.places
 
+    @property
+    def interface(self) -> dict[str, Any]:
+        """The largest order of an edge."""
+        return {"orders": self.orders}
+
     @cached_property
     def _graphs(self) -> PackedGraphs:
         graphs = self.read()

@@ -106,6 +106,17 @@ class Molecules(DataModule):
         """Shape of one `x`: places, and 3 plus the number of features."""
         return self.layout.shape
 
+    @property
+    def interface(self) -> dict[str, Any]:
+        """Of places, of types, of features, and of columns: of coordinates, types and charges."""
+        types, charges = len(self.elements), int(self.charged)
+        return {
+            "places": self.places,
+            "types": types,
+            "invariant": types + charges,
+            "columns": [3, types, charges],
+        }
+
     @cached_property
     def node_counts(self) -> NodeCounts:
         """Distribution of the number of atoms in training molecules."""

@@ -25,12 +25,23 @@ class AtomFeatures:
 
     Args:
         types: number of classes; the features after them are whole numbers.
-        scale: that latents were divided by, one number for each entry of a point.
+        latent_scale: that latents were divided by, one number for each entry of a point; None
+            where they are no atoms divided by fixed numbers.
         first: coordinates before the types.
+
+    Raises:
+        ValueError: latents are no atoms divided by fixed numbers.
     """
 
-    def __init__(self, types: int, scale: Sequence[float], first: int = 3) -> None:
-        self.types, self.first, self.scale = types, first, tuple(scale)
+    def __init__(
+        self, types: int, latent_scale: Sequence[float] | None = None, first: int = 3
+    ) -> None:
+        if latent_scale is None:
+            raise ValueError(
+                "types and charges have a probability where latents are atoms divided by fixed "
+                "numbers: set tokenizer.scale, or objective.discrete=null"
+            )
+        self.types, self.first, self.scale = types, first, tuple(latent_scale)
 
     def log_prob(
         self,

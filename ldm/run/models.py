@@ -1,7 +1,7 @@
 """Building tokenizers and priors, with sizes passed between parts that must agree."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,9 +18,12 @@ from ldm.priors import Prior
 from ldm.randomness import fold
 from ldm.run.parts import build_part, reader, told_readers
 from ldm.run.rehearsal import on_meta
-from ldm.tokenizers import Tokenizer
+from ldm.tokenizers import Identity, Tokenizer
 
 __all__ = ["build_models", "build_prior", "build_tokenizer"]
+
+OF_LATENTS = {"invariant"}
+"""Numbers of which latents after a bottleneck may have others than data."""
 
 
 def build_models(
@@ -44,6 +47,7 @@ def build_models(
         torch.manual_seed(fold(config.seed))
         below = foundation(config, name)
         on = None if below is None else reader(config, models, below)
+        _check_interface(config, name, data)
         kind = locate(config[name]["_target_"], name)
         if issubclass(kind, Prior):
             others = told_readers(config, models, name)
@@ -63,7 +67,8 @@ def build_tokenizer(
     The encoder receives the shape of the data and the bottleneck's input channels; the decoder the
     channels of the latents, the shape of the data, and the encoder's arguments that it does not set
     itself; both `latent_shape`, and `<key>_shape` of what is in the context of samples; a
-    bottleneck with channels only receives the encoder's grid.
+    bottleneck with channels only receives the encoder's grid. All receive the numbers of the data,
+    see `DataModule.interface`.
 
     Raises:
         ConfigError: encoder, bottleneck, decoder and data do not fit together.
@@ -74,11 +79,13 @@ def build_tokenizer(
     example["x"] = torch.zeros(1, *shape, device="meta")
     node, built = config[name], {}
     if "bottleneck" in node:
-        built["bottleneck"] = bottleneck = build_part(config, f"{name}.bottleneck")
+        bottleneck = build_part(config, f"{name}.bottleneck", data.interface)
+        built["bottleneck"] = bottleneck
         keys = node.get("context_keys", Tokenizer.context_keys)
         context = {key: example[key] for key in keys if key in example}
         both = {f"{key}_shape": list(value.shape[1:]) for key, value in context.items()}
         both |= {"shape": list(shape), "latent_shape": list(bottleneck.space.shape)}
+        both |= data.interface
         handed = {**both, "in_channels": shape[0], "out_channels": bottleneck.in_channels}
         with torch.device(device):
             built["encoder"] = encoder = build_part(config, f"{name}.encoder", handed)
@@ -86,7 +93,7 @@ def build_tokenizer(
         with torch.device(device):
             handed = both | _decoder_interface(node, shape, bottleneck.space.shape)
             built["decoder"] = build_part(config, f"{name}.decoder", handed)
-    tokenizer = build_part(config, name, **built)
+    tokenizer = build_part(config, name, data.interface, **built)
     _check_tokenizer(name, tokenizer, data, example)
     return tokenizer
 
@@ -157,7 +164,9 @@ def build_prior(
 
     The network receives `shape`, `dim` and `in_features` (the numbers in a point) of the space,
     `classes`, 0 without labels, and `<key>_shape` of what else conditions it: entries of a batch,
-    and the latents of other stages.
+    and the latents of other stages; the `horizon`, the largest time of the process; and the
+    numbers of the data. The objective also receives, as `latent_scale`, the fixed numbers that data
+    are divided by where they are their own latents.
 
     Raises:
         ConfigError: a part refuses its arguments.
@@ -166,18 +175,21 @@ def build_prior(
     conditions = node.get("conditioning")
     labelled = "backbone" not in node or (conditions is not None and "label" in conditions)
     classes = data.classes if labelled else 0
-    _check_classes(config, name, data)
     shapes = _condition_shapes(conditions, data, told)
     handed: dict[str, Any] = {
+        **data.interface,
         "shape": list(space.shape),
         "dim": space.dim,
         "in_features": math.prod(space.shape),
         "classes": classes,
         **{f"{key}_shape": one for key, one in shapes.items()},
     }
+    if isinstance(on, Identity) and on.fixed:
+        handed["latent_scale"] = on.std.tolist()
     built: dict[str, Any] = {}
     if "process" in node:
-        built["process"] = build_part(config, f"{name}.process", space=space)
+        built["process"] = process = build_part(config, f"{name}.process", space=space)
+        handed["horizon"] = float(max(process.span))
     if conditions is not None:
         built["conditioning"] = _conditioning(config, name, classes, shapes)
     if "backbone" in node:
@@ -189,18 +201,31 @@ def build_prior(
         return build_part(config, name, handed, **built)
 
 
-def _check_classes(config: DictConfig, name: str, data: DataModule) -> None:
-    """Refuse a configured number of classes that is smaller than that of the data."""
-    nodes = [(name, config[name])]
-    while nodes:
-        place, node = nodes.pop()
-        nodes += [(f"{place}.{k}", one) for k, one in node.items() if isinstance(one, DictConfig)]
+def _check_interface(config: DictConfig, name: str, data: DataModule) -> None:
+    """Refuse configured numbers that contradict those of the data, and fewer classes."""
+    own = OF_LATENTS if "bottleneck" in config[name] else ()
+    numbers = {key: value for key, value in data.interface.items() if key not in own}
+    for place, node in _mappings(config[name], name):
+        for key, value in numbers.items():
+            if node.get(key, value) != value:
+                raise ConfigError(
+                    f"{place}.{key}={node[key]}, but that of {data.name} is {value}: leave it out, "
+                    f"and it is handed over"
+                )
         found = node.get("classes")
         if isinstance(found, int) and 0 < found < data.classes:
             raise ConfigError(
                 f"{place}.classes={found} is fewer than the {data.classes} classes of {data.name}: "
                 f"leave it out, and it is handed over"
             )
+
+
+def _mappings(node: DictConfig, place: str) -> Iterator[tuple[str, DictConfig]]:
+    """A node and all below it, with their places."""
+    yield place, node
+    for key, child in node.items():
+        if isinstance(child, DictConfig):
+            yield from _mappings(child, f"{place}.{key}")
 
 
 def _condition_shapes(

@@ -62,7 +62,8 @@ def build_training(parts: Parts, name: str) -> Training | None:
     if told := told_readers(config, parts.models, name):
         given["told"] = told
     torch.manual_seed(fold(config.seed, 1))  # for a discriminator's initial weights
-    handed = {"in_channels": parts.data.shape[0], "shape": list(parts.data.shape)}
+    shape = list(parts.data.shape)
+    handed = {**parts.data.interface, "in_channels": shape[0], "shape": shape}
     return build_part(config, f"{name}.training", handed, **given)
 
 

@@ -24,7 +24,9 @@ class Identity(Tokenizer):
 
     Args:
         space: that contains the data.
-        scale: that data are divided by, see `Tokenizer`; by default 1.
+        scale: that data are divided by: one number, one for each feature of a point, or one for
+            each group of `columns`; by default 1.
+        columns: sizes of groups of features that are scaled alike, some of which may be empty.
 
     Example:
         >>> import torch
@@ -33,7 +35,14 @@ class Identity(Tokenizer):
         torch.Size([3, 3])
     """
 
-    def __init__(self, space: Space, scale: float | Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        space: Space,
+        scale: float | Sequence[float] | None = None,
+        columns: Sequence[int] | None = None,
+    ) -> None:
+        if columns is not None and isinstance(scale, Sequence) and len(scale) == len(columns):
+            scale = [one for one, size in zip(scale, columns, strict=True) for _ in range(size)]
         super().__init__(Same(), Passthrough(space), Same(), scale=scale)
 
     def log_volume_change(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:

@@ -15,7 +15,7 @@ def parts(tmp_path_factory):
     """A small EDM, untrained, of molecules of at most two heavy atoms."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LDM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        small = ["data=small_molecules", "data.heavy=2", "tokenizer.space.places=8"]
+        small = ["data=small_molecules", "data.heavy=2"]
         small += ["prior.backbone.width=8", "prior.backbone.depth=1"]
         config = compose(["experiment=edm/qm9", *small])
         data = build_data(config)
