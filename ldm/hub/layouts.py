@@ -48,7 +48,8 @@ class Found:
         path: of the file.
         stage: `tokenizer` or `prior`.
         state: tensors under the names of our tokenizer, or of a prior's backbone.
-        sizes: see `ldm.hub.sizes`.
+        sizes: see `ldm.hub.sizes`; empty if the file does not tell them.
+        group: name of the configuration of a prior of this layout.
         statistics: of the latents, as `statistics` reads them; empty if the file has none.
         unused: tensors of the file that the state is not made of.
         scheduler: file of a pipeline's scheduler.
@@ -59,6 +60,7 @@ class Found:
     stage: str
     state: dict[str, Tensor]
     sizes: dict[str, Any]
+    group: str = "dit"
     statistics: dict[str, Any] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
     scheduler: Path | None = None
@@ -103,7 +105,7 @@ def _read(path: Path, layout: str) -> Found:
         if layout == "diffusers" and any(key.startswith("transformer_blocks.") for key in state):
             return _diffusers_dit(path, state, config)
         if layout in ("dit", "sit"):
-            return Found(path, "prior", dict(state), dit_sizes(state))
+            return Found(path, "prior", dict(state), dit_sizes(state), layout)
         convert = autoencoder_from_diffusers if layout == "diffusers" else autoencoder_from_compvis
         ours = convert(state)
         used = {id(x) for x in ours.values()}
@@ -111,7 +113,10 @@ def _read(path: Path, layout: str) -> Found:
         unused = other if convert is autoencoder_from_compvis else []
         numbers = ("scaling_factor", "shift_factor", "latents_mean", "latents_std")
         given = {key: config[key] for key in numbers if config.get(key) is not None}
-        return Found(path, "tokenizer", ours, autoencoder_sizes(ours), given, unused)
+        sizes = autoencoder_sizes(ours)
+        if layout == "taming" and "bottleneck.codes" in sizes:
+            sizes["bottleneck.unquantized"] = False  # priors of taming learn codes
+        return Found(path, "tokenizer", ours, sizes, statistics=given, unused=unused)
     except (LookupError, ValueError) as error:
         raise BadCheckpoint(f"{path} cannot be imported as {layout}: {error}") from error
 

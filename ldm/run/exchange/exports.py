@@ -53,14 +53,20 @@ def export_weights(
         raise ConfigError(f"{folder} is not an empty folder: choose another output=...")
     if stage is not None and stage not in parts.models:
         raise ConfigError(f"no stage {stage}: choose from {', '.join(parts.models)}")
-    if layout == "edm":
-        return _export_edm(parts, folder)
-    if layout != "diffusers":
-        model = parts.models[stage] if stage else _model(parts, layout)
-        state, said = _state(model, layout)
-        path = folder / "model.safetensors"
-        write_whole(path, lambda temporary: save_file(state, temporary, {"format": "pt"}))
-        return [*said, f"{path}: {len(state)} tensors"]
+    return WRITERS.get(layout, _write_one)(parts, layout, folder, stage)
+
+
+def _write_one(parts: Parts, layout: str, folder: Path, stage: str | None) -> list[str]:
+    """Write one model as its authors do."""
+    model = parts.models[stage] if stage else _model(parts, layout)
+    state, said = _state(model, layout)
+    path = folder / "model.safetensors"
+    write_whole(path, lambda temporary: save_file(state, temporary, {"format": "pt"}))
+    return [*said, f"{path}: {len(state)} tensors"]
+
+
+def _write_diffusers(parts: Parts, layout: str, folder: Path, stage: str | None) -> list[str]:
+    """Write a pipeline, or one model, as diffusers does."""
     if stage is None and parts.prior is not None:
         export, said = to_pipeline(parts)
     elif stage is None or isinstance(parts.models[stage], Tokenizer):
@@ -71,7 +77,7 @@ def export_weights(
     return [*said, f"{folder}: {type(export).__name__} of diffusers"]
 
 
-def _export_edm(parts: Parts, folder: Path) -> list[str]:
+def _write_edm(parts: Parts, layout: str, folder: Path, stage: str | None) -> list[str]:
     """Write EDM's prior, or GeoLDM's tokenizer and prior, as their authors do."""
     prior, tokenizer = parts.prior, parts.tokenizer
     backbone = getattr(prior, "backbone", None)
@@ -87,6 +93,10 @@ def _export_edm(parts: Parts, folder: Path) -> list[str]:
     path = folder / EDM
     write_whole(path, lambda temporary: torch.save(state, temporary))
     return [f"{path}: {len(state)} tensors"]
+
+
+WRITERS = {"diffusers": _write_diffusers, "edm": _write_edm}
+"""How models are written in layouts that hold more than one."""
 
 
 def _model(parts: Parts, layout: str) -> nn.Module:
