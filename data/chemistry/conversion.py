@@ -1,6 +1,6 @@
 """Conversions between atoms in arrays and RDKit's molecules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data.files.errors import DataError
 
-__all__ = ["Mol", "largest_fragment", "quiet", "sanitized", "to_mols"]
+__all__ = ["Mol", "heavy", "largest_fragment", "quiet", "sanitized", "to_mols"]
 
 Mol = Any
 """RDKit's `Chem.Mol`. RDKit is imported when it is first used, which takes a while."""
@@ -86,6 +86,17 @@ def largest_fragment(molecule: Mol) -> tuple[str, int] | None:
         each = Chem.GetMolFrags(whole, asMols=True)
         whole = max(each, key=lambda part: part.GetNumAtoms())
     return Chem.MolToSmiles(whole), parts
+
+
+def heavy(molecules: Iterable[Mol | None]) -> list[Mol]:
+    """Leave out hydrogens, which are then implicit, and molecules that are invalid.
+
+    Args:
+        molecules: sanitised, None for invalid ones.
+    """
+    from rdkit import Chem
+
+    return [Chem.RemoveHs(one) for one in molecules if one is not None]
 
 
 @contextmanager

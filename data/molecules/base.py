@@ -14,7 +14,7 @@ from torch import Tensor
 from data.batch import Batch
 from data.buckets import BucketOrder
 from data.chemistry.bonds import bond_orders
-from data.chemistry.conversion import Mol, quiet, to_mols
+from data.chemistry.conversion import Mol, quiet, sanitized, to_mols
 from data.chemistry.files import write_molecules
 from data.chemistry.page import viewer, write_page
 from data.drawing import draw_molecules
@@ -232,6 +232,15 @@ class Molecules(DataModule):
             for part in self.parts(batch)
             for molecule in to_mols(part.numbers, self.bonds(part), part.positions)
         ]
+
+    def mols(self, batch: Batch) -> list[Mol | None]:
+        """Convert a batch to RDKit's molecules without conformers; None for invalid ones."""
+        with quiet():
+            return [
+                sanitized(molecule)
+                for part in self.parts(batch)
+                for molecule in to_mols(part.numbers, self.bonds(part))
+            ]
 
     def compact(self, batch: Batch) -> Batch:
         """Reduce types to the most likely and numbers to whole ones."""

@@ -31,6 +31,10 @@ of molecules
     molecule_reconstructions   types and positions of atoms that a tokenizer keeps
     property                errors of the property that samples were asked for, and bounds
 
+of molecules, in space or as graphs
+    similarities            similarities of scaffolds, fragments and nearest molecules to the data's
+    fcd                     Fréchet ChemNet distance, by a file of the network
+
 Arguments that scorers share are set once, beside the list: `eval.samples` reaches every scorer
 whose constructor has an argument `samples`. Your own scorer is a subclass of `Scorer`, with
 `check(parts)` and `score(parts, record)`, listed by its class instead of a name:
@@ -55,9 +59,11 @@ from eval.scorers.likelihood import HeldOutLikelihood
 from eval.scorers.mass import Mass
 from eval.scorers.molecule_graphs import MoleculeGraphScores
 from eval.scorers.molecules import (
+    ChemNetDistance,
     MoleculeFloor,
     MoleculeReconstructions,
     MoleculeSamples,
+    MoleculeSimilarities,
     PropertyErrors,
 )
 from eval.scorers.reconstructions import Reconstructions
@@ -87,5 +93,7 @@ SCORERS: dict[str, type[Scorer]] = {
     "molecule_floor": MoleculeFloor,
     "molecule_reconstructions": MoleculeReconstructions,
     "property": PropertyErrors,
+    "similarities": MoleculeSimilarities,
+    "fcd": ChemNetDistance,
 }
 """Scorer classes by their names in `eval.scorers`."""

@@ -89,6 +89,14 @@ PUBLISHED = {
         ),
         note="Apache-2.0. TensorFlow's Inception graph of 2015-12-05, ported to PyTorch, for FID.",
     ),
+    "chemnet": Published(
+        url="https://github.com/bioinf-jku/FCD",
+        sha256=None,
+        names=("chemnet.pt",),
+        note="LGPL-3.0, as recalled. ChemNet, for the Fréchet ChemNet distance, as TorchScript "
+        "that reads SMILES, see eval/extractors/chemnet.py. Its authors serve another form, from "
+        "which each user exports this one, so that its SHA-256 cannot be known.",
+    ),
     "vgg16": Published(
         url="https://download.pytorch.org/models/vgg16-397923af.pth",
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
@@ -137,7 +145,8 @@ def fetch(name: str, file: str | PathLike[str] | None = None) -> Path:
     if published.sha256 is None:
         raise BadCheckpoint(
             f"the weights {name!r} are not here, and as their checksum is not known they are not "
-            f"downloaded: download {published.url} yourself and put it at {path}"
+            f"downloaded: get them at {published.url} yourself, and put them at {path}. "
+            f"{published.note}"
         )
     try:
         download(path, published.sha256, published.url)
