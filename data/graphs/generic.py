@@ -33,7 +33,8 @@ def by_degree(graphs: Sequence[Graph]) -> PackedGraphs:
             raise DataError(
                 f"graph {number} has a node without an edge, which no class stands for: remove it"
             )
-        found.append(graph._replace(kinds=(degrees - 1).astype(np.uint8)))
+        kinds = (degrees - 1).clip(max=255)  # more would wrap around to classes that are there
+        found.append(graph._replace(kinds=kinds.astype(np.uint8)))
     return PackedGraphs.of(found)
 
 

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -164,9 +165,12 @@ class QM9Graphs(MoleculeGraphs):
             raise _missing(self.name, self.root, "molecules/qm9.csv", *places)
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return path, arrays["index"].astype(np.int64) - 1, str(arrays["smiles"]).split("\n")
-        except (OSError, ValueError, KeyError, EOFError) as error:
+                rows, smiles = arrays["index"] - 1, str(arrays["smiles"]).split("\n")
+            if len(rows) != len(smiles):
+                raise ValueError(f"{len(rows)} numbers of {len(smiles)} molecules")
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(f"{path} is damaged ({error}): fetch it again") from error
+        return path, rows.astype(np.int64), smiles
 
 
 class ZINC250k(MoleculeGraphs):
@@ -204,13 +208,20 @@ class ZINC250k(MoleculeGraphs):
     def _read_lists(self) -> list[list[str]]:
         if None in self._lists:
             raise _missing("ZINC250k", self.root, "molecules/zinc250k.csv", *LISTS)
-        return [path.read_text("utf-8").split() for path in self._lists]
+        return [_words(path) for path in self._lists]
 
     def _listed(self) -> Int64[np.ndarray, " rows"]:
         if self._table is not None:
             return super()._listed()
         train, test = map(len, self._read_lists())
         return np.arange(train, train + test)
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no list of SMILES ({error}): fetch it again") from error
 
 
 def _missing(name: str, root: str | None, *places: str) -> DataError:

@@ -32,7 +32,8 @@ class VariationalBound(Regression):
             - E log p(x | z_0)
 
     and is estimated at one time of 0 to T. `l2` is the loss by which EDM and GeoLDM are trained: it
-    replaces each weight by one over the number of entries, and the first term by none.
+    divides all squared errors by the number of entries in place of their weights, those at time 0
+    too, and has no first term; the probability of discrete features stays a sum, as published.
 
     Args:
         weighting: `vlb` for the bound, `l2` for the loss that the weights are taken from.
@@ -74,10 +75,11 @@ class VariationalBound(Regression):
         generator: Generators = None,
     ) -> Float[Tensor, " n"]:
         t = process.random_times(len(latent), generator, latent.device)
-        start, later = self._terms(predict, process, latent, condition, t, generator)
+        first, told, later = self._terms(predict, process, latent, condition, t, generator)
         if self.weighting == "l2":
-            return torch.where(t == 0, start, later / 2 / self._entries(process))
-        start = start + self._constant(process, t)
+            entries = self._entries(process)
+            return torch.where(t == 0, first / 2 / entries - told, later / 2 / entries)
+        start = first / 2 - told + self._constant(process, t)
         terms = torch.where(t == 0, start, self._weight(process, t) * later)
         return process.steps * terms + prior_divergence(process, latent)
 
@@ -93,10 +95,10 @@ class VariationalBound(Regression):
         last = process.steps - 1
         u = uniform((len(latent),), generator, latent.device)
         times = 1 + (last * u).long().clamp(max=last - 1)
-        first = torch.zeros_like(times)
-        later = self._terms(predict, process, latent, condition, times, generator)[1]
-        start = self._terms(predict, process, latent, condition, first, generator)[0]
-        start = start + self._constant(process, first)
+        zero = torch.zeros_like(times)
+        later = self._terms(predict, process, latent, condition, times, generator)[2]
+        first, told, _ = self._terms(predict, process, latent, condition, zero, generator)
+        start = first / 2 - told + self._constant(process, zero)
         weighted = last * self._weight(process, times) * later
         return weighted + start + prior_divergence(process, latent)
 
@@ -108,8 +110,11 @@ class VariationalBound(Regression):
         condition: Condition,
         t: Tensor,
         generator: Generators,
-    ) -> tuple[Tensor, Tensor]:
-        """Minus log p(x | z_0), but for a constant, if t is 0; the squared error of the noise."""
+    ) -> tuple[Tensor, Tensor | float, Tensor]:
+        """Squared error of the noise of continuous features, log p of discrete ones if t is 0.
+
+        The third is the squared error of the noise of all features.
+        """
         space = process.space
         eps = space.random(len(latent), generator, latent.device, latent.dtype)
         noisy = process.mix(latent, eps, t)
@@ -120,7 +125,7 @@ class VariationalBound(Regression):
         if self.discrete is not None:
             found = self.discrete.log_prob(latent, noisy, sigma, condition)
             error = error[..., : self.discrete.first]
-        return error.square().flatten(1).sum(1) / 2 - found, squares
+        return error.square().flatten(1).sum(1), found, squares
 
     def _constant(self, process: GaussianDiffusion, t: Tensor) -> Float[Tensor, " n"]:
         """Constant of minus log p(x | z_0): the normalisation of its normal distribution."""

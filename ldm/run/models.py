@@ -191,7 +191,7 @@ def build_prior(
         built["process"] = process = build_part(config, f"{name}.process", space=space)
         handed["horizon"] = float(max(process.span))
     if conditions is not None:
-        built["conditioning"] = _conditioning(config, name, classes, shapes)
+        built["conditioning"] = _conditioning(config, name, data, classes, shapes)
     if "backbone" in node:
         with torch.device(device):
             built["backbone"] = build_part(config, f"{name}.backbone", handed)
@@ -239,11 +239,16 @@ def _condition_shapes(
 
 
 def _conditioning(
-    config: DictConfig, name: str, classes: int, shapes: Mapping[str, list[int]]
+    config: DictConfig, name: str, data: DataModule, classes: int, shapes: Mapping[str, list[int]]
 ) -> Conditioning:
     place, built = f"{name}.conditioning", {}
     for key, one in config[name].conditioning.items():
         if isinstance(one, DictConfig):
             shape = {"shape": shapes[key]} if key in shapes else {}
+            if key not in shapes and "shape" in parameters(locate(one._target_))[0]:
+                raise ConfigError(
+                    f"{place}.{key}: {data.name} has no {key} to condition on: choose one, "
+                    f"data.{key}=..., other data, or {place}.{key}=null"
+                )
             built[key] = build_part(config, f"{place}.{key}", {"classes": classes, **shape})
     return build_part(config, place, **built)

@@ -67,13 +67,14 @@ def test_the_training_loss_is_that_of_edm():
     later = [3, 500, 1000]
     assert_close(loss(later), squares / 2 / (5 * MASK.sum(1)))
     assert_close(loss(later, padded=True), squares / 2 / (5 * 4))
-    assert_close(loss([0, 0, 0]), squares / 2)
+    assert_close(loss([0, 0, 0]), squares / 2 / (5 * MASK.sum(1)))
     discrete = AtomFeatures(1, [1.0] * 5)
     found = loss([0, 500, 0], discrete=discrete)
     noisy = process.mix(latent, eps, torch.zeros(3).long())
     sigma = torch.full((3,), 1e-5**0.5)
     told = discrete.log_prob(latent, noisy, sigma, context)
     positions = eps[..., :3].square().sum((1, 2)) / 2
+    positions = positions / (5 * MASK.sum(1))
     assert_close(found[[0, 2]], (positions - told)[[0, 2]])
     assert_close(found[1], squares[1] / 2 / (5 * 2))
 

@@ -62,6 +62,11 @@ def test_a_network_reads_the_time_in_the_unit_of_its_process():
         assert flow.prior.backbone.horizon == 1
 
 
+def test_a_diffusion_may_learn_its_noise():
+    learned = ["prior/process=learned_diffusion", "prior.objective.weighting=vlb"]
+    assert parts("edm/qm9", *learned).prior.process.learned
+
+
 @pytest.mark.parametrize(
     ("experiment", "override", "message"),
     [
@@ -72,10 +77,12 @@ def test_a_network_reads_the_time_in_the_unit_of_its_process():
         ("edm/qm9", "tokenizer.scale=null", r"prior\.objective\.discrete: .*set tokenizer\.scale"),
         ("geoldm/qm9", "+tokenizer.bottleneck.space.places=20", r"places=20, .* QM9 is 29"),
         ("geoldm/qm9", "+tokenizer.training.regularizers.atoms.term.types=4", r"types=4, .* is 5"),
+        ("edm/alpha", "data.property=null", r"conditioning\.property: QM9 .* has no property"),
+        ("geoldm/alpha", "data.property=null", r"data\.property=\.\.\., other data, or prior"),
         ("glad/qm9", "+tokenizer.encoder.orders=1", r"orders=1, .* QM9 \(graphs\) is 3"),
     ],
 )
-def test_numbers_that_contradict_the_data_are_refused(experiment, override, message):
+def test_what_contradicts_the_data_is_refused_in_a_line(experiment, override, message):
     with pytest.raises(ConfigError, match=message) as error:
         parts(experiment, override)
     assert "\n" not in str(error.value)

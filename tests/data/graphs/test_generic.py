@@ -57,3 +57,10 @@ def test_missing_files_and_files_of_other_sets_are_refused(tmp_path):
     (tmp_path / "ego_small.json").write_text(f"[{', '.join([lonely] * 200)}]")
     with pytest.raises(DataError, match="without an edge"):
         EgoSmall(root=str(tmp_path)).setup()
+
+
+def test_degrees_that_no_class_stands_for_are_refused(tmp_path):
+    star = f'{{"nodes": 258, "edges": {[[0, leaf] for leaf in range(1, 258)]}}}'
+    (tmp_path / "ego_small.json").write_text(f"[{', '.join([star] * 200)}]")
+    with pytest.raises(DataError, match="got 258 nodes and class 255"):
+        EgoSmall(root=str(tmp_path)).setup()

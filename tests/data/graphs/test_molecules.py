@@ -115,6 +115,21 @@ def test_rows_of_qm9_are_those_of_its_archive(tmp_path):
     assert len(data.train_dataset) == 3
 
 
+def test_damaged_arrays_and_lists_are_refused(tmp_path):
+    np.savez(tmp_path / "qm9.npz", smiles=np.array("CC\nCO"), index=np.array([1]))
+    with pytest.raises(DataError, match=r"qm9\.npz is damaged \(1 numbers of 2 molecules\)"):
+        QM9Graphs(split="drawn", root=str(tmp_path)).setup()
+    whole = (tmp_path / "qm9.npz").read_bytes()
+    (tmp_path / "qm9.npz").write_bytes(whole[:200])
+    with pytest.raises(DataError, match=r"qm9\.npz is damaged .*: fetch it again"):
+        QM9Graphs(split="drawn", root=str(tmp_path)).setup()
+    (tmp_path / "molecules").mkdir()
+    for part in ("valid", "test"):
+        (tmp_path / "molecules" / f"zinc250k_{part}.smi").write_bytes(b"CC \xff\n")
+    with pytest.raises(DataError, match=r"zinc250k_valid\.smi is no list of SMILES"):
+        ZINC250k(root=str(tmp_path)).setup()
+
+
 @pytest.mark.parametrize("kind", [QM9Graphs, ZINC250k])
 def test_missing_tables_and_lists_are_refused(tmp_path, kind):
     with pytest.raises(DataError, match="is at none of"):
