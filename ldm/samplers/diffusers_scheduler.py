@@ -45,6 +45,8 @@ class DiffusersScheduler(Sampler):
         scheduler: class of diffusers, or a partial of it with its options.
         steps: number of steps of the whole walk; Heun calls the network twice in each but the last.
         eta: noise that DDIM adds, from 0 (none) to 1 (that of DDPM).
+        final_noise: end with a draw of p(x | z_0), which has the noise of time 0 around the last
+            prediction, instead of with its mean (Hoogeboom et al. 2022, appendix B).
 
     Raises:
         ValueError: there are no steps, `eta` is not between 0 and 1, or the scheduler is given what
@@ -61,7 +63,11 @@ class DiffusersScheduler(Sampler):
     """
 
     def __init__(
-        self, scheduler: Callable[..., SchedulerMixin], steps: int, eta: float = 0.0
+        self,
+        scheduler: Callable[..., SchedulerMixin],
+        steps: int,
+        eta: float = 0.0,
+        final_noise: bool = False,
     ) -> None:
         if steps < 1:
             raise ValueError(f"a sampler needs 1 step or more, got {steps}")
@@ -74,6 +80,7 @@ class DiffusersScheduler(Sampler):
                 f"and set prior.process before training"
             )
         self.scheduler, self.steps, self.eta = scheduler, steps, eta
+        self.final_noise = final_noise
 
     def walk(
         self,
@@ -112,7 +119,10 @@ class DiffusersScheduler(Sampler):
             with SpaceNoise(process.space, len(x), generator, scale=1.0 - last):
                 x = step(scheduler, v, t, x, **options)
             x = process.space.project(x)
-        return x
+        if not self.final_noise:
+            return x
+        level = process.noise_level(torch.zeros(1, device=x.device)).to(x.dtype)
+        return x + level * process.space.random(len(x), generator, x.device, x.dtype)
 
     def _from_middle(
         self, process: GaussianDiffusion, scheduler: SchedulerMixin, x: Tensor, t: Tensor | None
@@ -132,9 +142,10 @@ class DiffusersScheduler(Sampler):
         return scheduler.timesteps[first:], x
 
     def _check_invertible(self, scheduler: SchedulerMixin) -> None:
-        if not isinstance(scheduler, DDIMScheduler) or self.eta:
+        if not isinstance(scheduler, DDIMScheduler) or self.eta or self.final_noise:
             raise ValueError(
-                f"{type(scheduler).__name__} with eta={self.eta} cannot be inverted: invert and "
+                f"{type(scheduler).__name__} with eta={self.eta} and "
+                f"final_noise={self.final_noise} cannot be inverted: invert and "
                 f"sample with sampler=ddim and eta=0"
             )
 

@@ -20,8 +20,11 @@ def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     return 0.8 * x + 0.1 * torch.sin(t / 7).view(-1, 1, 1) * x.roll(1, 0) * MASK[..., None]
 
 
-def published(process: GaussianDiffusion, generators) -> torch.Tensor:
-    """Appendix B of Hoogeboom et al. 2022, in gamma = log(sigma^2 / alpha^2); float64."""
+def published(process: GaussianDiffusion, generators) -> tuple[torch.Tensor, torch.Tensor]:
+    """Appendix B of Hoogeboom et al. 2022, in gamma = log(sigma^2 / alpha^2); float64.
+
+    The mean of data given the last latents, and a draw.
+    """
     space = process.space
     gamma = torch.log((1 - process.alpha_bar) / process.alpha_bar)
     alpha, sigma = torch.sigmoid(-gamma).sqrt(), torch.sigmoid(gamma).sqrt()
@@ -34,7 +37,8 @@ def published(process: GaussianDiffusion, generators) -> torch.Tensor:
         mean = z / ratio - variance / (ratio * sigma[t]) * eps
         noise = space.random(3, generators).double()
         z = space.project(mean + variance.sqrt() * sigma[s] / sigma[t] * noise)
-    return (z - sigma[0] * space.project(predict(z, torch.zeros(3)))) / alpha[0]
+    mean = (z - sigma[0] * space.project(predict(z, torch.zeros(3)))) / alpha[0]
+    return mean, mean + sigma[0] / alpha[0] * space.random(3, generators).double()
 
 
 def test_every_step_is_the_published_one():
@@ -45,10 +49,13 @@ def test_every_step_is_the_published_one():
         alpha, sigma = (scale.view(-1, 1, 1) for scale in process.alpha_sigma(t))
         return Denoised((x - sigma * eps) / alpha, eps)
 
-    sampler = DiffusersScheduler(partial(DDPMScheduler, timestep_spacing="trailing"), steps=31)
-    generators = sample_generators(0, range(3))
-    start = process.random(3, generators)
-    found = sampler(denoise, process, start, {"mask": MASK}, generators)
-    process.space.check(found)
+    scheduler = partial(DDPMScheduler, timestep_spacing="trailing")
     expected = published(process, sample_generators(0, range(3)))
-    assert_close(found.double(), expected, atol=2e-4, rtol=1e-3)
+    for final_noise in (False, True):
+        sampler = DiffusersScheduler(scheduler, steps=31, final_noise=final_noise)
+        generators = sample_generators(0, range(3))
+        start = process.random(3, generators)
+        found = sampler(denoise, process, start, {"mask": MASK}, generators)
+        process.space.check(found)
+        assert_close(found.double(), expected[final_noise], atol=2e-4, rtol=1e-3)
+    assert (expected[1] - expected[0]).abs().max() > 1e-3
