@@ -67,6 +67,19 @@ def test_marginals_start_at_zero_and_have_the_variance_of_a_bridge(bridge):
     assert (x - z / 2).var().item() == pytest.approx(0.2375532, rel=0.01)
 
 
+def test_walks_from_noise_have_the_marginals_of_a_bridge_from_there(bridge):
+    n, generator = 20_000, torch.Generator().manual_seed(1)
+    walk = LatticeBridge(bridge.space, start=1.0)
+    z = bridge.space.random(n, torch.Generator().manual_seed(0))
+    assert walk.random(n, generator).var().item() == pytest.approx(1, rel=0.01)
+    assert walk.noise(z, torch.zeros(n), generator).var().item() == pytest.approx(1, rel=0.01)
+    half = -math.log1p(-bridge.schedule.total / 2) / 3
+    x = walk.noise(z, torch.full((n,), half), generator)
+    assert (x - z / 2).var().item() == pytest.approx(0.2375532 + 1 / 4, rel=0.01)
+    mask = torch.arange(4).expand(n, 4) < 2
+    assert not walk.on({"mask": mask}).random(n, generator)[:, :, 2:].any()
+
+
 def test_times_are_multiples_of_a_step_before_the_end(bridge):
     t = bridge.random_times(5000, torch.Generator().manual_seed(0), "cpu")
     assert_close(t * 1000, (t * 1000).round(), atol=1e-4, rtol=0)
