@@ -1,7 +1,7 @@
 """Physical plausibility of molecules in space, by checks like those of PoseBusters.
 
 Source: Buttenschoen, Morris and Deane, "PoseBusters", 2024: intramolecular checks, written anew on
-RDKit's distance geometry. Its ratio of energies is left out, for which see `strain`.
+RDKit's distance geometry. Its ratio of energies is in `energy`.
 """
 
 from collections.abc import Iterator

@@ -2,14 +2,24 @@
 
 from data import Batch, Molecules
 from data.chemistry.conversion import quiet
+from data.chemistry.energy import energy_ratio
 from data.chemistry.plausibility import CHECKS, plausibility
 from data.chemistry.strain import strain_energies
 from eval.scorers.molecules.facts import Facts
 
-__all__ = ["CHECKED", "STRAINED", "plausible_shares", "strains"]
+__all__ = ["PROTOCOL", "plausible_shares", "strains"]
 
 STRAINED = 250  # stable molecules whose strain is measured; each takes some milliseconds
 CHECKED = 2000  # molecules that are checked; each takes half a millisecond
+ENERGIES = 100  # molecules whose energies are compared; each takes 25 milliseconds
+LARGEST = 100.0  # ratio of energies that is plausible, as in PoseBusters
+
+PROTOCOL = {
+    "strain": f"MMFF94 of {STRAINED} stable molecules at most",
+    "plausible": f"checks like those of PoseBusters, of {CHECKED} molecules at most; energies of "
+    f"{ENERGIES} at most, against 10 conformers, not 50",
+}
+"""How these scores are obtained."""
 
 
 def strains(data: Molecules, batch: Batch, facts: Facts) -> list[float]:
@@ -20,10 +30,11 @@ def strains(data: Molecules, batch: Batch, facts: Facts) -> list[float]:
     return [] if data.single_bonds else strain_energies(_some(data, batch, rows[:STRAINED]))
 
 
-def plausible_shares(data: Molecules, batch: Batch) -> dict[str, float]:
+def plausible_shares(data: Molecules, batch: Batch, facts: Facts) -> dict[str, float]:
     """Share of molecules that are valid and pass all checks, and of valid ones that pass each.
 
-    Of the first 2,000 molecules; none of sets without bond orders, which the checks need.
+    Of the first 2,000 molecules; energies of the first 100 valid ones of one piece that have one.
+    None of sets without bond orders, which the checks need.
     """
     if data.single_bonds:
         return {}
@@ -35,6 +46,11 @@ def plausible_shares(data: Molecules, batch: Batch) -> dict[str, float]:
     if valid:
         each = {f"plausible_{key}": sum(one[key] for one in valid) / len(valid) for key in CHECKS}
         shares |= each
+    rows = [row for row, pieces in enumerate(facts.fragments) if pieces == 1][:ENERGIES]
+    with quiet():
+        ratios = [energy_ratio(one) for one in _some(data, batch, rows)]
+    if known := [ratio <= LARGEST for ratio in ratios if ratio is not None]:
+        shares["plausible_energy"] = sum(known) / len(known)
     return shares
 
 

@@ -13,7 +13,7 @@ from eval.metrics.molecules import stability, total_variation, typed_wasserstein
 from eval.record import Record
 from eval.scorers.drawn import drawn_samples
 from eval.scorers.molecules.facts import Facts, measure
-from eval.scorers.molecules.in_space import CHECKED, STRAINED, plausible_shares, strains
+from eval.scorers.molecules.in_space import PROTOCOL, plausible_shares, strains
 from eval.scorers.molecules.known import known_smiles
 from eval.scorers.scorer import BatchedScorer, check_samples, check_split
 from ldm import distributed
@@ -32,7 +32,8 @@ class MoleculeScorer(BatchedScorer):
     Wasserstein-1 distances over types of bonds and of central atoms, `atom_type_tv` and
     `bond_type_tv`, total variations; `strain_median`, MMFF94 kcal/mol of stable molecules above a
     minimum close by, and `strain_w1`; `plausible`, the share that is valid and passes checks like
-    those of PoseBusters, and of valid ones, `plausible_bond_lengths` and so on.
+    those of PoseBusters, and of valid ones, `plausible_bond_lengths` and so on; of valid ones of
+    one piece, `plausible_energy`.
 
     Attributes:
         samples: number of molecules, and the largest number of the test split's.
@@ -59,7 +60,7 @@ class MoleculeScorer(BatchedScorer):
         scores |= validity(facts.smiles, facts.fragments)
         scores |= self._distances(facts, test[0])
         scores |= self._strain(strains(data, batch, facts), test[1])
-        scores |= plausible_shares(data, batch)
+        scores |= plausible_shares(data, batch, facts)
         protocol = {"n": len(batch["x"]), **self._protocol(data), **how}
         found = {f"{key}{ending}": torch.tensor(v) for key, v in scores.items() if v is not None}
         record.add(found, **protocol)
@@ -98,8 +99,7 @@ class MoleculeScorer(BatchedScorer):
             "validity": f"RDKit, {'all bonds single' if data.single_bonds else 'orders 1 to 3'}",
             "reference": "test",
             "n_reference": min(self.samples, len(data.test_dataset)),
-            "strain": f"MMFF94 of {STRAINED} stable molecules at most",
-            "plausible": f"checks like those of PoseBusters, of {CHECKED} molecules at most",
+            **PROTOCOL,
             "seed": self.seed,
         }
 
