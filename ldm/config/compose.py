@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
+from ldm.config.groups import CONFIGS, is_group, keys_of, members, root, search_path
 from ldm.config.hints import exchanged, explain
 from ldm.config.hydra_options import check_hydra_options, check_search_path
 from ldm.config.signatures import ConfigError, check_type, suggest
@@ -186,9 +186,8 @@ def check_keys(run: str | PathLike[str], overrides: Iterable[str]) -> None:
 
 
 def _with_later_keys(config: DictConfig) -> DictConfig:
-    root = OmegaConf.load(CONFIGS / "train.yaml")
-    later = [key for key in root if key not in ("defaults", "hydra") and key not in config]
-    return OmegaConf.merge(OmegaConf.masked_copy(root, later), config)
+    later = [key for key in root() if key not in ("defaults", "hydra") and key not in config]
+    return OmegaConf.merge(OmegaConf.masked_copy(root(), later), config)
 
 
 def _settable(config: DictConfig, override: Override) -> bool:

@@ -17,10 +17,17 @@ __all__ = [
     "is_group",
     "keys_of",
     "members",
+    "root",
     "search_path",
 ]
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@cache
+def root() -> DictConfig:
+    """Read train.yaml, once; nobody changes it."""
+    return OmegaConf.load(CONFIGS / "train.yaml")
 
 
 def folders() -> list[Path]:

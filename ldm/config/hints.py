@@ -4,10 +4,10 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from ldm.config.groups import CONFIGS, is_group, keys_of, members, search_path
+from ldm.config.groups import CONFIGS, is_group, keys_of, members, root, search_path
 from ldm.config.signatures import suggest
 
 __all__ = ["exchanged", "explain", "unreadable"]
@@ -63,7 +63,7 @@ def unreadable(overrides: list[str], sweep: bool = False) -> str | None:
 
 def _defaults() -> list[DictConfig]:
     """Choices of groups that hold where no experiment makes others."""
-    defaults = OmegaConf.load(CONFIGS / "train.yaml").defaults
+    defaults = root().defaults
     return [one for one in defaults if isinstance(one, DictConfig)]
 
 

@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ldm.config.form import check_form
-from ldm.config.groups import CONFIGS, members
+from ldm.config.groups import members, root
 from ldm.config.signatures import ConfigError, check_arguments, check_type, refuse_unknown
 
 __all__ = [
@@ -81,13 +81,10 @@ def validate(config: DictConfig, finished: bool = False) -> None:
     Raises:
         ConfigError: with the place, and the nearest valid name or the expected type.
     """
-    root = OmegaConf.load(CONFIGS / "train.yaml")
-    known = [key for key in root if key != "defaults"]
-    known += [next(iter(d)) for d in root.defaults if isinstance(d, DictConfig)]
     plain = OmegaConf.to_object(config)
     for key, kind in KINDS.items():
         check_type(key, plain.get(key), kind)
-    refuse_unknown("", config.keys(), [*known, *_own_stages(config)])
+    refuse_unknown("", config.keys(), [*_known(), *_own_stages(config)])
     if config.run == "":
         raise ConfigError("run is empty: name a folder, run=runs/mine")
     _check_seeds(config)
@@ -101,6 +98,12 @@ def validate(config: DictConfig, finished: bool = False) -> None:
         check_type(f"{place}._target_", node["_target_"], str)
         _refuse_foreign(node["_target_"], place)
     check_targets((place, node) for place, node in nodes if not (finished and _of_training(place)))
+
+
+def _known() -> list[str]:
+    """Keys and groups of train.yaml."""
+    groups = [next(iter(d)) for d in root().defaults if isinstance(d, DictConfig)]
+    return [*(key for key in root() if key != "defaults"), *groups]
 
 
 def check_targets(nodes: Iterable[tuple[str, DictConfig]]) -> None:

@@ -43,7 +43,7 @@ def read_yaml(path: Path) -> DictConfig:
 def _check_bounds(text: str) -> None:
     """Count nodes as events, which are read one by one without recursion."""
     nodes, begun, sizes = 0, [], {}
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.CollectionStartEvent):
             begun.append((event.anchor, nodes))
             nodes += 1

@@ -1,6 +1,8 @@
 """Curves of a stage's metrics.csv, as one SVG drawing."""
 
 import io
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from ldm.training.records import sound_rows
@@ -16,13 +18,17 @@ def draw_curves(path: Path) -> bytes | None:
     Args:
         path: of the file; it is read as far as it is sound.
     """
+    rows = sound_rows(path)
+    names = tuple(name for name in (rows[0] if rows else {}) if name != "samples")
+    return _draw(names, tuple(tuple(row.items()) for row in rows)) if names else None
+
+
+@lru_cache(maxsize=16)  # a page is written again after each evaluation, and drawing takes longest
+def _draw(names: tuple[str, ...], items: tuple[tuple[tuple[str, str], ...], ...]) -> bytes:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    rows = sound_rows(path)
-    names = [name for name in (rows[0] if rows else {}) if name != "samples"]
-    if not names:
-        return None
+    rows: list[Mapping[str, str]] = [dict(row) for row in items]
     lines = -(-len(names) // COLUMNS)
     height = 2.2 * lines
     figure = Figure(figsize=(10, height))
