@@ -60,6 +60,10 @@ class Sets(DataModule):
     def shape(self) -> tuple[int, int]:
         return (self.places, 2)
 
+    @property
+    def interface(self) -> dict[str, int]:
+        return {"places": self.places}
+
     def load(self, split: str) -> SetsDataset:
         return SetsDataset(64 if split == "train" else 16, self.places, int(split == "train"))
 
