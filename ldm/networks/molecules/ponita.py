@@ -41,14 +41,22 @@ def basis_of(numbers: int, degree: int, width: int, basis: int) -> nn.Sequential
 
 
 class Block(nn.Module):
-    """A ConvNeXt block: a convolution of each feature, and a residual perceptron of all."""
+    """A ConvNeXt block: a convolution of each feature, and a residual perceptron of all.
 
-    def __init__(self, width: int, basis: int) -> None:
+    Args:
+        width: of the features.
+        basis: functions that kernels are linear in.
+        layer_scale: initial value of learned factors of what a block adds; None for no factors.
+    """
+
+    def __init__(self, width: int, basis: int, layer_scale: float | None = None) -> None:
         super().__init__()
         self.conv = SeparableConvolution(width, basis)
         self.norm = nn.LayerNorm(width)
         self.linear_1 = nn.Linear(width, 4 * width)
         self.linear_2 = nn.Linear(4 * width, width)
+        scale = None if layer_scale is None else nn.Parameter(torch.full((width,), layer_scale))
+        self.register_parameter("layer_scale", scale)
 
     def forward(
         self,
@@ -57,7 +65,8 @@ class Block(nn.Module):
         fiber_basis: Float[Tensor, "o o k"],
     ) -> Float[Tensor, "b n o d"]:
         h = self.norm(self.conv(x, basis, fiber_basis))
-        return x + self.linear_2(F.gelu(self.linear_1(h)))
+        h = self.linear_2(F.gelu(self.linear_1(h)))
+        return x + (h if self.layer_scale is None else self.layer_scale * h)
 
 
 class PONITA(nn.Module):
@@ -86,6 +95,9 @@ class PONITA(nn.Module):
         degree: of the polynomials of invariants.
         radius: beyond which points do not see each other; None to see all.
         told: numbers of a whole set that kernels depend on, such as the time.
+        layer_scale: initial value of learned factors of what each block adds, published 1e-6 for
+            bodies in motion; None for no factors, as published for molecules.
+        multiple_readouts: read out after every block, and take the mean, instead of the last.
 
     Raises:
         ValueError: a size is less than 1.
@@ -113,6 +125,8 @@ class PONITA(nn.Module):
         degree: int = 3,
         radius: float | None = None,
         told: int = 0,
+        layer_scale: float | None = None,
+        multiple_readouts: bool = False,
     ) -> None:
         super().__init__()
         if min(width, depth, basis, degree) < 1:
@@ -127,8 +141,11 @@ class PONITA(nn.Module):
         self.basis_fn = basis_of(2 + told, degree, width, basis)
         self.fiber_basis_fn = basis_of(1, degree, width, basis)
         self.x_embedder = nn.Linear(in_features + in_vectors, width)
-        self.blocks = nn.ModuleList(Block(width, basis) for _ in range(depth))
-        self.read_out = nn.Linear(width, out_features + out_vectors)
+        self.blocks = nn.ModuleList(Block(width, basis, layer_scale) for _ in range(depth))
+        self.read_out_layers = nn.ModuleList(
+            nn.Linear(width, out_features + out_vectors)
+            for _ in range(depth if multiple_readouts else 1)
+        )
 
     def forward(
         self,
@@ -150,13 +167,16 @@ class PONITA(nn.Module):
 
     def _dense(self, f: Tensor, x: Tensor, mask: Tensor, told: Tensor) -> Tensor:
         basis, fiber_basis = self._bases(x, mask, told)
-        f = self.x_embedder(f)
+        f, after = self.x_embedder(f), []
         for block in self.blocks:
             if self.checkpointing and torch.is_grad_enabled():
                 f = checkpoint(block, f, basis, fiber_basis, use_reentrant=False)
             else:
                 f = block(f, basis, fiber_basis)
-        return torch.where(mask[..., None, None], self.read_out(f), 0)
+            after.append(f)
+        last = after[-len(self.read_out_layers) :]
+        read = sum(layer(f) for layer, f in zip(self.read_out_layers, last, strict=True))
+        return torch.where(mask[..., None, None], read / len(last), 0)
 
     def _bases(self, x: Tensor, mask: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
         """Functions of pairs of points, zero for those that are empty or far, and of directions."""

@@ -26,6 +26,7 @@ class PONITADenoiser(nn.Module):
     Args:
         shape: of one point set, `(places, 3 + features)`.
         width, depth, basis, orientations, degree: of the `PONITA`.
+        layer_scale, multiple_readouts: of the `PONITA`, too.
         property_shape: of the properties that each sample is told, numbers for all of its points.
         horizon: the time that the network reads as 1, in the unit of the process.
 
@@ -47,6 +48,8 @@ class PONITADenoiser(nn.Module):
         basis: int = 256,
         orientations: int = 16,
         degree: int = 3,
+        layer_scale: float | None = None,
+        multiple_readouts: bool = False,
         property_shape: Sequence[int] = (0,),
         horizon: float = 1000.0,
     ) -> None:
@@ -65,6 +68,8 @@ class PONITADenoiser(nn.Module):
             orientations=orientations,
             degree=degree,
             told=1,
+            layer_scale=layer_scale,
+            multiple_readouts=multiple_readouts,
         )
 
     def forward(

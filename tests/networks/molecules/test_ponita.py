@@ -114,6 +114,33 @@ def test_rotations_of_the_grid_turn_the_vectors_and_nothing_else(count):
         assert_close(turned, vectors @ q, atol=1e-12, rtol=0)
 
 
+def test_outputs_are_the_mean_of_those_after_every_block():
+    net, given = network(multiple_readouts=True), inputs()
+    alone = network()
+    assert len(net.read_out_layers) == len(net.blocks) == 2
+    found = []
+    for last, layer in enumerate(net.read_out_layers):
+        weights = {k: v for k, v in net.state_dict().items() if "read_out" not in k}
+        alone.load_state_dict(weights, strict=False)
+        alone.read_out_layers[0].load_state_dict(layer.state_dict())
+        whole, alone.blocks = alone.blocks, alone.blocks[: last + 1]
+        found.append(alone(*given))
+        alone.blocks = whole
+    for mean, one, other in zip(net(*given), *found, strict=True):
+        assert_close(mean, (one + other) / 2, atol=1e-12, rtol=0)
+
+
+def test_layer_scale_is_a_factor_of_what_every_block_adds():
+    h, x, mask, v = inputs()
+    scaled, plain, empty = network(layer_scale=0.5), network(), network(layer_scale=0.0)
+    for block, half in zip(plain.blocks, scaled.blocks, strict=True):
+        block.linear_2.weight.data = 0.5 * half.linear_2.weight.data
+        block.linear_2.bias.data = 0.5 * half.linear_2.bias.data
+    for one, other in zip(scaled(h, x, mask, v), plain(h, x, mask, v), strict=True):
+        assert_close(one, other, atol=1e-12, rtol=0)
+    assert_close(empty(h, x, mask, v)[0], empty(h, 2 * x, mask, v)[0])  # none sees another
+
+
 def test_a_finer_grid_comes_closer_to_turning_with_any_rotation():
     (h, x, mask, v), q = inputs(), rotation()
     errors = []
