@@ -36,6 +36,7 @@ class ScalarQuantizer(DiscreteBottleneck):
             the latent's channels.
 
     Example:
+        >>> import torch
         >>> quantizer = ScalarQuantizer([2, 3], levels=5)
         >>> quantizer(torch.tensor([[[0.0, 0.3, 9.0], [0.0, -9.0, 0.0]]])).latent
         tensor([[[ 0.,  1.,  2.],
