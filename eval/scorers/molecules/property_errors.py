@@ -123,7 +123,7 @@ class PropertyErrors(BatchedScorer):
     def _predict(self, model: PropertyRegressor, batches: Any, n: int) -> Float64[Tensor, " n"]:
         """Predictions of all ranks' shares of n molecules, in order, on every rank."""
         found = [model(to_device(batch)).cpu() for batch in tracked("properties", batches)]
-        return distributed.interleave(torch.cat(found), n)
+        return distributed.interleave(torch.cat([torch.empty(0).double(), *found]), n)
 
     def _build(self, data: Molecules) -> PropertyRegressor:
         if self.regressor is not None:
