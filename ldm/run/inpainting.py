@@ -33,19 +33,16 @@ def inpainting(
     kept = condition["kept"].unsqueeze(1 + space.feature_axis)
     if list(kept.shape[1:]) != places:
         raise ConfigError(f"nothing can be kept: points of {space} have other places than the data")
+    try:  # one step, so that what cannot be led is refused before the walk
+        x = space.random(len(kept), device=kept.device)
+        for field in process.towards(x, x, x.new_full((len(x),), process.span[0])):
+            space.replace(field, field, kept)
+    except ValueError as error:
+        raise ConfigError(f"nothing can be kept: {error}") from error
     data = {**condition, "x": condition["known"], "mask": condition["kept"]}
     encoded = parts.tokenizer.encode(data)
     known = parts.tokenizer.normalize(encoded.raw, generator, encoded.context).float()
     given = {"sampler": sampler, "known": known, "kept": kept}
-    try:  # one step, so that what cannot be led is refused before the walk
-        times = known.new_full((len(known),), process.span[0])
-        for field in process.towards(known, known, times):
-            space.replace(field, field, kept)
-    except ValueError as error:
-        raise ConfigError(f"nothing can be kept: {error}") from error
-    # Runs of earlier versions have no settings of it.
-    return (
-        build_part(parts.config, "inpainting", **given)
-        if "inpainting" in parts.config
-        else Inpainting(**given)
-    )
+    if "inpainting" not in parts.config:  # runs of earlier versions have no settings of it
+        return Inpainting(**given)
+    return build_part(parts.config, "inpainting", **given)
