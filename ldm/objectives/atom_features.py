@@ -43,6 +43,20 @@ class AtomFeatures:
             )
         self.types, self.first, self.scale = types, first, tuple(latent_scale)
 
+    def check(self, sigma: float) -> None:
+        """Refuse noise of time 0 that rounding does not undo almost surely, as EDM does.
+
+        Raises:
+            ValueError: 1 is less than eight of its standard deviations, in the unit of the data.
+        """
+        largest = max(self.scale[self.first :])
+        if 8 * sigma * largest > 1:
+            raise ValueError(
+                f"types and charges are divided by up to {largest:g}, too much to be read from "
+                f"latents with the noise of time 0, {sigma:.3g}: lower tokenizer.scale to "
+                f"{1 / (8 * sigma):.3g} or less, or choose another schedule"
+            )
+
     def log_prob(
         self,
         latent: Float[Tensor, "n places features"],

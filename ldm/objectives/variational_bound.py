@@ -58,13 +58,15 @@ class VariationalBound(Regression):
         self.bounds = weighting == "vlb"
 
     def check(self, process: Process) -> None:
-        """Refuse, besides, processes without discrete times."""
+        """Refuse, besides, processes without discrete times, or too noisy to read features."""
         if not isinstance(process, GaussianDiffusion):
             raise ValueError(
                 f"a {type(process).__name__} has no steps: bound the likelihood of a "
                 f"GaussianDiffusion, or train with ldm.objectives.Regression"
             )
         super().check(process)
+        if self.discrete is not None and not process.learned:
+            self.discrete.check((1 - process.alpha_bar[0]).sqrt().item())
 
     def loss(
         self,

@@ -103,6 +103,15 @@ def test_classes_and_whole_numbers_have_the_probability_of_rounding_to_them():
     assert_close(one, alone)
 
 
+def test_features_that_the_first_noise_hides_are_refused():
+    process = diffusion(PointSet(4, 3, 2))  # whose first noise is 0.00316
+    VariationalBound(discrete=AtomFeatures(1, [1.0, 1, 1, 4, 10])).check(process)
+    with pytest.raises(
+        ValueError, match=r"divided by up to 40, .* lower tokenizer\.scale to 39\.5"
+    ):
+        VariationalBound(discrete=AtomFeatures(1, [1.0, 1, 1, 4, 40])).check(process)
+
+
 def test_other_weightings_and_processes_without_steps_are_refused():
     with pytest.raises(ValueError, match="choose one of l2, vlb"):
         VariationalBound("l1")
