@@ -41,6 +41,23 @@ def test_noise_has_the_variances_of_the_subspace():
     assert x.square().sum((1, 2)).mean().item() == pytest.approx(6, abs=0.1)
 
 
+def test_the_nearest_set_with_a_known_part_has_it_but_for_its_place():
+    x, y = (VIEW.random(3, generator(k), dtype=torch.float64) for k in (0, 1))
+    kept = torch.tensor([True, False, True, True, False])[None, :, None]
+    found = VIEW.replace(x, y, kept)
+    VIEW.check(found)
+    both = MASK & kept[..., 0]
+    for row, places in enumerate(both):
+        shift = (found - y)[row, places]
+        assert_close(shift[:, :3], shift[:, :3].mean(0).expand(len(shift), 3))
+        assert_close(shift[:, 3:], torch.zeros(len(shift), 2).double())
+    # None of the sets that agree with y as much is nearer: what differs is orthogonal to the rest.
+    for seed in range(20):
+        other = VIEW.replace(VIEW.random(3, generator(seed), dtype=torch.float64), y, kept)
+        dot = VIEW.inner(x, found - x, other - found)
+        assert_close(dot, torch.zeros_like(dot), atol=1e-12, rtol=0)
+
+
 def test_a_sample_of_its_own_generator_does_not_depend_on_its_padding():
     wide = PointSet(40, 3, 2).on({"mask": torch.arange(40) < COUNTS[:, None]})
     narrow = VIEW.random(3, sample_generators(0, range(3)))
