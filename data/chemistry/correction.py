@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from data.chemistry.conversion import Mol, quiet
-from data.chemistry.kekulized import to_charged_mols
+from data.chemistry.conversion import to_mols
+from data.chemistry.kekulized import CHARGED
 
 __all__ = ["correct_valences"]
 
@@ -39,22 +39,29 @@ def correct_valences(
     """
     from rdkit import Chem
 
-    orders, largest = orders.clone(), torch.zeros_like(numbers, dtype=torch.bool)
-    with quiet():
-        for row, molecule in enumerate(to_charged_mols(numbers, orders)):
-            while (atom := _overfull(molecule)) is not None:
-                other = int(orders[row, atom].argmax())
-                orders[row, atom, other] -= 1
-                orders[row, other, atom] -= 1
-                (molecule,) = to_charged_mols(numbers[row, None], orders[row, None])
-            largest[row, list(max(Chem.GetMolFrags(molecule), key=len))] = True
+    orders, limits = orders.clone(), _limits(numbers)
+    while True:
+        overfull = orders.sum(2) > limits
+        (rows,) = overfull.any(1).nonzero(as_tuple=True)
+        if not len(rows):
+            break
+        atoms = overfull[rows].int().argmax(1)
+        others = orders[rows, atoms].argmax(1)
+        orders[rows, atoms, others] -= 1
+        orders[rows, others, atoms] -= 1
+    largest = torch.zeros_like(numbers, dtype=torch.bool)
+    for row, molecule in enumerate(to_mols(numbers, orders)):
+        largest[row, list(max(Chem.GetMolFrags(molecule), key=len))] = True
     return orders, largest
 
 
-def _overfull(molecule: Mol) -> int | None:
-    """The first atom that has more bonds than its element may have."""
+def _limits(numbers: Int64[Tensor, "b n"]) -> Int64[Tensor, "b n"]:
+    """The largest sum of bond orders that RDKit takes of each atom, with a charge if granted."""
     from rdkit import Chem
 
-    problems = Chem.DetectChemistryProblems(molecule)
-    found = [one.GetAtomIdx() for one in problems if one.GetType() == "AtomValenceException"]
-    return min(found, default=None)
+    table, limits = Chem.GetPeriodicTable(), torch.zeros_like(numbers)
+    for number in numbers.unique().tolist():
+        if number:
+            most = max(*table.GetValenceList(number), CHARGED.get(number, 0))
+            limits[numbers == number] = most
+    return limits

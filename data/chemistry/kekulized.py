@@ -8,9 +8,10 @@ from torch import Tensor
 from data.chemistry.conversion import Mol, to_mols
 from data.files.errors import DataError
 
-__all__ = ["Kekulized", "from_smiles", "to_charged_mols"]
+__all__ = ["CHARGED", "Kekulized", "from_smiles", "to_charged_mols"]
 
-CHARGED = {7: 4, 8: 3}  # sums of bond orders at which nitrogen and oxygen carry a charge of +1
+CHARGED = {7: 4, 8: 3}
+"""Sums of bond orders at which nitrogen and oxygen carry a charge of +1, by atomic number."""
 
 
 class Kekulized(NamedTuple):

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from data.chemistry.conversion import sanitized
 from data.chemistry.correction import correct_valences
+from data.chemistry.kekulized import to_charged_mols
 
 
 def star(centre, *bonds):
@@ -41,3 +43,18 @@ def test_the_largest_piece_is_told_and_padding_is_in_none():
     orders = torch.zeros(1, 5, 5, dtype=torch.int64)
     orders[0, 0, 3] = orders[0, 3, 0] = orders[0, 1, 3] = orders[0, 3, 1] = 1
     assert correct_valences(numbers, orders)[1].tolist() == [[True, True, False, True, False]]
+
+
+def test_rdkit_takes_whatever_was_corrected_and_graphs_do_not_change_one_another():
+    draw = torch.Generator().manual_seed(0)
+    numbers = torch.tensor([6, 7, 8, 9, 15, 16, 17, 35, 53])[
+        torch.randint(9, (50, 9), generator=draw)
+    ]
+    orders = torch.randint(4, (50, 9, 9), generator=draw).triu(1)
+    orders = orders + orders.mT
+    corrected, largest = correct_valences(numbers, orders)
+    assert None not in map(sanitized, to_charged_mols(numbers, corrected))
+    assert (corrected <= orders).all()
+    alone = correct_valences(numbers[7:8], orders[7:8])
+    assert torch.equal(alone[0][0], corrected[7])
+    assert torch.equal(alone[1][0], largest[7])
