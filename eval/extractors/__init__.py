@@ -1,8 +1,9 @@
-"""Networks that metrics need: feature extractors of images, a regressor of molecules."""
+"""Networks that metrics need: feature extractors, and a regressor of molecules."""
 
+from eval.extractors.chemnet import ChemNet
 from eval.extractors.classifier import Classifier
 from eval.extractors.extractor import Extractor, Features
 from eval.extractors.inception import Inception
 from eval.extractors.property_regressor import PropertyRegressor
 
-__all__ = ["Classifier", "Extractor", "Features", "Inception", "PropertyRegressor"]
+__all__ = ["ChemNet", "Classifier", "Extractor", "Features", "Inception", "PropertyRegressor"]

@@ -98,7 +98,7 @@ class PropertyRegressor(nn.Module):
 
         It is trained on this process's device, in float32; an interrupted training goes on where
         its state was last kept. Of several ranks each trains the same network, so that none waits
-        for hours, and all take that of the first.
+        for hours, and all read one file.
 
         Args:
             data: with a property; its train split is learned.
@@ -109,14 +109,13 @@ class PropertyRegressor(nn.Module):
             BadCheckpoint, DataError: what is in the cache is damaged.
         """
         path = cls.path(data, cache, settings)
-        if not path.is_file():
+        if distributed.anywhere(not path.is_file()):
             model = cls(str(data.target), data.elements, data.scale, settings)
             model.to(distributed.device()).fit(data, path.with_suffix(".ckpt"))
-            if distributed.rank() == 0:
-                model.trained_on = f"{data.name} {data.fingerprint}"
-                facts = {"elements": model.elements, "scale": model.scale, **model.protocol}
-                weights.save(path, model, facts)
-                path.with_suffix(".ckpt").unlink(missing_ok=True)
+            model.trained_on = f"{data.name} {data.fingerprint}"
+            facts = {"elements": model.elements, "scale": model.scale, **model.protocol}
+            weights.save(path, model, facts)
+            path.with_suffix(".ckpt").unlink(missing_ok=True)
             distributed.barrier()
         return cls.read(path)
 
@@ -175,7 +174,7 @@ class PropertyRegressor(nn.Module):
                 optimizer.step()
                 seen += batch
                 advance(batch)
-                if step % KEEP == 0 and distributed.rank() == 0:
+                if step % KEEP == 0:
                     state = {"network": self.network.state_dict(), "seen": seen}
                     state["optimizer"] = optimizer.state_dict()
                     write_whole(kept, lambda part, state=state: torch.save(state, part))

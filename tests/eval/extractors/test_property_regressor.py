@@ -7,6 +7,7 @@ from small_qm9 import expect_small, write_archive
 from data import QM9, DataError
 from eval.extractors import PropertyRegressor
 from eval.extractors.property_regressor import Settings
+from ldm import distributed
 from ldm.hub.weights import BadCheckpoint
 
 SETTINGS = Settings(width=16, depth=2, samples=180, batch=3)
@@ -75,3 +76,15 @@ def test_damaged_and_foreign_files_are_refused(data, tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(BadCheckpoint, match="truncated or not a safetensors file"):
         PropertyRegressor.trained(data, tmp_path, settings)
+
+
+def test_two_processes_end_with_one_regressor(data, tmp_path, two_processes):
+    settings = Settings(width=4, depth=1, samples=6, batch=3)
+
+    def work(rank: int) -> dict[str, torch.Tensor]:
+        distributed.join()
+        return PropertyRegressor.trained(data, tmp_path / "kept", settings).state_dict()
+
+    one, other = two_processes(work)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert len(list((tmp_path / "kept").glob("*"))) == 1
