@@ -10,9 +10,10 @@ from ldm.hub import weights
 from ldm.hub.published import PUBLISHED, fetch, load_published
 from ldm.hub.weights import BadCheckpoint
 
-__all__ = ["load_into", "resolve"]
+__all__ = ["SCHEME", "load_into", "resolve"]
 
 SCHEME = "hub:"
+"""Beginning of the names of published weights."""
 
 
 def resolve(checkpoint: str | Path, stage: str) -> tuple[str | None, Path]:

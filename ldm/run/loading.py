@@ -1,5 +1,6 @@
 """Loading the trained parts of a run folder."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -7,7 +8,7 @@ from omegaconf import DictConfig
 from data import DataError, DataModule
 from ldm.config.compose import ConfigError, overridden
 from ldm.config.lineage import lineage
-from ldm.hub.checkpoints import load_into
+from ldm.hub.checkpoints import SCHEME, load_into, resolve
 from ldm.priors import Prior
 from ldm.run.folder import Run, read_config
 from ldm.run.models import build_models
@@ -33,15 +34,18 @@ def load_run(folder: str | Path, overrides: list[str]) -> Parts:
     config.run = str(run.folder)
     data = build_data(config)
     if config.data != trained.data:
-        check_meaning(config, data, build_data(trained))
+        check_meaning(config, config.stages, data, build_data(trained))
     return load_parts(Parts(config, data), run)
 
 
-def check_meaning(config: DictConfig, data: DataModule, trained: DataModule) -> None:
+def check_meaning(
+    config: DictConfig, names: Iterable[str], data: DataModule, trained: DataModule
+) -> None:
     """Refuse data whose numbers do not mean what those that a run was trained on did.
 
     Args:
-        config: of the run; what its models read is compared.
+        config: of the run.
+        names: of its stages, of which what they read is compared.
         data: the data now.
         trained: the data that the run was trained on, whose files may not be here.
 
@@ -49,7 +53,7 @@ def check_meaning(config: DictConfig, data: DataModule, trained: DataModule) -> 
         ConfigError: samples or a condition have another meaning, which the message names.
     """
     read = {"x"}
-    for name in config.stages:
+    for name in names:
         read |= {*(config[name].get("conditioning") or ()), *config[name].get("context_keys", ())}
     for key in sorted(read):
         try:
@@ -59,7 +63,7 @@ def check_meaning(config: DictConfig, data: DataModule, trained: DataModule) -> 
         if before != now:
             raise ConfigError(
                 f"{key} means another thing to this run: it was trained on {before}, and the data "
-                f"now have {now}; leave out the override of data, or train a run on such data"
+                f"now have {now}; set data as it was, or train on such data"
             )
 
 
@@ -115,6 +119,7 @@ def load_model(parts: Parts, run: Run, name: str) -> None:
 
     Raises:
         BadCheckpoint: the file is unreadable, or its latents have another space.
+        ConfigError: it is of a run whose data mean something else.
     """
     model = parts.models[name]
     if isinstance(model, Tokenizer) and not model.learned and not run.model(name).is_file():
@@ -122,8 +127,18 @@ def load_model(parts: Parts, run: Run, name: str) -> None:
         return
     given = parts.config[name].get("checkpoint")
     checkpoint = run.model(name) if given is None or run.trained(name, given) else given
+    if given is not None and not str(checkpoint).startswith(SCHEME):
+        _check_origin(parts, name, resolve(checkpoint, name)[1])
     load_into(checkpoint, model, name, repr(latent_space(model)))
     model.eval().requires_grad_(False)
+
+
+def _check_origin(parts: Parts, name: str, checkpoint: Path) -> None:
+    """Refuse weights of a run whose data mean something else than those of this experiment."""
+    path = checkpoint.parent / "config.yaml"
+    trained = read_config(path) if path.is_file() else parts.config
+    if trained.get("data") not in (None, parts.config.data):
+        check_meaning(parts.config, [name], parts.data, build_data(trained))
 
 
 def latent_space(model: Tokenizer | Prior) -> Space:

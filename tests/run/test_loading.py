@@ -10,8 +10,9 @@ import sample
 from data.graphs.communities import Communities
 from ldm.config.compose import ConfigError, compose, overridden
 from ldm.run.folder import Run
-from ldm.run.loading import check_meaning, load_run
-from ldm.run.parts import build_data
+from ldm.run.loading import check_meaning, load_model, load_run
+from ldm.run.models import build_models
+from ldm.run.parts import Parts, build_data
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,7 +54,7 @@ def test_data_that_change_what_a_run_reads_are_refused(experiment, overrides, ke
     trained = compose([f"experiment={experiment}"])
     config = overridden(trained, overrides)
     with pytest.raises(ConfigError, match=f"^{key} means another thing to this run"):
-        check_meaning(config, build_data(config), build_data(trained))
+        check_meaning(config, config.stages, build_data(config), build_data(trained))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_data_that_change_what_a_run_reads_are_refused(experiment, overrides, ke
 def test_data_that_mean_the_same_are_taken(experiment, overrides):
     trained = compose([f"experiment={experiment}"])
     config = overridden(trained, overrides)
-    check_meaning(config, build_data(config), build_data(trained))
+    check_meaning(config, config.stages, build_data(config), build_data(trained))
 
 
 def test_node_classes_of_graphs_are_part_of_what_a_graph_means():
@@ -83,3 +84,18 @@ def test_a_property_of_another_name_is_refused_before_anything_is_loaded(tmp_pat
     assert "trained on alpha, half second" in message
     with pytest.raises(ConfigError, match="means another thing"):
         load_run(run.folder, ["data.property=mu"])
+
+
+def test_a_tokenizer_that_was_told_another_property_is_refused(tmp_path):
+    other = Run(tmp_path / "other")  # there are no weights
+    other.keep_config("tokenizer", compose(["experiment=geoldm/alpha", f"run={other.folder}"]))
+    given = [f"tokenizer.checkpoint={other.folder}", f"run={tmp_path / 'run'}", "stages=[prior]"]
+    for experiment, message in {
+        "geoldm/gap": "property means another thing .* trained on alpha",
+        "geoldm/alpha": "no checkpoint at",  # nothing else is wrong
+    }.items():
+        config = compose([f"experiment={experiment}", *given])
+        data = build_data(config)
+        parts = Parts(config, data, build_models(config, data, ["tokenizer"], "meta"))
+        with pytest.raises(ValueError, match=message):
+            load_model(parts, Run(tmp_path / "run"), "tokenizer")
