@@ -1,4 +1,4 @@
-"""Every command that docs/molecules.md prints is understood as it is printed."""
+"""Every command that the pages on molecules print is understood as it is printed."""
 
 import shlex
 
@@ -9,7 +9,10 @@ from eval.reproduce import reproduce
 from ldm.cli import take, take_conditions
 from ldm.config.compose import compose, overridden
 
-COMMANDS = [shlex.split(one) for one in pages.commands(pages.ROOT / "docs" / "molecules.md")]
+PAGES = ("molecules.md", "studies/qm9.md")
+COMMANDS = [
+    shlex.split(one) for page in PAGES for one in pages.commands(pages.ROOT / "docs" / page)
+]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
