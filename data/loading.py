@@ -16,6 +16,7 @@ from data.samples import Batches
 __all__ = ["BatchLoader", "cores"]
 
 working: weakref.WeakSet = weakref.WeakSet()  # iterators whose workers may be alive
+processes: weakref.WeakSet = weakref.WeakSet()  # those workers
 
 
 class BatchLoader(DataLoader):
@@ -52,6 +53,7 @@ class BatchLoader(DataLoader):
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         working.add(iterator)
+        processes.update(iterator._workers)
         return iterator
 
 
@@ -67,6 +69,9 @@ def _end_workers() -> None:
     # Torch would end them by SIGTERM, and wait for ever.
     for iterator in list(working):
         iterator._shutdown_workers()
+    for process in list(processes):  # those that missed it, as happens on an overloaded machine
+        if process.is_alive():
+            process.kill()
 
 
 def _as_it_is(batch: Any) -> Batch:

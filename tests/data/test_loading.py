@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from torch.utils.data import BatchSampler, Dataset
 
@@ -28,8 +29,9 @@ def test_batches_come_in_order_while_their_workers_are_told_to_end():
     assert torch.cat(found).tolist() == list(range(40))
 
 
-def test_a_process_that_ends_in_the_middle_of_an_epoch_ends_its_workers():
-    script = """
+@pytest.mark.parametrize("missed", [False, True])
+def test_a_process_that_ends_in_the_middle_of_an_epoch_ends_its_workers(missed):
+    script = f"""
 import os
 from data.loading import BatchLoader
 class Workers(list):
@@ -37,6 +39,7 @@ class Workers(list):
         return [os.getpid()]
 batches = iter(BatchLoader(Workers(range(40)), [[i] for i in range(40)], workers=1))
 print(*next(batches))
+batches._shutdown = {missed}  # torch believes that they were told to end
 raise SystemExit(7)
 """
     command = [sys.executable, "-c", script]
