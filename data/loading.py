@@ -53,7 +53,7 @@ class BatchLoader(DataLoader):
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         working.add(iterator)
-        processes.update(iterator._workers)
+        processes.update(iterator._workers)  # ty: ignore[missing-attribute]  it has several
         return iterator
 
 
