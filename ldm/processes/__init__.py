@@ -12,6 +12,7 @@ from ldm.processes.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from ldm.processes.predictions import Denoised, Drift, Drifts, Prediction, Score, Velocity
 from ldm.processes.premetric_flow import PremetricFlow
 from ldm.processes.process import GaussianProcess, Process
+from ldm.processes.times import LogitNormal
 
 __all__ = [
     "Brownian",
@@ -27,6 +28,7 @@ __all__ = [
     "LatticeBridge",
     "LearnedDiffusion",
     "LinearFlow",
+    "LogitNormal",
     "OrnsteinUhlenbeck",
     "Prediction",
     "PremetricFlow",
