@@ -1,12 +1,19 @@
 """The commands and files that a page of the documentation prints."""
 
+import multiprocessing
 import os
 import re
+import runpy
+import shlex
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+WARM = ["torch._dynamo", "torchvision", "pytorch_lightning", "diffusers", "scipy.stats"]
+"""What most commands import, which takes longer than what they do here."""
 
 
 def commands(page: Path) -> list[str]:
@@ -34,8 +41,46 @@ def run(command: str, folder: Path) -> str:
     """Run a command as printed, in an activated environment; returns what it prints."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path}
+    first, *words = shlex.split(command)
+    if first == "python":
+        return _python(words, folder, environment)
     done = subprocess.run(
         command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def _python(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """Run `python ...` in a process that is forked from one which has imported the libraries."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(WARM)
+    with tempfile.TemporaryDirectory() as logs:
+        out, err = Path(logs) / "out", Path(logs) / "err"
+        process = context.Process(target=_become, args=(words, folder, environment, out, err))
+        process.start()
+        process.join()
+        printed, said = out.read_text(), err.read_text()
+    assert process.exitcode == 0, f"python {shlex.join(words)}\n{printed}\n{said}"
+    return printed
+
+
+def _become(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], out: Path, err: Path
+) -> None:
+    """Turn this process into the interpreter that was asked for."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, log in ((1, out), (2, err)):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), number)
+    module = words[0] == "-m"
+    home = folder if module else (folder / words[0]).resolve().parent
+    elsewhere = [path for path in sys.path if not Path(path or ".").resolve().is_relative_to(ROOT)]
+    packages = [path for path in sys.path if "site-packages" in path]
+    sys.path[:] = [str(home), *dict.fromkeys([*elsewhere, *packages])]
+    sys.argv = list(words[1:] if module else words)
+    if module:
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(words[0], run_name="__main__")
