@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM = ["torch._dynamo", "torchvision", "pytorch_lightning", "diffusers", "scipy.stats"]
-"""What most commands import, which takes longer than what they do here."""
+"""Libraries that most commands import, which takes longer than what they do here."""
 
 
 def commands(page: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the offline runs of Weights & Biases in a folder hold."""
+"""Reader of the offline runs of Weights & Biases in a folder."""
 
 import json
 import struct
@@ -25,7 +25,7 @@ def log_records(data: bytes) -> Iterator[bytes]:
 
 
 def history(folder: Path) -> list[dict]:
-    """What the offline runs in a folder hold, in order, without the service's own entries.
+    """Read all that offline runs in a folder logged, in order, without the service's own entries.
 
     Ends the service's process first: it may still write a run's file after the run was finished.
     """

@@ -108,7 +108,7 @@ class Molecules(DataModule):
 
     @property
     def interface(self) -> dict[str, Any]:
-        """Of places, of types, of features, and of columns: of coordinates, types and charges."""
+        """Numbers of places, types and features, and of columns: coordinates, types and charges."""
         types, charges = len(self.elements), int(self.charged)
         return {
             "places": self.places,

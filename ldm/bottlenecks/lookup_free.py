@@ -127,7 +127,7 @@ class LookupFreeQuantizer(DiscreteBottleneck):
         return h
 
     def _straight(self, z: Tensor) -> Tensor:
-        """What the gradient of the latent is passed to."""
+        """Return what the gradient of the latent is passed to."""
         return z
 
     def _codes(self, bits: Tensor) -> Tensor:

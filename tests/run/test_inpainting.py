@@ -1,4 +1,4 @@
-"""What cannot be kept is refused in one message, before anything is drawn."""
+"""Refusals of parts that cannot be kept: one message, before anything is drawn."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What all sets of molecules do: batches, requests, properties, pictures and files."""
+"""Laws of all sets of molecules: batches, requests, properties, pictures and files."""
 
 import numpy as np
 import pytest
