@@ -13,6 +13,7 @@ from eval.scorers.image_scorer import ImageScorer
 from eval.scorers.scorer import Shown, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import DiscreteBottleneck
+from ldm.bottlenecks.digits import COUNTED
 from ldm.losses import LPIPS
 from ldm.progress import tracked
 from ldm.run.parts import Parts
@@ -27,7 +28,8 @@ class Reconstructions(ImageScorer):
     """Reconstructs the test split from the posterior's mode; writes `reconstructions.png`.
 
     `psnr`, `ssim`, and optionally `lpips`, of images and their reconstructions; usage of the
-    codebook, if there is one; with an extractor, also the Fréchet distance of both sets.
+    codebook, if there is one of at most 2^20 codes; with an extractor, also the Fréchet distance of
+    both sets.
 
     Attributes:
         extractor: None to compute only scores that need none.
@@ -56,7 +58,8 @@ class Reconstructions(ImageScorer):
         if self.extractor is not None:
             extractor = self.build_extractor(data, record)
             distance = DistributionScores(extractor, full=False).to(device)
-        if isinstance(bottleneck := tokenizer.bottleneck, DiscreteBottleneck):
+        bottleneck = tokenizer.bottleneck
+        if isinstance(bottleneck, DiscreteBottleneck) and bottleneck.vocabulary <= COUNTED:
             usage = CodebookUsage(bottleneck.vocabulary, bottleneck.groups).to(device)
         shown = Shown(min(SHOWN, len(data.test_dataset)))
         for batch in map(to_device, tracked("reconstructions", self.batches(data, "test"))):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ldm.bottlenecks.codebook import usage
 
-__all__ = ["count_codes", "digit_usage", "to_codes", "to_digits"]
+__all__ = ["COUNTED", "count_codes", "digit_usage", "to_codes", "to_digits"]
 
 COUNTED = 1 << 20  # codes; the usage of more is not counted, since a batch uses hardly any of them
 

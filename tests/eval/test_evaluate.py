@@ -68,6 +68,16 @@ def test_a_tokenizer_alone_is_scored_by_its_reconstructions(run):
     assert set(metrics(run)) == {*found, "protocol"}
 
 
+def test_the_usage_of_a_vocabulary_above_the_limit_is_not_counted(run, monkeypatch):
+    (run / "prior" / "model.safetensors").unlink()
+    parts = load_run(run, [])
+    limit = parts.tokenizer.bottleneck.vocabulary - 1
+    monkeypatch.setattr("eval.scorers.reconstructions.COUNTED", limit)
+    found = evaluate(parts)
+    assert "psnr" in found
+    assert not any("codebook" in name for name in found)
+
+
 def test_the_psnr_is_that_of_the_eight_bit_pictures(run):
     parts = load_run(run, [])
     found = evaluate(parts)["psnr"]
