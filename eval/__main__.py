@@ -6,13 +6,15 @@ python -m eval -m run=runs/demo/digits guidance.scale=1,2,4
 python -m eval folders samples reference
 python -m eval folders samples.npz statistics.npz output=scores
 python -m eval folders samples reference run=runs/demo/digits
+python -m eval folders samples.npz VIRTUAL_imagenet256_labeled.npz protocol=adm
 
 Scores and pictures of the run's own settings lie in its folder, those of others in
 <run>/evaluations/<name>; without a name they are named after what was changed. A sweep, -m or
 --multirun, also writes a table and a plot there.
 
 `folders` scores a set of pictures against another: folders of images, .npz files with bytes
-(n, height, width, 3) under arr_0, or with statistics mu and sigma. Features are those of FID's
+(n, height, width, 3) under arr_0, with statistics mu and sigma, or both, as the reference batches
+of the ADM suite, whose protocol is protocol=adm. Features are those of FID's
 Inception; with run=..., those of the classifier of that run's labelled data.
 """
 
@@ -53,7 +55,7 @@ def folders(arguments: list[str]) -> None:
     Raises:
         ConfigError, DataError: a set or the extractor is missing.
     """
-    own, sets = take(arguments, run=str, output=str)
+    own, sets = take(arguments, run=str, output=str, protocol=str)
     if len(sets) != 2:
         raise ConfigError(f"name two sets, python -m eval folders SAMPLES REFERENCE; got {sets}")
 

@@ -1,27 +1,31 @@
-"""Comparison of two sets of pictures in files: folders, ADM's arrays, or saved statistics."""
+"""Comparison of two sets of pictures in files, also by the protocol of the ADM suite."""
 
 import hashlib
 import json
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from data.files.download import digest
 from data.files.errors import DataError
 from data.files.roots import cache_folder
 from data.files.whole import check_writable, write_whole
-from data.images.listing import list_images
-from data.images.reading import read_image
 from eval.evaluate import print_scores
 from eval.extractors import Classifier, Extractor, Inception
-from eval.metrics import FrechetStatistics, Moments, frechet_distance, kernel_distance, prdc_scores
+from eval.metrics import (
+    FrechetStatistics,
+    Moments,
+    frechet_distance,
+    inception_score,
+    kernel_distance,
+    prdc_scores,
+)
+from eval.picture_sets import PictureSet
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.samples import REMEMBERED
@@ -33,9 +37,34 @@ from ldm.run.folder import Run
 from ldm.run.loading import last_config
 from ldm.run.parts import build_data
 
-__all__ = ["Statistics", "compare", "score", "statistics"]
+__all__ = ["PROTOCOLS", "Protocol", "Statistics", "compare", "score", "statistics"]
 
-BATCH = 64  # pictures at once
+
+class Protocol(NamedTuple):
+    """Choices of a comparison that its numbers depend on, beside the extractor.
+
+    Attributes:
+        kept: most features of a set that precision, recall and the kernel distance see.
+        part: pictures in one part of the inception score, in the order of the set; None for no
+            inception score.
+        scores: names of the scores; empty for all there are.
+    """
+
+    kept: int | None = REMEMBERED
+    part: int | None = None
+    scores: tuple[str, ...] = ()
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "plain": Protocol(),
+    "adm": Protocol(
+        kept=None, part=5000, scores=("is", "is_std", "fd", "sfd", "precision", "recall")
+    ),
+}
+"""Protocols by name. `adm` is that of Dhariwal and Nichol's evaluation suite ("Diffusion models
+beat GANs on image synthesis", 2021), which ADM, DiT, SiT and LightningDiT report: all samples
+against the pictures of a reference batch for precision and recall (k = 3), and against its saved
+statistics for FID and sFID; inception scores of 5,000 consecutive samples."""
 
 
 class Statistics(NamedTuple):
@@ -43,14 +72,24 @@ class Statistics(NamedTuple):
 
     Attributes:
         moments: mean and covariance of all features.
-        kept: at most `REMEMBERED` of the features, evenly spaced; None if only moments are known.
+        kept: features, evenly spaced, as many as the protocol keeps; None without pictures.
+        spatial: mean and covariance of spatial features; None without.
+        inception: inception score, `mean` and `std`; empty without.
     """
 
     moments: Moments
     kept: Float[Tensor, "n dim"] | None
+    spatial: Moments | None = None
+    inception: Mapping[str, float] = {}
 
 
-def score(samples: str, reference: str, run: str | None = None, output: str | None = None) -> None:
+def score(
+    samples: str,
+    reference: str,
+    run: str | None = None,
+    output: str | None = None,
+    protocol: str = "plain",
+) -> None:
     """Score one set of pictures against another, print the scores, and write `metrics.json`.
 
     Args:
@@ -58,48 +97,64 @@ def score(samples: str, reference: str, run: str | None = None, output: str | No
         reference: path of real ones.
         run: folder of a run, to score on the classifier of its data; None for Inception.
         output: folder of `metrics.json`; None to print alone.
+        protocol: a name in `PROTOCOLS`.
 
     Raises:
-        ConfigError, DataError: a set or the extractor is missing.
+        ConfigError, DataError: a set, the protocol or the extractor is missing.
     """
+    if protocol not in PROTOCOLS:
+        raise ConfigError(f"protocol is one of {', '.join(PROTOCOLS)}, got {protocol!r}")
     folder = None if output is None else Path(output).expanduser()
     if folder is not None:
         check_writable(folder / "metrics.json")
     sets = [Path(one).expanduser() for one in (samples, reference)]
     extractor = _extractor(run)
-    record = Record(folder, samples=samples, reference=reference)
-    record.add(compare(*sets, extractor), **extractor.protocol)
+    record = Record(folder, samples=samples, reference=reference, protocol=protocol)
+    record.add(compare(*sets, extractor, protocol), **extractor.protocol)
     record.save()
     print_scores(record, f"{samples} against {reference}")
 
 
-def compare(samples: Path, reference: Path, extractor: Extractor) -> dict[str, Tensor]:
+def compare(
+    samples: Path, reference: Path, extractor: Extractor, protocol: str = "plain"
+) -> dict[str, Tensor]:
     """Score one set of pictures against another: Fréchet and kernel distance, precision, recall.
 
     Args:
         samples: folder or file of generated pictures.
         reference: folder or file of real ones.
         extractor: of the features, on the device of this process.
+        protocol: a name in `PROTOCOLS`.
 
     Returns:
-        Scores by name, as in evaluations; the Fréchet distance alone if a set is only statistics.
+        Scores by name, as in evaluations; those of a set's moments alone if it has no pictures.
 
     Raises:
         DataError: a set cannot be read, is too small, or has statistics of other features.
     """
-    (fake, kept), (real, kept_real) = (statistics(path, extractor) for path in (samples, reference))
-    for path, moments in ((samples, fake), (reference, real)):
-        if len(moments.mu) != extractor.feature_size:
+    how = PROTOCOLS[protocol]
+    fake, real = (statistics(path, extractor, how) for path in (samples, reference))
+    for path, found in ((samples, fake), (reference, real)):
+        if len(found.moments.mu) != extractor.feature_size:
             raise DataError(
-                f"{path} holds statistics of {len(moments.mu)} features, and {extractor.name} has "
-                f"{extractor.feature_size}: they are of another network"
+                f"{path} holds statistics of {len(found.moments.mu)} features, and "
+                f"{extractor.name} has {extractor.feature_size}: they are of another network"
             )
-    scores = {"fd": frechet_distance(fake.mu, fake.sigma, real.mu, real.sigma)}
-    if kept is not None and kept_real is not None:
-        kernel = kernel_distance(kept_real, kept)
-        scores |= {"kd": kernel["mean"], "kd_std": kernel["std"], **prdc_scores(kept_real, kept)}
+    scores = {"fd": _distance(fake.moments, real.moments)}
+    scores |= {"is" if name == "mean" else f"is_{name}": x for name, x in fake.inception.items()}
+    if fake.spatial is not None and real.spatial is not None:
+        scores["sfd"] = _distance(fake.spatial, real.spatial)
+    if fake.kept is not None and real.kept is not None:
+        kernel = kernel_distance(real.kept, fake.kept)
+        scores |= {"kd": kernel["mean"], "kd_std": kernel["std"]}
+        scores |= prdc_scores(real.kept, fake.kept)
     names = DistributionScores(extractor, full=False)
-    return {names.named(name): value for name, value in scores.items()}
+    chosen = [name for name in how.scores or scores if name in scores]
+    return {names.named(name): torch.as_tensor(scores[name]) for name in chosen}
+
+
+def _distance(one: Moments, other: Moments) -> Tensor:
+    return frechet_distance(one.mu, one.sigma, other.mu, other.sigma)
 
 
 def _extractor(run: str | None) -> Extractor:
@@ -120,105 +175,81 @@ def _extractor(run: str | None) -> Extractor:
     return classifier.to(distributed.device())
 
 
-def statistics(path: Path, extractor: Extractor) -> Statistics:
+def statistics(path: Path, extractor: Extractor, how: Protocol | None = None) -> Statistics:
     """Read or compute the statistics of a set; computed ones are cached by the set's content.
+
+    Moments that a file holds are taken in place of those of its pictures.
 
     Raises:
         DataError: the set cannot be read, or is too small.
     """
-    if path.suffix == ".npz":
-        names = _arrays(path).files
-        if {"mu", "sigma"} <= set(names):
-            return Statistics(Moments.load(path), None)
-        if "arr_0" not in names:
-            raise DataError(f"{path} has neither arr_0 nor mu and sigma: it holds {names}")
-    elif not path.is_dir():
-        raise DataError(f"{path} is neither a folder of images nor an .npz file")
-    identity = [_content(path), json.dumps(extractor.protocol, sort_keys=True), str(REMEMBERED)]
-    key = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:32]
+    how, pictures = how or PROTOCOLS["plain"], PictureSet(path)
+    saved, spatial = pictures.moments(), pictures.moments("mu_s", "sigma_s")
+    if not pictures.has_pictures and saved is not None:
+        return Statistics(saved, None, spatial)
+    identity = [json.dumps(extractor.protocol, sort_keys=True), str(how.kept), str(how.part)]
+    key = hashlib.sha256("\n".join([pictures.content(), *identity]).encode()).hexdigest()[:32]
     cache = cache_folder() / "features" / f"{key}.npz"
     try:
-        with np.load(cache, allow_pickle=False) as arrays:
-            return Statistics(Moments.load(cache), torch.from_numpy(arrays["kept"]))
+        found = _load(cache)
     except (OSError, ValueError, KeyError, BadZipFile):  # not there, or damaged: computed anew
-        found = _compute(path, extractor)
-    (mu, sigma, n), kept = found
-    arrays = {"mu": mu.cpu().numpy(), "sigma": sigma.cpu().numpy(), "n": n, "kept": kept.numpy()}
-    write_whole(cache, lambda part: np.savez(part, **arrays))
-    return found
+        found = _compute(pictures, extractor, how)
+        write_whole(cache, lambda part: _save(part, found))
+    if saved is None:
+        return found
+    return found._replace(moments=saved, spatial=spatial)
 
 
-def _compute(path: Path, extractor: Extractor) -> Statistics:
-    n, batches = _pictures(path, _channels(extractor))
+def _load(path: Path) -> Statistics:
+    with np.load(path, allow_pickle=False) as arrays:
+        kept = torch.from_numpy(arrays["kept"])
+        inception = dict(zip(("mean", "std"), arrays["inception"].tolist(), strict=False))
+        spatial = Moments.load(path, "mu_s", "sigma_s") if "mu_s" in arrays.files else None
+    return Statistics(Moments.load(path), kept, spatial, inception)
+
+
+def _save(path: Path, found: Statistics) -> None:
+    arrays = {"inception": np.array(list(found.inception.values())), "n": found.moments.n}
+    for end, moments in (("", found.moments), ("_s", found.spatial)):
+        if moments is not None:
+            arrays |= {f"mu{end}": moments.mu.numpy(), f"sigma{end}": moments.sigma.numpy()}
+    np.savez(path, kept=found.kept.numpy(), **arrays)
+
+
+def _compute(pictures: PictureSet, extractor: Extractor, how: Protocol) -> Statistics:
+    # The channels that the extractor reads; 3 for those that read any.
+    n, batches = pictures.pictures(getattr(extractor, "picture", (3,))[0])
     least, _ = DistributionScores.fewest()
     if n < least:
-        raise DataError(f"{path} holds {n} pictures: scores need {least} or more")
-    device, total, kept = distributed.device(), FrechetStatistics(extractor.feature_size), []
-    total.to(device)
-    every, first = -(-n // REMEMBERED), 0
-    with progress(f"features of {path}", n) as advance:
+        raise DataError(f"{pictures.path} holds {n} pictures: scores need {least} or more")
+    device, kept, logits, first = distributed.device(), [], [], 0
+    total = FrechetStatistics(extractor.feature_size).to(device)
+    size = extractor.spatial_size
+    spatial = FrechetStatistics(size).to(device) if size else None
+    every = 1 if how.kept is None else -(-n // how.kept)
+    with progress(f"features of {pictures.path}", n) as advance:
         for images in batches:
             try:
-                pooled = extractor(images.to(device)).pooled
+                features = extractor(images.to(device))
             except ValueError as error:
-                raise DataError(f"{path} does not fit: {error}") from error
-            total.update(pooled)
-            kept.append(pooled[-first % every :: every].cpu())
+                raise DataError(f"{pictures.path} does not fit: {error}") from error
+            total.update(features.pooled)
+            if spatial is not None:
+                spatial.update(features.spatial)
+            kept.append(features.pooled[-first % every :: every].cpu())
+            if how.part and features.logits is not None:
+                logits.append(features.logits.cpu())
             first += len(images)
             advance(len(images))
-    mu, sigma, n = total.compute()
-    return Statistics(Moments(mu.cpu(), sigma.cpu(), n), torch.cat(kept))
+    found = inception_score(torch.cat(logits), part=how.part, seed=None) if logits else {}
+    return Statistics(
+        _on_cpu(total),
+        torch.cat(kept),
+        None if spatial is None else _on_cpu(spatial),
+        {name: value.item() for name, value in found.items()},
+    )
 
 
-def _channels(extractor: Extractor) -> int:
-    """Channels of the pictures that an extractor reads; 3 for those that read any."""
-    return getattr(extractor, "picture", (3,))[0]
-
-
-def _pictures(path: Path, channels: int) -> tuple[int, Iterator[UInt8[Tensor, "b c h w"]]]:
-    """Count the pictures of a folder or an array, and read them in batches of one size each."""
-    if path.suffix == ".npz":
-        array = _arrays(path)["arr_0"]
-        if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8:
-            raise DataError(
-                f"{path} holds {array.dtype} of shape {array.shape} under arr_0, not bytes of "
-                f"(n, height, width, 3)"
-            )
-        images = torch.from_numpy(array).permute(0, 3, 1, 2)
-        return len(images), (_grey(part, channels) for part in images.split(BATCH))
-    listing = list_images(path)
-    return len(listing.names), _read(path, listing.names, channels)
-
-
-def _read(folder: Path, names: list[str], channels: int) -> Iterator[UInt8[Tensor, "b c h w"]]:
-    def pixels(name: str) -> np.ndarray:
-        image = np.asarray(read_image(folder / name, channels))
-        levels = (image * 255 + 0.5).astype(np.uint8) if image.dtype != np.uint8 else image
-        return np.broadcast_to(levels.reshape(*levels.shape[:2], -1), (*levels.shape[:2], channels))
-
-    for start in range(0, len(names), BATCH):
-        read = map(pixels, names[start : start + BATCH])
-        for _, images in groupby(read, key=lambda image: image.shape):
-            yield torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2)
-
-
-def _grey(images: UInt8[Tensor, "b 3 h w"], channels: int) -> UInt8[Tensor, "b c h w"]:
-    """Keep one channel where grey is asked for, weighted as in Pillow's conversion."""
-    if channels == 3:
-        return images
-    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-    return (images * weights).sum(1, keepdim=True).round().byte()
-
-
-def _arrays(path: Path) -> np.lib.npyio.NpzFile:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as .npz: {error}") from error
-
-
-def _content(path: Path) -> str:
-    """Hash the bytes of a file, or of all images of a folder."""
-    if path.is_file():
-        return digest(path)
-    return "\n".join(digest(path / name) for name in list_images(path).names)
+def _on_cpu(statistics: FrechetStatistics) -> Moments:
+    mu, sigma, n = statistics.compute()
+    return Moments(mu.cpu(), sigma.cpu(), n)

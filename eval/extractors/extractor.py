@@ -36,6 +36,9 @@ class Extractor(nn.Module, ABC):
     feature_size: int
     """Length of one pooled feature vector."""
 
+    spatial_size: int = 0
+    """Length of one vector of spatial features; 0 without."""
+
     protocol: dict[str, str | int | float]
     """Everything that affects scores: weights, resize, precision."""
 

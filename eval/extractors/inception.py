@@ -31,7 +31,7 @@ class Inception(Extractor):
     """
 
     name = "inception"
-    feature_size = 2048
+    feature_size, spatial_size = 2048, 2023
 
     def __init__(self, resize: str = "tf1", weights: str | os.PathLike[str] | None = None) -> None:
         super().__init__()

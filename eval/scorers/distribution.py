@@ -7,11 +7,14 @@ from eval.metrics import PRDC, FrechetDistance, InceptionScore, KernelDistance
 
 __all__ = ["DistributionScores"]
 
-PUBLISHED_NAMES = {"fd": "fid", "kd": "kid", "is": "inception_score"}
+PUBLISHED_NAMES = {"fd": "fid", "sfd": "sfid", "kd": "kid", "is": "inception_score"}
 
 
 class DistributionScores(nn.Module):
-    """Fréchet and kernel distance, inception score, precision, recall, density and coverage.
+    """Fréchet and kernel distances, inception score, precision, recall, density and coverage.
+
+    Where the extractor has spatial features, also their Fréchet distance, `sfd`, the sFID of Nash
+    et al., "Generating images with sparse representations", 2021.
 
     Scores on FID's Inception have their published names; scores on another extractor are not
     comparable and end in its name: `fd_classifier`.
@@ -27,6 +30,8 @@ class DistributionScores(nn.Module):
         super().__init__()
         self.extractor = extractor
         self.frechet = FrechetDistance(extractor.feature_size)
+        size = extractor.spatial_size
+        self.spatial = FrechetDistance(size) if size else None
         self.full = full
         self.kernel = KernelDistance(seed=seed)
         self.manifold = PRDC()
@@ -55,6 +60,8 @@ class DistributionScores(nn.Module):
         features = self.extractor(images)
         self.frechet.update(features.pooled, real=real)
         if self.full:
+            if self.spatial is not None:
+                self.spatial.update(features.spatial, real=real)
             kept = features.pooled if remembered is None else features.pooled[remembered]
             self.kernel.update(kept, real=real)
             self.manifold.update(kept, real=real)
@@ -67,6 +74,8 @@ class DistributionScores(nn.Module):
         scores = {"fd": self.frechet.compute()}
         if self.full:
             kernel, inception = self.kernel.compute(), self.inception.compute()
+            if self.spatial is not None:
+                scores["sfd"] = self.spatial.compute()
             scores |= {"kd": kernel["mean"], "kd_std": kernel["std"]}
             scores |= {"is": inception["mean"], "is_std": inception["std"]}
             scores |= self.manifold.compute()

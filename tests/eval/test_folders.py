@@ -14,7 +14,8 @@ import sample
 from data import Digits
 from data.files.errors import DataError
 from eval.extractors import Extractor, Features
-from eval.folders import compare, statistics
+from eval.folders import PROTOCOLS, Protocol, compare, statistics
+from eval.metrics import inception_score, prdc_scores
 
 
 class Means(Extractor):
@@ -28,6 +29,16 @@ class Means(Extractor):
         x = images.float()
         half = x[:, :, : x.shape[2] // 2].mean((1, 2, 3))
         return Features(torch.cat([x.mean((2, 3)), half[:, None]], 1) / 255)
+
+
+class Halves(Means):
+    """`Means` under Inception's name, with spatial features and logits."""
+
+    name, spatial_size, protocol = "inception", 2, {"extractor": "halves"}
+
+    def forward(self, images):
+        pooled = super().forward(images).pooled
+        return Features(pooled, 10 * pooled, pooled[:, :2] + pooled[:, 2:])
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +80,42 @@ def test_statistics_alone_give_a_frechet_distance(tmp_path, capsys):
     }
 
 
+def test_a_reference_batch_of_the_adm_suite_is_its_statistics_and_its_pictures(tmp_path):
+    extractor, n = Halves(), 40
+    reference, samples = tmp_path / "reference.npz", tmp_path / "samples.npz"
+    moments = {"mu": np.zeros(4), "sigma": np.eye(4), "mu_s": np.ones(2), "sigma_s": np.eye(2)}
+    np.savez(reference, arr_0=pictures(), **moments)
+    np.savez(samples, arr_0=pictures(n, seed=1))
+    found = compare(samples, reference, extractor, "adm")
+    assert list(found) == ["inception_score", "inception_score_std", "fid", "sfid", "precision",
+                           "recall"]  # fmt: skip
+    features = extractor(torch.from_numpy(pictures(n, seed=1)).permute(0, 3, 1, 2))
+    for name, x, mean in (("fid", features.pooled, 0.0), ("sfid", features.spatial, 1.0)):
+        shift = (x.double().mean(0) - mean).square().sum()  # and from the identity, as in 1-D
+        root = torch.linalg.eigvalsh(torch.cov(x.T.double())).clamp(min=0).sqrt()
+        assert found[name].item() == pytest.approx((shift + (root - 1).square().sum()).item())
+    kept = statistics(reference, extractor).kept
+    expected = prdc_scores(kept, features.pooled)
+    assert found["recall"] == expected["recall"] > 0
+    assert found["precision"] == expected["precision"]
+    assert found["inception_score"].item() == pytest.approx(
+        inception_score(features.logits, splits=1, seed=None)["mean"].item()
+    )
+
+
+def test_the_adm_protocol_keeps_all_samples_and_scores_them_in_order(tmp_path):
+    kept, part = PROTOCOLS["adm"].kept, PROTOCOLS["adm"].part
+    assert (kept, part) == (None, 5000)
+    ordered = np.sort(pictures(64).reshape(-1)).reshape(64, 6, 8, 3)
+    folder = write(tmp_path / "folder", ordered)
+    found = statistics(folder, Halves(), Protocol(kept=None, part=16))
+    assert len(found.kept) == 64
+    shuffled = statistics(folder, Halves(), Protocol(kept=20, part=64))
+    assert len(shuffled.kept) == 16  # one in four
+    assert found.inception["mean"] < shuffled.inception["mean"]  # consecutive ones are alike
+    assert statistics(folder, Halves(), Protocol(kept=None, part=16)).inception == found.inception
+
+
 def test_features_are_computed_once_for_each_content(tmp_path):
     folder = write(tmp_path / "folder", pictures(200))
     first = statistics(folder, Means())
@@ -89,10 +136,9 @@ def test_pictures_of_several_sizes_are_read(tmp_path):
     assert statistics(folder, Means()).moments.n == 13
 
 
-def test_a_large_set_is_remembered_in_part(tmp_path, monkeypatch):
-    monkeypatch.setattr("eval.folders.REMEMBERED", 50)
+def test_a_large_set_is_remembered_in_part(tmp_path):
     folder = write(tmp_path / "folder", pictures(130))
-    found = statistics(folder, Means())
+    found = statistics(folder, Means(), Protocol(kept=50))
     assert found.moments.n == 130
     every_third = Means()(torch.from_numpy(pictures(130)[::3]).permute(0, 3, 1, 2)).pooled
     torch.testing.assert_close(found.kept, every_third)
@@ -135,6 +181,8 @@ def test_samples_of_a_run_are_scored_on_the_classifier_of_its_data(
 
 def test_what_cannot_be_scored_is_said(refused, tmp_path, monkeypatch):
     assert "name two sets" in refused(eval.__main__.main, "folders", "a")
+    wrong = refused(eval.__main__.main, "folders", "a", "b", "protocol=ADM")
+    assert "protocol is one of plain, adm, got 'ADM'" in wrong
 
     def offline(*_, **__):
         raise URLError("offline")

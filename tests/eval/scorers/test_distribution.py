@@ -20,7 +20,8 @@ class Pixels(Extractor):
 
     def forward(self, images):
         pooled = images.float().flatten(1) / 255
-        return Features(pooled, 1000 * pooled if self.logits else None)
+        spatial = 2 * pooled[:, :3] if self.spatial_size else None
+        return Features(pooled, 1000 * pooled if self.logits else None, spatial)
 
 
 def pictures(n=400, seed=0):
@@ -45,6 +46,18 @@ def test_on_anything_else_they_carry_its_name():
     found = scores(Pixels(), pictures(), pictures(seed=1))
     assert all(name.endswith("_pixels") for name in found)
     assert {"fd_pixels", "kd_pixels", "kd_std_pixels", "is_pixels", "recall_pixels"} < set(found)
+
+
+def test_spatial_features_have_a_frechet_distance_of_their_own():
+    class Spatial(Pixels):
+        spatial_size = 3
+
+    real = pictures() // 2
+    found = scores(Spatial("inception"), real, real + 51)
+    assert found["sfid"] == pytest.approx(3 * (2 * 0.2) ** 2, rel=1e-6)
+    assert found["fid"] == pytest.approx(4 * 0.2**2, rel=1e-6)
+    assert scores(Spatial(), real, real)["sfd_pixels"] == pytest.approx(0, abs=1e-8)
+    assert "sfd_pixels" not in scores(Pixels(), real, real)
 
 
 def test_a_set_is_at_no_distance_from_itself():
