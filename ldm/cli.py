@@ -119,6 +119,8 @@ def _permitted(arguments: list[str]) -> list[str]:
 def take_conditions(arguments: list[str]) -> tuple[dict[str, Any], list[str]]:
     """Separate conditions of samples, `condition.<key>=<value>`, from the other arguments.
 
+    Values are YAML: numbers, texts, lists in brackets.
+
     Raises:
         ConfigError: a value cannot be read.
     """
@@ -126,13 +128,22 @@ def take_conditions(arguments: list[str]) -> tuple[dict[str, Any], list[str]]:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if equals and key.startswith("condition."):
-            try:
-                asked[key.removeprefix("condition.")] = yaml.safe_load(value)
-            except yaml.YAMLError as error:
-                raise ConfigError(f"{key} cannot be read: {error}") from error
+            asked[key.removeprefix("condition.")] = _value(key, value)
         else:
             rest.append(argument)
     return asked, rest
+
+
+def _value(key: str, value: str) -> Any:
+    """Read a condition; a sentence such as `a sign: "stop"` is a text, whatever it is in YAML."""
+    bracketed = value.startswith(("[", "{"))
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        if bracketed:
+            raise ConfigError(f"{key} cannot be read: {error}") from error
+        return value
+    return read if bracketed or not isinstance(read, dict | list) else value
 
 
 def take(arguments: list[str], **kinds: Callable[[str], Any]) -> tuple[dict[str, Any], list[str]]:

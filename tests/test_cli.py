@@ -17,7 +17,7 @@ import ldm.analysis.__main__
 import sample
 import train
 from data.files.full import StorageFull
-from ldm.cli import command, take
+from ldm.cli import command, take, take_conditions
 from ldm.config.compose import ConfigError
 from ldm.stopping import Stopped
 from ldm.training import Diverged
@@ -42,6 +42,25 @@ def test_errors_that_a_user_can_mend_are_messages(capsys, error, code):
         command(main)([])
     assert stopped.value.code == code
     assert capsys.readouterr().err == f"error: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("3", 3),
+        ("[a, 3]", ["a", 3]),
+        ('a sign: "stop"', 'a sign: "stop"'),
+        ("it's {blue}: 'x", "it's {blue}: 'x"),
+        ("- a", "- a"),
+    ],
+)
+def test_conditions_are_numbers_lists_and_sentences(given, read):
+    assert take_conditions([f"condition.text={given}", "n=3"]) == ({"text": read}, ["n=3"])
+
+
+def test_a_list_of_conditions_without_its_end_is_refused():
+    with pytest.raises(ConfigError, match=r"condition\.text cannot be read"):
+        take_conditions(["condition.text=[a, b"])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """Base classes of image datasets, and images held in memory."""
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +14,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from data.batch import Batch
+from data.files.errors import DataError
 from data.files.whole import staging
+from data.images.captions import as_strings, as_text
 from data.images.crop import height_width
 from data.images.grid import grid, write_png
+from data.images.prompts import ClassCaptions, read_prompts
 from data.module import DataModule
 from data.order import Draw, mix
 
@@ -33,6 +38,14 @@ class Images(DataModule):
     flip: bool = False
     """Mirror training images left to right with probability one half."""
 
+    class_captions: ClassCaptions | None = None
+    """Captions that name the classes; None without captions, or with others."""
+
+    @property
+    def text_width(self) -> int:
+        """Bytes of the longest caption; 0 without captions."""
+        return self.class_captions.width if self.class_captions else 0
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of one `x`: `(channels, height, width)`."""
@@ -49,6 +62,42 @@ class Images(DataModule):
     def drawn_views(self, draws: Sequence[Draw]) -> Int64[np.ndarray, " n"]:
         return coins(draws).astype(np.int64) if self.flip else super().drawn_views(draws)
 
+    def example(self, n: int) -> Batch:
+        text = {"text": torch.zeros(n, self.text_width, dtype=torch.int64)}
+        return {**super().example(n), **(text if self.text_width else {})}
+
+    def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
+        """Return conditions as any dataset does, and a `text` where images have captions.
+
+        Args:
+            indices: indices of the samples in the whole generated set.
+            seed: of the whole generated set.
+            **asked: `label`, or `text`: what `read_prompts` reads, in turn. What is asked for by a
+                text has no label; else its text is a caption of its class.
+
+        Raises:
+            DataError: there are no such classes or no captions, or both are asked for.
+        """
+        if "text" in asked:
+            return self._prompted(indices, seed, **asked)
+        batch = super().requests(indices, seed, **asked)
+        if self.class_captions is None:
+            return batch
+        captions = self.class_captions.of(batch["label"].tolist(), indices)
+        return {**batch, "text": as_text(captions, self.text_width)}
+
+    def _prompted(self, indices: Sequence[int], seed: int, text: Any, **asked: Any) -> Batch:
+        if not self.text_width:
+            kind = "label=0" if self.classes else "nothing"
+            raise DataError(f"text={text!r}, but {self.name} has no captions: ask for {kind}")
+        if "label" in asked:
+            raise DataError("ask for a label or for a text, not for both")
+        prompts = read_prompts(text)
+        width = max(self.text_width, *(len(one.encode()) for one in prompts))
+        chosen = [prompts[index % len(prompts)] for index in indices]
+        index = super().requests(indices, seed, **asked)["index"]
+        return {"index": index, "text": as_text(chosen, width)}
+
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "3 height width"]:
         x = batch["x"]
         return grid(x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x, columns)
@@ -63,10 +112,10 @@ class Images(DataModule):
         return {**batch, "x": (x * 127.5 + 128).clamp(0, 255).byte()}
 
     def save(self, folder: Path, batch: Batch) -> None:
-        """Write `00000.png`, ..., and `samples.npz`.
+        """Write `00000.png`, ..., `samples.npz`, and captions, if any, as `metadata.jsonl`.
 
         `samples.npz` has the layout of ADM's evaluation suite: RGB bytes `(n, h, w, 3)` under
-        `arr_0`, labels under `arr_1`.
+        `arr_0`, labels under `arr_1`. `metadata.jsonl` is a table that `ImageFolder` reads.
         """
         folder.mkdir(parents=True, exist_ok=True)
         pixels = self.compact(batch)["x"].cpu()
@@ -78,6 +127,11 @@ class Images(DataModule):
             arrays["arr_1"] = batch["label"].cpu().numpy()
         with staging(folder / "samples.npz") as part:
             np.savez(part, **arrays)
+        if "text" in batch:
+            texts = enumerate(as_strings(batch["text"]))
+            rows = [{"file_name": f"{number:05d}.png", "text": text} for number, text in texts]
+            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")
 
 
 class ImageDataset(Dataset, ABC):
@@ -89,10 +143,21 @@ class ImageDataset(Dataset, ABC):
     Args:
         labels: class of each image; -1 if there are no classes.
         flip: mirror the images of draws left to right with probability one half.
+        captions: text of each image; empty without captions.
+        width: length of `text` in a batch, bytes; at least that of the longest caption.
     """
 
-    def __init__(self, labels: Int64[Tensor, " n"], flip: bool = False) -> None:
+    def __init__(
+        self,
+        labels: Int64[Tensor, " n"],
+        flip: bool = False,
+        captions: Sequence[str] = (),
+        width: int = 0,
+    ) -> None:
         self.labels, self.flip = labels, flip
+        # One array instead of a million Python strings, whose reference counts would make every
+        # worker process copy their memory pages.
+        self.captions, self.width = np.array([one.encode() for one in captions], np.bytes_), width
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -107,7 +172,11 @@ class ImageDataset(Dataset, ABC):
         if self.flip:
             mirrored = torch.from_numpy(coins(draws))
             x[mirrored] = x[mirrored].flip(-1)
-        return {"x": x, "label": self.labels[index], "index": index}
+        batch = {"x": x, "label": self.labels[index], "index": index}
+        if len(self.captions):
+            captions = [caption.decode() for caption in self.captions[index.numpy()]]
+            batch["text"] = as_text(captions, self.width)
+        return batch
 
     @abstractmethod
     def pixels(
@@ -135,6 +204,7 @@ class MemoryImages(ImageDataset):
         labels: class of each image.
         flip: as for `ImageDataset`.
         white: the byte that is mapped to 1; 0 is mapped to -1.
+        captions: that name the classes; None for images without captions.
 
     Example:
         >>> images = MemoryImages(torch.full((5, 1, 8, 8), 255, dtype=torch.uint8), torch.arange(5))
@@ -149,8 +219,10 @@ class MemoryImages(ImageDataset):
         labels: Int64[Tensor, " n"],
         flip: bool = False,
         white: int = 255,
+        captions: ClassCaptions | None = None,
     ) -> None:
-        super().__init__(labels, flip)
+        texts = captions.of(labels.tolist(), range(len(labels))) if captions else ()
+        super().__init__(labels, flip, texts, captions.width if captions else 0)
         self.images, self.white = images, white
 
     def pixels(
@@ -162,4 +234,5 @@ class MemoryImages(ImageDataset):
         digest = hashlib.sha256(f"{tuple(self.images.shape)} {self.white} {self.flip}".encode())
         digest.update(self.images.numpy())
         digest.update(self.labels.numpy())
+        digest.update(self.captions.tobytes())
         return digest.hexdigest()

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from data.images.base import Images, MemoryImages
+from data.images.prompts import DIGITS
 
 __all__ = ["Digits"]
 
@@ -20,6 +21,7 @@ class Digits(Images):
         seed: seed of the sample order and the augmentation.
         workers: number of data loading processes.
         flip: mirror training images at random.
+        captions: also name the digit in words, "a seven" or "the digit seven", as `text`.
 
     Example:
         >>> batch = next(iter(Digits().train_batches(0, 64, rank=0, world=1, batch_size=64)))
@@ -32,9 +34,12 @@ class Digits(Images):
     size = 8
     class_names = tuple("0123456789")
 
-    def __init__(self, seed: int = 0, workers: int = 0, flip: bool = False) -> None:
+    def __init__(
+        self, seed: int = 0, workers: int = 0, flip: bool = False, captions: bool = False
+    ) -> None:
         super().__init__(seed, workers)
         self.flip = flip
+        self.class_captions = DIGITS if captions else None
 
     def load(self, split: str) -> MemoryImages:
         from sklearn.datasets import load_digits
@@ -53,4 +58,5 @@ class Digits(Images):
             torch.from_numpy(digits.target[rows].astype(np.int64)),
             flip=self.flip and split == "train",
             white=16,
+            captions=self.class_captions,
         )

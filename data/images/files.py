@@ -10,9 +10,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from data.batch import Batch
 from data.images.base import ImageDataset
-from data.images.captions import as_text
 from data.images.crop import Crop
 from data.images.reading import BITS, read_image
 from data.order import Draw
@@ -32,8 +30,7 @@ class ImageFiles(ImageDataset):
         flip: as for `ImageDataset`.
         bits: how many bits of 16-bit files are in use, see `read_image`.
         upright: turn images as their EXIF orientation tags say.
-        captions: text of each file; empty without captions.
-        width: length of `text` in a batch, bytes; at least that of the longest caption.
+        captions, width: as for `ImageDataset`.
 
     Raises:
         DataError: a file cannot be decoded or contains NaN; the message names its path.
@@ -52,13 +49,12 @@ class ImageFiles(ImageDataset):
         captions: Sequence[str] = (),
         width: int = 0,
     ) -> None:
-        super().__init__(labels, flip)
+        super().__init__(labels, flip, captions, width)
         self.folder, self.crop, self.channels = folder, crop, channels
         self.bits, self.upright = bits, upright
         # One array instead of a million Python strings, whose reference counts would make every
         # worker process copy their memory pages.
         self.names = np.array([os.fsencode(name) for name in names])
-        self.captions, self.width = np.array([one.encode() for one in captions], np.bytes_), width
 
     def path(self, index: int) -> Path:
         """Return the path of an image."""
@@ -77,13 +73,6 @@ class ImageFiles(ImageDataset):
             # Bicubic filters overshoot; PIL clips bytes but not real numbers.
             row[:] = (levels.reshape(*size, -1) * np.float32(2 / white) - 1).clip(-1, 1)
         return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
-
-    def __getitems__(self, items: Sequence[int | Draw]) -> Batch:
-        batch = super().__getitems__(items)
-        if len(self.captions):
-            chosen = self.captions[batch["index"].numpy()]
-            batch["text"] = as_text([caption.decode() for caption in chosen], self.width)
-        return batch
 
     def digest(self) -> str:
         options = f"{self.crop} {self.channels} {self.flip} {self.bits} {self.upright}"

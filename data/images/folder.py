@@ -32,8 +32,8 @@ class ImageFolder(Images):
     `test` may be called `val` or `validation`, all in upper or lower case. If there is no such
     folder, or the images (or class folders) are in `root` itself, a fixed fraction of every class
     is held out. An archive of such a folder (tar, also compressed, or zip) is unpacked once to the
-    cache. Captions are read from a `metadata.csv` or `metadata.jsonl`, see `read_captions`; batches
-    then have a `text`.
+    cache. Captions are read from a `metadata.csv` or `metadata.jsonl`, or from a `.txt` beside each
+    image, see `read_captions`; batches then have a `text`.
 
     Args:
         root: path of the folder or archive, also relative to LDM_DATA or `datasets/`.
@@ -135,37 +135,39 @@ class ImageFolder(Images):
             bits=self.bits,
             upright=self.upright,
             captions=listing.captions,
-            width=self._text_width,
+            width=self.text_width,
         )
 
     @cached_property
-    def _text_width(self) -> int:
+    def text_width(self) -> int:
         """Bytes of the longest caption of any split; 0 without captions."""
         if not self.tables:
             return 0
         captions = [one for listing in self._listings.values() for one in listing.captions]
         return max((len(caption.encode()) for caption in captions), default=0)
 
-    def example(self, n: int) -> Batch:
-        text = {"text": torch.zeros(n, self._text_width, dtype=torch.int64)}
-        return {**super().example(n), **(text if self._text_width else {})}
-
     def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
-        """Return conditions as any dataset does, and `text`: by default test captions in turn."""
-        text = asked.pop("text", None)
+        """Return conditions as all images do; captions are those of test images, in turn.
+
+        Labels are then those of the same images; with `label`, only images of that class are taken.
+        """
         batch = super().requests(indices, seed, **asked)
-        if text is not None and not self._text_width:
-            raise DataError(f"text={text!r}, but {self.name} has no captions")
-        if self._text_width:
-            known = self._listings["test"].captions if text is None else [str(text)]
-            captions = [known[index % len(known)] for index in indices]
-            if (width := len(str(text or "").encode())) > self._text_width:
-                raise DataError(
-                    f"text has {width} bytes, and the longest caption of {self.name} has "
-                    f"{self._text_width}: shorten it"
-                )
-            batch["text"] = as_text(captions, self._text_width)
-        return batch
+        if not self.text_width or "text" in asked:
+            return batch
+        listing, label = self._listings["test"], asked.get("label")
+        name = None if label is None else self.class_names[label]
+        rows = [
+            row for row, kind in enumerate(listing.classes or listing.names) if name in (None, kind)
+        ]
+        if not rows:
+            raise DataError(
+                f"no test image of {self.name} is a {name}, with a caption: ask for a text"
+            )
+        rows = [rows[index % len(rows)] for index in indices]
+        if self.classes:
+            labels = [self.class_names.index(listing.classes[row]) for row in rows]
+            batch["label"] = torch.tensor(labels)
+        return {**batch, "text": as_text([listing.captions[row] for row in rows], self.text_width)}
 
     @cached_property
     def folder(self) -> Path:

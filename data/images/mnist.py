@@ -13,6 +13,7 @@ from data.files.download import download
 from data.files.errors import DataError
 from data.files.roots import download_folder, find, looked_for
 from data.images.base import Images, MemoryImages
+from data.images.prompts import DIGITS
 
 __all__ = ["MNIST", "read_idx"]
 
@@ -41,6 +42,7 @@ class MNIST(Images):
         flip: mirror training images at random.
         binarize: binarise statically: a pixel is white if a uniform number, drawn by
             `numpy.random.RandomState(0)` for each split, is less than its grey value.
+        captions: also name the digit in words, "a seven" or "the digit seven", as `text`.
         root: folder of the files; see data/README.md for the folders searched by default.
 
     Raises:
@@ -59,11 +61,13 @@ class MNIST(Images):
         flip: bool = False,
         root: str | None = None,
         binarize: bool = False,
+        captions: bool = False,
     ) -> None:
         super().__init__(seed, workers)
         if size not in (28, 32):
             raise DataError(f"MNIST comes in sizes 28 and 32, got {size}")
         self.size, self.flip, self.root, self.binarize = size, flip, root, binarize
+        self.class_captions = DIGITS if captions else None
 
     def prepare_data(self) -> None:
         """Download the missing files."""
@@ -87,6 +91,7 @@ class MNIST(Images):
             pad(torch.from_numpy(images), (border,) * 4).unsqueeze(1),
             torch.from_numpy(labels.astype(np.int64)),
             flip=self.flip and split == "train",
+            captions=self.class_captions,
         )
 
     def _find(self, name: str) -> Path | None:

@@ -49,7 +49,28 @@ def test_a_table_of_other_facts_is_none_of_captions(cats):
     assert read(cats) == []
 
 
-@pytest.mark.parametrize("text", ["", "x" * 5000, "a\0b"])
+def test_text_files_beside_the_images_are_read_where_no_table_is(cats):
+    (cats / "notes.txt").write_text("of no image")
+    assert read(cats) == []
+    (cats / "0.txt").write_bytes("\ufeffé,\n two\n".encode())
+    with pytest.raises(
+        DataError, match=r"\.txt of 1 to 4096 bytes for each image, and 1\.png has N"
+    ):
+        read(cats)
+    (cats / "1.txt").write_text("b")
+    assert read(cats) == ["é, two", "b"]
+    (cats / "metadata.csv").write_text("file_name,text\n0.png,c\n1.png,d\n")
+    assert read(cats) == ["c", "d"]
+    assert read_captions(list_images(cats), cats, tables=()) == []
+
+
+def test_a_text_file_that_is_no_text_is_refused(cats):
+    (cats / "0.txt").write_bytes(b"\xff")
+    with pytest.raises(DataError, match=r"0\.txt is not a text in UTF-8"):
+        read(cats)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 5000, "a\0b", "\ud800"])
 def test_an_image_without_a_sound_caption_is_named(cats, text):
     (cats / "metadata.jsonl").write_text(
         json.dumps({"file_name": "0.png", "text": "a"})

@@ -209,15 +209,24 @@ def test_captions_are_kept_in_both_splits_and_asked_for(pictures):
     assert as_strings(batch["text"]) == ["train cat 0.png", "train dog 2.png"]
     width = batch["text"].shape[1]
     assert data.test_dataset[0]["text"].shape == data.example(2)["text"][0].shape == (width,)
-    asked = data.requests(range(3), 0)["text"]
-    assert as_strings(asked) == ["test cat 0.png", "test dog 0.png", "test cat 0.png"]
-    assert as_strings(data.requests([4], 0, text="a cat")["text"]) == ["a cat"]
-    with pytest.raises(DataError, match=r"text has 99 bytes, and the longest caption .* has 15"):
-        data.requests([4], 0, text="x" * 99)
+    asked = data.requests(range(3), 0)
+    assert as_strings(asked["text"]) == ["test cat 0.png", "test dog 0.png", "test cat 0.png"]
+    assert asked["label"].tolist() == [0, 1, 0]  # those of the images with these captions
+    dogs = data.requests(range(2), 0, label=1)
+    assert as_strings(dogs["text"]) == ["test dog 0.png"] * 2
+    assert dogs["label"].tolist() == [1, 1]
+
+
+def test_captions_beside_the_images_are_kept(pictures):
+    for path in sorted(pictures.rglob("*.png")):
+        path.with_suffix(".txt").write_text(f"a {path.parent.name}\n")
+    data = folder(pictures)
+    data.setup()
+    assert as_strings(data.train_dataset.__getitems__([0, 5])["text"]) == ["a cat", "a dog"]
 
 
 def test_text_cannot_be_asked_for_without_captions(pictures):
-    with pytest.raises(DataError, match="pets has no captions"):
+    with pytest.raises(DataError, match="pets has no captions: ask for label=0"):
         folder(pictures).requests([0], 0, text="a cat")
 
 
