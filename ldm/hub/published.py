@@ -97,6 +97,20 @@ PUBLISHED = {
         "that reads SMILES, see eval/extractors/chemnet.py. Its authors serve another form, from "
         "which each user exports this one, so that its SHA-256 cannot be known.",
     ),
+    "dinov2_vits14_reg": Published(
+        url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_reg4_pretrain.pth",
+        sha256=None,
+        names=("dinov2_vits14_reg4_pretrain.pth",),
+        note="Apache-2.0. DINOv2's ViT-S/14 with four registers, for a discriminator. No public "
+        "source that we could check states the SHA-256 of this file.",
+    ),
+    "dinov2_vitl14": Published(
+        url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth",
+        sha256=None,
+        names=("dinov2_vitl14_pretrain.pth",),
+        note="Apache-2.0. DINOv2's ViT-L/14, for aligned latents. No public source that we could "
+        "check states the SHA-256 of this file.",
+    ),
     "vgg16": Published(
         url="https://download.pytorch.org/models/vgg16-397923af.pth",
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",

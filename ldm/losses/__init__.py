@@ -1,18 +1,28 @@
 """Losses of tokenizers: reconstruction, perceptual and adversarial."""
 
 from ldm.losses.adversarial import Adversarial
+from ldm.losses.alignment import Alignment
 from ldm.losses.atoms import AtomError
+from ldm.losses.dino_discriminator import DINODiscriminator
+from ldm.losses.dinov2 import DINOv2, PatchFeatures
 from ldm.losses.graphs import EdgeError, NodeError
 from ldm.losses.lpips import LPIPS
+from ldm.losses.penalties import GradientPenalty, LeCam
 from ldm.losses.reconstruction import ReconstructionLoss
 from ldm.losses.regularizer import Regularizer
 
 __all__ = [
     "LPIPS",
     "Adversarial",
+    "Alignment",
     "AtomError",
+    "DINODiscriminator",
+    "DINOv2",
     "EdgeError",
+    "GradientPenalty",
+    "LeCam",
     "NodeError",
+    "PatchFeatures",
     "ReconstructionLoss",
     "Regularizer",
 ]

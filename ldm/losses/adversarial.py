@@ -1,10 +1,10 @@
-"""Adversarial losses, and their adaptive weights relative to a reconstruction loss.
+"""Adversarial losses.
 
-Sources: Lim and Ye 2017 (hinge); Goodfellow et al. 2014 (vanilla); Esser et al. 2021 (VQGAN) and
-Wang et al. 2024 (GSQ) for the adaptive weights; GSQ for logits averaged before the loss.
+Sources: Lim and Ye 2017 (hinge); Goodfellow et al. 2014 (vanilla); Wang et al. 2024 (GSQ) for
+logits averaged before the loss.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
-__all__ = ["ADAPTIVE_RATIOS", "DISCRIMINATOR_LOSSES", "GENERATOR_LOSSES", "Adversarial"]
+from ldm.losses.adaptive import ADAPTIVE_RATIOS, gradient_norm
+
+__all__ = ["DISCRIMINATOR_LOSSES", "GENERATOR_LOSSES", "Adversarial"]
 
 Logits = Float[Tensor, "batch ..."]
 Scalar = Float[Tensor, ""]
@@ -48,16 +50,6 @@ def non_saturating_discriminator(real: Logits, fake: Logits) -> Scalar:
     return vanilla_discriminator(_per_sample(real), _per_sample(fake))
 
 
-def vqgan_ratio(reconstruction: Scalar, adversarial: Scalar) -> Scalar:
-    """Compute the ratio of two gradient norms, at most 1e4; the published 1e-4 in the divisor."""
-    return (reconstruction / (adversarial + 1e-4)).clamp(max=1e4)
-
-
-def gsq_ratio(reconstruction: Scalar, adversarial: Scalar) -> Scalar:
-    """Compute the ratio of two gradient norms, at most 1e3; divisor at least 1e-3; NaN gives 1."""
-    return (reconstruction / adversarial.clamp(min=1e-3)).nan_to_num(nan=1.0).clamp(max=1e3)
-
-
 GENERATOR_LOSSES = {
     "hinge": hinge_generator,
     "vanilla": vanilla_generator,
@@ -68,7 +60,6 @@ DISCRIMINATOR_LOSSES = {
     "vanilla": vanilla_discriminator,
     "non_saturating": non_saturating_discriminator,
 }
-ADAPTIVE_RATIOS = {"vqgan": vqgan_ratio, "gsq": gsq_ratio}
 
 
 class Adversarial(nn.Module):
@@ -83,6 +74,8 @@ class Adversarial(nn.Module):
             discriminator is not called.
         adaptive: "vqgan" or "gsq" multiply the weight by the ratio of the norms of the gradients of
             the reconstruction and the adversarial loss at the decoder's last layer; None does not.
+        penalties: terms of the discriminator's loss by name, see `ldm.losses.penalties`:
+            `penalty(real data, its logits, logits of reconstructions)` returns a scalar.
 
     Raises:
         ValueError: a name is unknown.
@@ -104,9 +97,11 @@ class Adversarial(nn.Module):
         weight: float,
         start: int = 0,
         adaptive: str | None = None,
+        penalties: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.discriminator = discriminator
+        self.penalties = nn.ModuleDict(dict(penalties or {}))
         self._generator = _named(GENERATOR_LOSSES, generator, "generator loss")
         self._loss = _named(DISCRIMINATOR_LOSSES, discriminator_loss, "discriminator loss")
         self._ratio = adaptive and _named(ADAPTIVE_RATIOS, adaptive, "adaptive weight")
@@ -140,7 +135,7 @@ class Adversarial(nn.Module):
             loss = self._generator(_wide(self.discriminator(reconstruction)))
         weight = loss.new_tensor(self.weight)
         if self._ratio is not None:
-            weight = weight * self._ratio(*(_gradient_norm(x, last_layer) for x in (nll, loss)))
+            weight = weight * self._ratio(*(gradient_norm(x, last_layer) for x in (nll, loss)))
         return weight * loss, {"generator": loss.detach(), "adversarial_weight": weight}
 
     def discriminator_loss(
@@ -152,27 +147,23 @@ class Adversarial(nn.Module):
         """Compute the discriminator's loss; the tokenizer that made `fake` gets no gradient."""
         if samples < self.start:
             return real.new_zeros((), requires_grad=True), {}
+        if self.penalties:
+            real = real.detach().requires_grad_()
         logits_real = _wide(self.discriminator(real))
         logits_fake = _wide(self.discriminator(fake.detach()))
         loss = self._loss(logits_real, logits_fake)
-        return loss, {
+        terms = {k: p(real, logits_real, logits_fake) for k, p in self.penalties.items()}
+        return loss + sum(terms.values()), {
             "discriminator": loss.detach(),
             "logits_real": logits_real.detach().mean(),
             "logits_fake": logits_fake.detach().mean(),
+            **{name: term.detach() for name, term in terms.items()},
         }
 
-
-def _gradient_norm(loss: Scalar, last_layer: Tensor | None) -> Scalar:
-    if last_layer is None:
-        raise ValueError("an adaptive weight needs the weight of the decoder's last layer")
-    # Keep the graph for the backward pass of the training step.
-    (gradient,) = torch.autograd.grad(loss, last_layer, retain_graph=True, allow_unused=True)
-    if gradient is None:
-        raise ValueError(
-            "the reconstruction does not depend on the last layer given for the adaptive weight: "
-            "pass the weight of the decoder that made it"
-        )
-    return _wide(gradient).norm()
+    @property
+    def frozen(self) -> list[nn.Module]:
+        """Modules that the discriminator reads features of, neither trained nor saved."""
+        return getattr(self.discriminator, "frozen", [])
 
 
 @contextmanager

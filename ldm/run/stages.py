@@ -117,7 +117,7 @@ def _train_tokenizer(parts: Parts, run: Run, name: str, training: TokenizerTrain
                 tokenizer.fit(read(batch) for batch in batches)
         seen = len(data.train_dataset)
     else:
-        training.batches = lambda t: data.train_batches(*_left(t))
+        training.batches = lambda t: data.train_batches(*t.left())
         _fit(config, run, name, training, show, partial(_held_out, data))
         seen = training.samples
     if distributed.rank() == 0:
@@ -193,7 +193,7 @@ def encodings(
 def _latent_batches(
     config: DictConfig, run: Run, data: DataModule, training: PriorTraining
 ) -> Iterable[Batch]:
-    start, stop, rank, world, size = _left(training)
+    start, stop, rank, world, size = training.left()
     latents = training.latents
     if not (config.trainer.cache_latents and latents.learned):
         return data.train_batches(start, stop, rank, world, size)
@@ -211,13 +211,6 @@ def _latent_batches(
     length = len(data.train_dataset)
     order = SampleOrder(length, size, data.seed, start=start, stop=stop, rank=rank, world=world)
     return cache.batches(order, data.workers)
-
-
-def _left(training: Training) -> tuple[int, int, int, int, int]:
-    """Start, stop, rank, world and batch size of the samples that this rank has yet to see."""
-    start = min(training.samples_seen, training.samples)  # the last batch may exceed `samples`
-    rank, world = training.global_rank, training.trainer.world_size
-    return start, training.samples, rank, world, training.batch_size
 
 
 def _fit(

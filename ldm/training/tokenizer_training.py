@@ -1,6 +1,6 @@
 """Training a tokenizer: reconstruction, bottleneck, regularising and adversarial losses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,10 @@ from torch.optim import Optimizer
 
 from data import Batch
 from ldm.bottlenecks import Encoded
-from ldm.losses import Adversarial, Regularizer
+from ldm.losses import Adversarial, Alignment, Regularizer
 from ldm.tokenizers import Tokenizer, latents_as_data
 from ldm.training.clipping import AdaptiveClip
-from ldm.training.training import Training
+from ldm.training.training import Training, trained
 
 __all__ = ["TokenizerTraining"]
 
@@ -19,7 +19,8 @@ __all__ = ["TokenizerTraining"]
 class TokenizerTraining(Training):
     """Minimises `reconstruction terms + weighted bottleneck losses + regularizers + adversarial`.
 
-    The discriminator is trained on the reconstructions of the same step, after the tokenizer.
+    The discriminator is trained after the tokenizer, on the reconstructions of the same step or of
+    a batch of its own.
 
     Args:
         model: the tokenizer.
@@ -28,6 +29,11 @@ class TokenizerTraining(Training):
         bottleneck_weight: weight of the sum of the bottleneck's losses.
         regularizers: further terms by name, see `Regularizer`.
         adversarial: discriminator and its losses; None to train without.
+        discriminator_optimizer: builds the discriminator's; None for the tokenizer's.
+        second_batch: train the discriminator on a second batch of each step, which the trained
+            tokenizer reconstructs; `samples` counts the first alone (Wang et al. 2024).
+        alignment: of the latents with features of a pretrained network; its linear map is trained
+            with the tokenizer.
         tokenizer: trained; its normalised latents are this one's data. None to encode data.
         encoder_samples: samples after which the encoder is no longer trained, and the decoder goes
             on; 0 for an encoder that stays as it is, None for one that is trained to the end.
@@ -35,7 +41,8 @@ class TokenizerTraining(Training):
 
     Raises:
         ValueError: there is neither a loss nor a regularizer; or an adaptive clip would mix the
-            gradients of tokenizer and discriminator.
+            gradients of tokenizer and discriminator; or the encoder does not say which layer is its
+            last, for an alignment.
     """
 
     def __init__(
@@ -45,6 +52,9 @@ class TokenizerTraining(Training):
         bottleneck_weight: float,
         regularizers: Mapping[str, Regularizer] | None = None,
         adversarial: Adversarial | None = None,
+        discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
+        second_batch: bool = False,
+        alignment: Alignment | None = None,
         tokenizer: Tokenizer | None = None,
         encoder_samples: int | None = None,
         **common,
@@ -59,10 +69,16 @@ class TokenizerTraining(Training):
             raise ValueError("nothing compares data and reconstruction: set loss or regularizers")
         if adversarial is not None and isinstance(self.clip, AdaptiveClip):
             raise ValueError("an adaptive clip is for one optimizer: set clip to a number")
-        self.adversarial = adversarial
+        if alignment is not None and not hasattr(model.encoder, "last_layer"):
+            raise ValueError(f"{type(model.encoder).__name__} has no `last_layer` for an alignment")
+        self.adversarial, self.alignment = adversarial, alignment
+        self.discriminator_optimizer = discriminator_optimizer or self.make_optimizer
+        self.draws = 2 if second_batch and adversarial is not None else 1
         # Frozen modules are neither trained nor saved: perceptual networks are large and public.
         terms = [one.term for one in self.regularizers.values()]
         self.frozen += [one for one in (loss, tokenizer, *terms) if isinstance(one, nn.Module)]
+        for part in (adversarial, alignment):
+            self.frozen += [] if part is None else part.frozen
 
     @property
     def partial(self) -> bool:
@@ -70,10 +86,14 @@ class TokenizerTraining(Training):
         return self.adversarial is not None or bool(self.encoder_samples)
 
     def configure_optimizers(self) -> list[Optimizer]:
-        optimizers = super().configure_optimizers()
+        optimizers = [self.make_optimizer(trained(*self._generator()))]
         if self.adversarial is not None:
-            optimizers.append(self.optimizer_of(self.adversarial))
+            optimizers.append(self.discriminator_optimizer(trained(self.adversarial)))
         return optimizers
+
+    def _generator(self) -> list[nn.Module]:
+        """Modules that the first optimizer trains."""
+        return [self.model] if self.alignment is None else [self.model, self.alignment]
 
     def read(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Batch to encode: the data themselves, or another tokenizer's latents of them."""
@@ -84,6 +104,8 @@ class TokenizerTraining(Training):
             return latents_as_data(first, batch, generator)
 
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
+        others = parts[len(parts) // self.draws :]
+        parts = parts[: len(parts) // self.draws]
         pairs: list[Batch] = []
 
         def tokenizer_loss(part: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -94,6 +116,8 @@ class TokenizerTraining(Training):
             return self.tokenizer_loss(batch, reconstruction, encoded, generator)
 
         def discriminator_loss(pair: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+            if "real" not in pair:
+                pair = self._reconstructed(pair, generator)
             return self.adversarial.discriminator_loss(
                 pair["real"], pair["fake"], self.samples_seen
             )
@@ -102,12 +126,24 @@ class TokenizerTraining(Training):
             self.model.encoder.requires_grad_(False)
         optimizers = self.optimizers(use_pl_optimizer=True)
         first, *rest = optimizers if isinstance(optimizers, list) else [optimizers]
-        logs = self.minimize(first, list(self.model.parameters()), tokenizer_loss, parts)
+        logs = self.minimize(first, trained(*self._generator()), tokenizer_loss, parts)
         for optimizer in rest:
             parameters = list(self.adversarial.parameters())
-            more = self.minimize(optimizer, parameters, discriminator_loss, pairs)
+            # Before the discriminator starts, it sees no data: none is reconstructed for it.
+            own = others if self.samples_seen >= self.adversarial.start and others else pairs
+            more = self.minimize(optimizer, parameters, discriminator_loss, own)
             logs = {**more, **logs, "discriminator_grad_norm": more["grad_norm"]}
         return logs
+
+    @torch.no_grad()
+    def _reconstructed(self, part: Batch, generator: torch.Generator) -> Batch:
+        """Data and their reconstructions by the tokenizer as it is."""
+        batch = self.read(part, generator)
+        return {"real": batch["x"], "fake": self.model(batch, generator)[0]["x"].float()}
+
+    def train_dataloader(self) -> Iterable[Batch]:
+        batches = super().train_dataloader()
+        return batches if self.draws == 1 else Pairs(batches)
 
     def doubt(self, values: dict[str, float]) -> str | None:
         if values.get("perplexity") == 1:
@@ -134,6 +170,11 @@ class TokenizerTraining(Training):
         if self.adversarial is not None:
             extra, more = self.adversarial.generator_loss(
                 reconstruction["x"], compared, self.model.decoder.last_layer, self.samples_seen
+            )
+            total, stats = total + extra, {**stats, **more}
+        if self.alignment is not None:
+            extra, more = self.alignment(
+                batch["x"], encoded.latent, compared, self.model.encoder.last_layer
             )
             total, stats = total + extra, {**stats, **more}
         return total, {"loss": total.detach(), **stats}
@@ -167,3 +208,19 @@ class TokenizerTraining(Training):
         rest = sum(further.values()) if terms else 0
         total = compared + rest + self.bottleneck_weight * sum(encoded.losses.values())
         return total, compared, {**terms, **further, **encoded.losses, **encoded.stats}
+
+
+class Pairs:
+    """Two batches at a time.
+
+    Args:
+        batches: an even number of them.
+    """
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[list[Batch]]:
+        batches = iter(self.batches)
+        for first in batches:
+            yield [first, next(batches)]

@@ -19,7 +19,7 @@ from ldm.training.clipping import AdaptiveClip
 from ldm.training.ema import EMA
 from ldm.training.learning_rate import Constant
 
-__all__ = ["Diverged", "Training"]
+__all__ = ["Diverged", "Training", "trained"]
 
 Loss = Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
 
@@ -81,6 +81,8 @@ class Training(pl.LightningModule):
         self.schedule = schedule or Constant()
         self.samples_seen = 0
         self.accumulate = 1
+        self.draws = 1
+        """Batches that a step draws; `samples` counts one of them."""
         self.batches: Callable[["Training"], Iterable[Batch]] | None = None
         """Returns the remaining batches of this rank; set before the stage runs."""
         self.stop = Stop()
@@ -89,8 +91,8 @@ class Training(pl.LightningModule):
 
     def _check_optimizer(self) -> None:
         """Build the optimizer once on parameters without storage, so that bad options fail now."""
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        alike = [nn.Parameter(torch.zeros((), device="cpu").expand(p.shape)) for p in trained]
+        shapes = [p.shape for p in trained(self.model)]
+        alike = [nn.Parameter(torch.zeros((), device="cpu").expand(shape)) for shape in shapes]
         for group in self.make_optimizer(alike).param_groups:
             if not group["lr"] > 0:
                 raise ValueError(f"optimizer: a learning rate must be above 0, got {group['lr']}")
@@ -105,7 +107,12 @@ class Training(pl.LightningModule):
 
     @abstractmethod
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:
-        """Take one step of each optimizer on the parts of one batch; returns scalars to log."""
+        """Take one step of each optimizer; returns scalars to log.
+
+        Args:
+            parts: of the batch; those of a second batch come after those of the first.
+            generator: of this step's noise.
+        """
 
     @abstractmethod
     def held_out_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -115,11 +122,20 @@ class Training(pl.LightningModule):
         """Say what is suspicious in a record, while there is time to stop; None if nothing is."""
         return None
 
-    def training_step(self, batch: Batch, index: int) -> None:
+    def left(self) -> tuple[int, int, int, int, int]:
+        """Start, stop, rank, world and batch size of the data that this rank has yet to draw."""
+        # The last batch is whole, and may exceed `samples`.
+        stop = -(-self.samples // self.batch_size) * self.batch_size
+        seen = stop if self.samples_seen >= self.samples else self.samples_seen
+        rank, world = self.global_rank, self.trainer.world_size
+        return self.draws * seen, self.draws * stop, rank, world, self.batch_size
+
+    def training_step(self, batch: Batch | list[Batch], index: int) -> None:
         rank, seen = self.global_rank, self.samples_seen
         torch.manual_seed(fold(self.seed, rank, seen, 1))  # for dropout, which takes no generator
         generator = step_generator(self.seed, rank, seen, self.device)
-        logs = self.optimize(self._parts(batch), generator)
+        drawn = batch if isinstance(batch, list) else [batch]
+        logs = self.optimize([part for one in drawn for part in self._parts(one)], generator)
         self.samples_seen += self.batch_size
         self.ema.update(self.model, self._largest_decay(self.samples_seen, self.samples))
         self.logs = logs
@@ -179,11 +195,7 @@ class Training(pl.LightningModule):
             raise Diverged(f"{', '.join(wrong[:5])} not finite after {self.samples_seen} samples")
 
     def configure_optimizers(self) -> list[Optimizer]:
-        return [self.optimizer_of(self.model)]
-
-    def optimizer_of(self, module: nn.Module) -> Optimizer:
-        """Optimizer of a module's trainable parameters."""
-        return self.make_optimizer([p for p in module.parameters() if p.requires_grad])
+        return [self.make_optimizer(trained(self.model))]
 
     def train_dataloader(self) -> Iterable[Batch]:
         # Lightning has just set a handler that calls a collective operation wherever the signal
@@ -244,6 +256,11 @@ class Training(pl.LightningModule):
     def _without_sync(self):
         strategy = self.trainer.strategy
         return getattr(strategy, "block_backward_sync", nullcontext)()
+
+
+def trained(*modules: nn.Module) -> list[nn.Parameter]:
+    """Trainable parameters of modules."""
+    return [p for module in modules for p in module.parameters() if p.requires_grad]
 
 
 def _options(optimizer: Optimizer) -> list[dict[str, Any]]:

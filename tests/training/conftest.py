@@ -86,13 +86,7 @@ def _prior_training(data: Digits, tokenizer: Tokenizer, **options) -> PriorTrain
 
 
 def _with_batches(training: Training, data: Digits) -> Training:
-    training.batches = lambda t: data.train_batches(
-        min(t.samples_seen, t.samples),
-        t.samples,
-        t.global_rank,
-        t.trainer.world_size,
-        t.batch_size,
-    )
+    training.batches = lambda t: data.train_batches(*t.left())
     return training
 
 

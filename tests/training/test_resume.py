@@ -43,7 +43,7 @@ def make(kind, tokenizer_training, prior_training):
     return {
         "tokenizer": tokenizer_training,
         "gaussian tokenizer": lambda **o: tokenizer_training("gaussian", **o),
-        "adversarial": lambda **o: tokenizer_training(adversarial=True, **o),
+        "adversarial": lambda **o: tokenizer_training(adversarial=True, second_batch=True, **o),
         "prior": lambda **o: prior_training(clip=AdaptiveClip(start=1e-3), **o),
     }[kind]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ldm.losses import ReconstructionLoss
+from ldm.losses import Alignment, ReconstructionLoss
 from ldm.randomness import step_generator
 from ldm.training import TokenizerTraining
 
@@ -66,3 +66,76 @@ def test_the_encoder_is_trained_for_as_many_samples_as_it_is_said(
         assert torch.equal(one, other)
     moved = zip(training.model.decoder.parameters(), expected.decoder.parameters(), strict=True)
     assert all(not torch.equal(one, other) for one, other in moved)
+
+
+def noted(monkeypatch, owner, method: str) -> list:
+    """Have a method's first arguments noted."""
+    first, plain = [], getattr(owner, method)
+
+    def noting(*arguments):
+        first.append(arguments[0])
+        return plain(*arguments)
+
+    monkeypatch.setattr(owner, method, noting)
+    return first
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_second_batch_is_the_discriminators_own_and_not_counted(
+    tokenizer_training, run, digits, tmp_path, monkeypatch, accumulate
+):
+    training = tokenizer_training(adversarial=True, second_batch=True, samples=256)
+    trained = noted(monkeypatch, training, "tokenizer_loss")
+    real = noted(monkeypatch, training.adversarial, "discriminator_loss")
+    run(training, tmp_path, accumulate=accumulate)
+    batches = [batch["x"] for batch in digits.train_batches(0, 512, 0, 1, 64)]
+    assert training.samples_seen == 256
+    assert torch.equal(torch.cat([batch["x"] for batch in trained]), torch.cat(batches[::2]))
+    assert torch.equal(torch.cat(real)[128:], torch.cat(batches[5::2]))  # it starts at 128
+
+
+def test_a_discriminator_may_have_an_optimizer_of_its_own(tokenizer_training):
+    options = {"adversarial": True, "discriminator_optimizer": torch.optim.SGD}
+    first, second = tokenizer_training(**options).configure_optimizers()
+    assert isinstance(first, torch.optim.AdamW)
+    assert isinstance(second, torch.optim.SGD)
+
+
+class Half(torch.nn.Module):
+    """Features on the latents' grid: the mean of 2 x 2 pixels, twice."""
+
+    width = 2
+
+    def grid_of(self, x):
+        return torch.nn.functional.avg_pool2d(x, 2).expand(-1, 2, -1, -1)
+
+
+def test_an_alignments_map_is_trained_and_resumed_with_the_tokenizer(
+    tokenizer_training, run, tmp_path
+):
+    class Encoder(torch.nn.Sequential):
+        @property
+        def last_layer(self):
+            return self[-1].weight
+
+    def made(samples):
+        torch.manual_seed(0)
+        alignment = Alignment(4, Half())
+        start = alignment.project.weight.detach().clone()
+        with pytest.raises(ValueError, match="Sequential has no `last_layer` for an alignment"):
+            tokenizer_training("gaussian", alignment=alignment)
+        training = tokenizer_training("gaussian", samples=samples)
+        training.model.encoder = Encoder(*training.model.encoder)
+        training.alignment = alignment
+        return training, start
+
+    whole, start = made(256)
+    run(whole, tmp_path / "whole")
+    assert not torch.equal(whole.alignment.project.weight, start)
+    assert whole.logs["alignment"] > 0
+    run(made(128)[0], tmp_path / "parts")
+    again, _ = made(256)
+    run(again, tmp_path / "parts")
+    assert torch.equal(again.alignment.project.weight, whole.alignment.project.weight)
+    for one, other in zip(again.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(one, other)

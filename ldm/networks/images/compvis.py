@@ -158,6 +158,11 @@ class Encoder(nn.Module):
         self.conv_out = nn.Conv2d(channels, out_channels, 3, padding=1)
         self.quant_conv = nn.Conv2d(out_channels, out_channels, 1)
 
+    @property
+    def last_layer(self) -> Tensor:
+        """Weight at which the gradients of reconstruction and alignment are compared."""
+        return self.conv_out.weight
+
     def forward(self, x: Float[Tensor, "b _ height width"]) -> Float[Tensor, "b _ h w"]:
         check_grid(x, self.downsampling)
         h = self.conv_in(x)

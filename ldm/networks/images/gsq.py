@@ -176,6 +176,11 @@ class Encoder(nn.Module):
             conv(channels, out_channels, 1, gain=SILU_GAIN),
         )
 
+    @property
+    def last_layer(self) -> Tensor:
+        """Weight at which the gradients of reconstruction and alignment are compared."""
+        return self.head[-1].weight
+
     def forward(self, x: Float[Tensor, "b _ height width"]) -> Float[Tensor, "b _ h w"]:
         check_grid(x, self.downsampling)
         return self.head(self.blocks(self.conv_in(x)))

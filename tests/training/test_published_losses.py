@@ -1,0 +1,119 @@
+"""The published tokenizers' losses, to the last term, against sums written by hand."""
+
+import pytest
+import torch
+from torch.nn.functional import relu, softplus
+from torch.testing import assert_close
+
+from ldm.config.compose import compose
+from ldm.losses import LPIPS
+from ldm.run.models import build_models
+from ldm.run.parts import Parts, build_data
+from ldm.run.stages import build_training
+
+SMALL = ["tokenizer.encoder.width=32", "tokenizer.encoder.multipliers=[1,1]"]
+DISCRIMINATOR = "tokenizer.training.adversarial.discriminator"
+
+
+@pytest.fixture(scope="module")
+def perceptual(tmp_path_factory):
+    """Overrides for LPIPS on an AlexNet of random weights."""
+    with torch.device("meta"):
+        shapes = LPIPS("alex").features.state_dict()
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        f"features.{name}": 0.1 * torch.randn(value.shape, generator=generator)
+        for name, value in shapes.items()
+    }
+    path = tmp_path_factory.mktemp("alex") / "alex.pth"
+    torch.save(weights, path)
+    part = "tokenizer.training.loss.perceptual"
+    return [f"{part}.network=alex", f"++{part}.weights={path}"]
+
+
+@pytest.fixture
+def built(perceptual):
+    """`built(tokenizer, *overrides)`: its training at small width, and a batch."""
+
+    def build(name, *overrides):
+        common = ["data=imagenet256", "data.size=32", "stages=[tokenizer]", "run=runs/test"]
+        config = compose([*common, f"tokenizer={name}", *SMALL, *perceptual, *overrides])
+        data = build_data(config)
+        parts = Parts(config, data, build_models(config, data, ["tokenizer"], "cpu"))
+        training = build_training(parts, "tokenizer")
+        for module in training.frozen:
+            module.eval().requires_grad_(False)
+        x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        return training, {"x": x}
+
+    return build
+
+
+def found(training, batch):
+    """Losses of tokenizer and discriminator, and what the former is made of."""
+    back, encoded = training.model(batch, torch.Generator().manual_seed(2))
+    loss, _ = training.tokenizer_loss(batch, back, encoded)
+    other, _ = training.adversarial.discriminator_loss(batch["x"], back["x"], training.samples_seen)
+    return loss, other, back["x"], encoded
+
+
+def distance(training, x, y):
+    return training.frozen[0].perceptual(x, y)[:, None, None, None]
+
+
+def gradient(loss, training):
+    last = training.model.decoder.last_layer
+    return torch.autograd.grad(loss, last, retain_graph=True)[0].norm()
+
+
+def hinge(training, x, y):
+    discriminator = training.adversarial.discriminator
+    return (relu(1 - discriminator(x)).mean() + relu(1 + discriminator(y.detach())).mean()) / 2
+
+
+@pytest.mark.parametrize("name", ["kl_f8", "vq_f8"])
+@pytest.mark.parametrize("started", [False, True])
+def test_the_losses_of_compvis_and_taming(built, name, started):
+    training, batch = built(name, f"{DISCRIMINATOR}.layers=1", f"{DISCRIMINATOR}.width=8")
+    weight, start = (0.5, 1_600_032) if name == "kl_f8" else (0.6, 80)
+    training.samples_seen = start if started else start - 1
+    loss, other, y, encoded = found(training, batch)
+    x = batch["x"]
+    errors = (x - y).abs() + 1.0 * distance(training, x, y)
+    log_variance = torch.zeros(())  # no optimizer has it: it stays where it began
+    errors = errors / log_variance.exp() + log_variance
+    if name == "kl_f8":
+        nll = errors.sum() / 2
+        mean, log_var = training.model.encoder(x).chunk(2, dim=1)
+        kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum()
+        expected = nll + 1e-6 * kl / 2
+    else:
+        nll = errors.mean()
+        z, q = training.model.encoder(x), encoded.latent
+        beta, codebook_weight = 0.25, 1.0
+        vq = (q.detach() - z).square().mean() + beta * (q - z.detach()).square().mean()
+        expected = nll + codebook_weight * vq
+    if started:
+        g = -training.adversarial.discriminator(y).mean()
+        ratio = gradient(nll, training) / (gradient(g, training) + 1e-4)
+        expected = expected + weight * ratio.clamp(0, 1e4) * g
+    assert_close(loss, expected)
+    factor = float(started)
+    assert_close(other, factor * hinge(training, x, y))
+
+
+def test_the_loss_of_gsq(built):
+    adversarial = (
+        "tokenizer.training.adversarial={_target_: ldm.losses.Adversarial, discriminator: "
+        "{_target_: ldm.networks.images.patchgan.PatchGAN, width: 8, layers: 1}, "
+        "generator: non_saturating, discriminator_loss: hinge, weight: 0.1}"
+    )
+    training, batch = built("gsq_f16", adversarial, "tokenizer.bottleneck.codes=64")
+    loss, other, y, encoded = found(training, batch)
+    x = batch["x"]
+    u, q = training.model.encoder(x), encoded.latent  # groups of two channels: not normalised
+    quantization = (q - u.detach()).square().mean() + 0.25 * (q.detach() - u).square().mean()
+    g = softplus(-training.adversarial.discriminator(y).mean((1, 2, 3))).mean()
+    expected = (x - y).square().mean() + 1.0 * quantization + distance(training, x, y).mean()
+    assert_close(loss, expected + 0.1 * g)
+    assert_close(other, hinge(training, x, y))
