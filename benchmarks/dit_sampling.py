@@ -23,7 +23,7 @@ from ldm.networks.images.dit import DiT
 from ldm.objectives import Regression
 from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
-from ldm.samplers import DiffusersScheduler, Guidance
+from ldm.samplers import DDIM, Guidance
 from ldm.spaces import Flat
 
 SAMPLES, STEPS, SCALE, CLASSES = 4, 2, 4.0, 1000
@@ -40,7 +40,7 @@ def ours(precision: str, compiled: bool) -> Loop:
     Execution(precision, compiled).prepare(net, "cpu")
     process = GaussianDiffusion(Flat([4, 32, 32]))
     prior = Denoiser(net, process, Regression("eps"), Conditioning(label=Labels(CLASSES)))
-    sampler, label = DiffusersScheduler(SCHEDULER, STEPS), torch.arange(SAMPLES)
+    sampler, label = DDIM(STEPS), torch.arange(SAMPLES)
     generator = torch.Generator().manual_seed(0)
     return lambda: prior.sample(SAMPLES, {"label": label}, sampler, generator, Guidance(SCALE))
 

@@ -8,6 +8,7 @@ from ldm.objectives.drift_matching import DriftMatching
 from ldm.objectives.flow_matching import FlowMatching
 from ldm.objectives.implicit import ImplicitScoreMatching
 from ldm.objectives.in_frame import InFrame
+from ldm.objectives.learned_variance import LearnedVariance
 from ldm.objectives.objective import Objective
 from ldm.objectives.regression import Regression
 from ldm.objectives.variational_bound import VariationalBound
@@ -21,6 +22,7 @@ __all__ = [
     "FlowMatching",
     "ImplicitScoreMatching",
     "InFrame",
+    "LearnedVariance",
     "Objective",
     "Regression",
     "VariationalBound",

@@ -42,6 +42,24 @@ class Objective(ABC):
     ) -> Float[Tensor, " n"]:
         """One loss a sample; `predict(noisy, t, **condition)` is the network."""
 
+    has_bound: bool = False
+    """True if `bound` estimates one."""
+
+    def bound(
+        self,
+        predict: Callable[..., Tensor],
+        process: Process,
+        latent: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        generator: Generators = None,
+    ) -> Float[Tensor, " n"]:
+        """An estimate of an upper bound of the negative log likelihood, in nats.
+
+        Raises:
+            ValueError: the objective bounds none.
+        """
+        raise ValueError(f"{type(self).__name__} does not bound a likelihood")
+
     @abstractmethod
     def read(
         self, output: Tensor, process: Process, noisy: Float[Tensor, "n ..."], t: Tensor

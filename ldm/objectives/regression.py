@@ -104,10 +104,23 @@ class Regression(Objective):
         if self.coupling is not None:
             eps = self.coupling(space, latent, eps)
         noisy = process.mix(latent, eps, t)
-        output = first_features(predict(noisy, t, **condition), process, noisy)
+        output = predict(noisy, t, **condition)
+        return self.squared_error(output, process, latent, eps, noisy, t)
+
+    def squared_error(
+        self,
+        output: Tensor,
+        process: GaussianProcess,
+        latent: Float[Tensor, "n ..."],
+        eps: Float[Tensor, "n ..."],
+        noisy: Float[Tensor, "n ..."],
+        t: Tensor,
+    ) -> Float[Tensor, " n"]:
+        """Mean squared error of the network's output on latents mixed with noise `eps`."""
+        output = first_features(output, process, noisy)
         a, b = (like(scale, latent) for scale in self._mixture(process, t)[2:])
         error = output - (a * latent + b * eps)
-        return space.inner(noisy, error, error) / space.entries
+        return process.space.inner(noisy, error, error) / process.space.entries
 
     def read(
         self, output: Tensor, process: GaussianProcess, noisy: Float[Tensor, "n ..."], t: Tensor

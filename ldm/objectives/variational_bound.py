@@ -45,6 +45,8 @@ class VariationalBound(Regression):
         ValueError: there is no such weighting.
     """
 
+    has_bound = True
+
     def __init__(
         self,
         weighting: str = "vlb",

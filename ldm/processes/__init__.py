@@ -9,7 +9,16 @@ from ldm.processes.lattice_bridge import LatticeBridge
 from ldm.processes.learned_diffusion import LearnedDiffusion
 from ldm.processes.mixture import DiffusionMixture
 from ldm.processes.ornstein_uhlenbeck import OrnsteinUhlenbeck
-from ldm.processes.predictions import Denoised, Drift, Drifts, Prediction, Score, Velocity
+from ldm.processes.predictions import (
+    Denoised,
+    DenoisedVariance,
+    Drift,
+    Drifts,
+    Prediction,
+    Score,
+    Velocity,
+    combined,
+)
 from ldm.processes.premetric_flow import PremetricFlow
 from ldm.processes.process import GaussianProcess, Process
 from ldm.processes.times import LogitNormal
@@ -17,6 +26,7 @@ from ldm.processes.times import LogitNormal
 __all__ = [
     "Brownian",
     "Denoised",
+    "DenoisedVariance",
     "DiffusionMixture",
     "Drift",
     "Drifts",
@@ -35,4 +45,5 @@ __all__ = [
     "Process",
     "Score",
     "Velocity",
+    "combined",
 ]

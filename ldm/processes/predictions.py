@@ -1,14 +1,24 @@
 """Predictions from noisy latents, in the form that processes need, whatever the network outputs.
 
-Every field is linear in the network's output at one point, so guidance may extrapolate it.
+Every expectation is linear in the network's output at one point, so guidance may extrapolate it.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Denoised", "Drift", "Drifts", "Prediction", "Score", "Velocity"]
+__all__ = [
+    "Denoised",
+    "DenoisedVariance",
+    "Drift",
+    "Drifts",
+    "Prediction",
+    "Score",
+    "Velocity",
+    "combined",
+]
 
 Prediction = tuple
 """One of those below; each process states which it needs."""
@@ -24,6 +34,20 @@ class Denoised(NamedTuple):
 
     x0: Float[Tensor, "n ..."]
     eps: Float[Tensor, "n ..."]
+
+
+class DenoisedVariance(NamedTuple):
+    """`Denoised`, and the variance of a step of a discrete diffusion.
+
+    Attributes:
+        x0, eps: as of `Denoised`.
+        share: of log beta in the logarithm of the variance; the rest is that of the posterior's
+            (Nichol and Dhariwal 2021, equation 15).
+    """
+
+    x0: Float[Tensor, "n ..."]
+    eps: Float[Tensor, "n ..."]
+    share: Float[Tensor, "n ..."]
 
 
 class Score(NamedTuple):
@@ -66,3 +90,10 @@ class Drifts(NamedTuple):
 
     forward: Float[Tensor, "n ..."]
     backward: Float[Tensor, "n ..."]
+
+
+def combined(found: Any, other: Any, combine: Callable[[Tensor, Tensor], Tensor]) -> Any:
+    """Combine the expectations of two predictions; a variance stays that of the first."""
+    names = [name for name in found._fields if name != "share"]
+    pairs = {name: combine(getattr(found, name), getattr(other, name)) for name in names}
+    return found._replace(**pairs)

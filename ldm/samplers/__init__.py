@@ -3,15 +3,21 @@
 from typing import Any
 
 from ldm.samplers.adaptive import AdaptiveODE
+from ldm.samplers.ddim import DDIM
+from ldm.samplers.ddpm import DDPM
 from ldm.samplers.euler_maruyama import EulerMaruyama
 from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
 from ldm.samplers.inpainting import Inpainting
 from ldm.samplers.likelihood import Likelihood, LikelihoodResult
 from ldm.samplers.ode import EulerODE, HeunODE
+from ldm.samplers.plms import PLMS
 from ldm.samplers.sampler import Sampler, Span, Unsolved, refuse_nan
 
 __all__ = [
+    "DDIM",
+    "DDPM",
+    "PLMS",
     "AdaptiveODE",
     "DiffusersScheduler",
     "EulerMaruyama",

@@ -1,24 +1,19 @@
-"""Deterministic DDIM steps of a Gaussian diffusion, and their inverse.
+"""DDIM: deterministic steps of a Gaussian diffusion, their inverse, and steps with some noise.
 
-A step from time s to t is `x_t = alpha_t x0 + sigma_t eps` (Song et al. 2021, "Denoising Diffusion
-Implicit Models", equation 12 without noise), which in x_s and v is `keep x_s + turn v`.
+Source: Song et al., "Denoising Diffusion Implicit Models", 2021, equations 12 and 16.
 """
 
-from collections.abc import Callable
+import math
 
 import torch
-from diffusers import DDIMScheduler, SchedulerMixin
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.processes import GaussianDiffusion
+from ldm.processes import GaussianDiffusion, Prediction
+from ldm.samplers.respaced import Respaced
 from ldm.samplers.sampler import Denoise
-from ldm.samplers.time_steps import step
-from ldm.tensors import like
 
-__all__ = ["invert", "predict_v", "to_grid"]
-
-PredictV = Callable[[Tensor, Tensor], Tensor]
+__all__ = ["DDIM"]
 
 # Each iteration multiplies the error by |turn / keep dv/dx|. For Gaussian latents of standard
 # deviation 1 that is zero. For 0.3 it is largest in the last of 50 steps, 0.05 (cosine) to 0.24
@@ -27,83 +22,85 @@ PredictV = Callable[[Tensor, Tensor], Tensor]
 ITERATIONS = 8
 
 
-def predict_v(
-    denoise: Denoise,
-    process: GaussianDiffusion,
-    x: Float[Tensor, "n ..."],
-    t: Tensor,
-    condition: dict[str, Tensor],
-) -> Float[Tensor, "n ..."]:
-    """`alpha eps - sigma x0` at one time for all samples."""
-    times = t.long().expand(len(x))
-    x0, eps = denoise(x, times, condition)
-    alpha, sigma = (like(scale, x) for scale in process.alpha_sigma(times))
-    return alpha * eps - sigma * x0
+class DDIM(Respaced):
+    """`x <- alpha x0 + sqrt(sigma^2 - s^2) eps + s z` at the next time's alpha and sigma.
 
+    s is `eta` times the posterior's standard deviation. Without noise a reversed span inverts the
+    very steps that are taken forwards.
 
-def to_grid(
-    predict: PredictV,
-    process: GaussianDiffusion,
-    scheduler: SchedulerMixin,
-    x: Float[Tensor, "n ..."],
-    start: float,
-) -> tuple[Float[Tensor, "n ..."], Tensor | None]:
-    """Points at the scheduler's first time step not above `start`, and that step.
+    Args:
+        steps, spacing, offset: see `Respaced`.
+        eta: noise, from 0 (none) to 1 (DDPM's).
+        clean: end at clean data; False ends with the noise of time 0, as latent diffusion does.
 
-    A DDIM step leads there; to clean latents, and no time step, where all of them are above.
+    Raises:
+        ValueError: `eta` is not between 0 and 1; on a call, inversion is asked for with noise.
+
+    Example: the sampler of latent diffusion.
+        >>> sampler = DDIM(200, spacing="leading", offset=1, eta=1.0, clean=False)
     """
-    start, t = _reached(scheduler, start)
-    if t is not None and t == start:
-        return x, t
-    keep, turn = _coefficients(process, start, t, x)
-    return keep * x + turn * predict(x, start), t
 
+    def __init__(
+        self,
+        steps: int,
+        spacing: str = "trailing",
+        offset: int = 0,
+        eta: float = 0.0,
+        clean: bool = True,
+    ) -> None:
+        super().__init__(steps, spacing, offset)
+        if not 0 <= eta <= 1:
+            raise ValueError(f"eta is 0 (no noise) to 1 (that of DDPM), got {eta}")
+        self.eta, self.clean = eta, clean
 
-def invert(
-    predict: PredictV,
-    process: GaussianDiffusion,
-    scheduler: DDIMScheduler,
-    x: Float[Tensor, "n ..."],
-    end: float,
-) -> Float[Tensor, "n ..."]:
-    """Points at time `end` from which the scheduler's deterministic steps lead to `x`.
+    def reached(self, signal: Float[Tensor, " times"], below: int | None) -> float:
+        return super().reached(signal, below if self.clean else below or 0)
 
-    The steps are the scheduler's own, undone one by one, and the one of `to_grid` if `end` is
-    between two of them.
-    """
-    end, reached = _reached(scheduler, end)
-    one, zero = x.new_ones(()), x.new_zeros(())
-    for t in scheduler.timesteps.flip(0):
-        if t <= end:
-            keep, turn = step(scheduler, zero, t, one), step(scheduler, one, t, zero)
-            x = _undo(predict, process, x, t, keep, turn)
-    if end != process.span[0] and (reached is None or reached < end):
-        x = _undo(predict, process, x, end, *_coefficients(process, end, reached, x))
-    return x
+    def step(
+        self, found: Prediction, signal: float, after: float
+    ) -> tuple[Float[Tensor, "n ..."], float]:
+        noise = 1 - after
+        variance = self.eta**2 * (1 - signal / after) * noise / (1 - signal)
+        rest = max(noise - variance, 0.0)  # rounding may take it below 0
+        mean = math.sqrt(after) * found.x0 + math.sqrt(rest) * found.eps
+        return mean, math.sqrt(variance)
+
+    def invert(
+        self,
+        denoise: Denoise,
+        process: GaussianDiffusion,
+        x: Float[Tensor, "n ..."],
+        condition: dict[str, Tensor],
+        end: float,
+    ) -> Float[Tensor, "n ..."]:
+        if self.eta:
+            return super().invert(denoise, process, x, condition, end)
+        signals = process.alpha_bar
+        for t, below in reversed(self.path(process, end)):
+            signal, after = signals[t].item(), self.reached(signals, below)
+            x = _undo(denoise, process, x, t, condition, signal, after)
+        return x
 
 
 def _undo(
-    predict: PredictV, process: GaussianDiffusion, x: Tensor, t: Tensor, keep: Tensor, turn: Tensor
+    denoise: Denoise,
+    process: GaussianDiffusion,
+    x: Tensor,
+    t: int,
+    condition: dict[str, Tensor],
+    signal: float,
+    after: float,
 ) -> Tensor:
-    """The `y` at time `t` with `keep y + turn v(y) = x`, by fixed-point iteration."""
+    """The `y` at time `t` whose step leads to `x`, by fixed-point iteration.
+
+    With `v = alpha eps - sigma x0` the step is `keep y + turn v(y)`.
+    """
+    alpha, sigma = math.sqrt(signal), math.sqrt(1 - signal)
+    keep = math.sqrt(after) * alpha + math.sqrt(1 - after) * sigma
+    turn = math.sqrt(1 - after) * alpha - math.sqrt(after) * sigma
+    times = torch.full((len(x),), t, device=x.device)
     y = x
     for _ in range(ITERATIONS):
-        y = process.space.project((x - turn * predict(y, t)) / keep)
+        found = denoise(y, times, condition)
+        y = process.space.project((x - turn * (alpha * found.eps - sigma * found.x0)) / keep)
     return y
-
-
-def _reached(scheduler: SchedulerMixin, time: float) -> tuple[Tensor, Tensor | None]:
-    """A time as a tensor, and the first time step that is not above it."""
-    below = scheduler.timesteps[scheduler.timesteps <= time]
-    return torch.tensor(int(time), device=below.device), below[0] if len(below) else None
-
-
-def _coefficients(
-    process: GaussianDiffusion, start: Tensor, end: Tensor | None, x: Tensor
-) -> tuple[Tensor, Tensor]:
-    """`keep` and `turn` of a step between two times; to clean latents where `end` is None."""
-    alpha, sigma = (scale.to(x.dtype) for scale in process.alpha_sigma(start.view(1)))
-    if end is None:
-        return alpha, -sigma
-    alpha_end, sigma_end = (scale.to(x.dtype) for scale in process.alpha_sigma(end.long().view(1)))
-    return alpha_end * alpha + sigma_end * sigma, sigma_end * alpha - alpha_end * sigma

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ldm.processes import Prediction, Process
+from ldm.processes import Prediction, Process, combined
 from ldm.samplers.sampler import Denoise
 from ldm.tensors import like
 
@@ -55,7 +55,8 @@ class Guidance:
             both = {key: torch.cat([condition[key], empty[key]]) for key in condition}
             found = denoise(torch.cat([noisy, noisy]), torch.cat([t, t]), both)
             scale = like(torch.where(inside, self.scale, 1.0), noisy)
-            halves = (field.chunk(2) for field in found)
-            return type(found)(*(torch.lerp(u, c, scale) for c, u in halves))
+            halves = zip(*(field.chunk(2) for field in found), strict=True)
+            told, untold = (type(found)(*half) for half in halves)
+            return combined(told, untold, lambda c, u: torch.lerp(u, c, scale))
 
         return guided

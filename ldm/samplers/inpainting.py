@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ldm.processes import Prediction, Process
+from ldm.processes import Prediction, Process, combined
 from ldm.randomness import Generators
 from ldm.samplers.sampler import Denoise, Sampler, Span, refuse_reversal
 
@@ -70,8 +70,7 @@ class Inpainting(Sampler):
 
         def led(x: Tensor, t: Tensor, condition: dict[str, Tensor]) -> Prediction:
             found, exact = denoise(x, t, condition), process.towards(self.known, x, t)
-            pairs = zip(found, exact, strict=True)
-            return type(found)(*(space.replace(one, other, self.kept) for one, other in pairs))
+            return combined(found, exact, lambda one, other: space.replace(one, other, self.kept))
 
         x = self.sampler(led, process, x, condition, generator, span)
         if span[1] != end:

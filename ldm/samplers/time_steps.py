@@ -1,20 +1,12 @@
 """Time steps of diffusers' schedulers for any number of steps, and one step of a scheduler.
 
 diffusers spaces time steps by `total // steps`. Where the number of steps does not divide the
-total, its time steps start too late, repeat or fall between whole ones, and DDIM's strides are
-shorter than the distances between its time steps, so that noise is left. Here distances are
-`total / steps`, rounded. Where the number divides the total, all is as in diffusers.
-
-The spacings are those of Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are
-Flawed", table 2.
+total, its time steps start too late, repeat or fall between whole ones. Here they are those of
+`ldm.samplers.spacing`. Where the number divides the total, all is as in diffusers.
 """
-
-from fractions import Fraction
 
 import torch
 from diffusers import (
-    DDIMScheduler,
-    DDPMScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
@@ -25,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ldm.processes import GaussianDiffusion
+from ldm.samplers.spacing import spaced, whole
 
 __all__ = ["set_time_steps", "step"]
 
@@ -50,7 +43,7 @@ def set_time_steps(
     """Set a scheduler's time steps: whole, falling, and noise first.
 
     There are as many as asked, but fewer where an offset or a spacing by noise levels leads twice
-    to one. Schedulers other than the six that are configured keep diffusers' own.
+    to one. Schedulers other than those that are configured keep diffusers' own.
 
     Raises:
         ValueError: such a scheduler stops between two steps of the process.
@@ -58,9 +51,7 @@ def set_time_steps(
     scheduler.set_timesteps(steps, device=device)
     # diffusers multiplies its signal up in float32.
     scheduler.alphas_cumprod = process.alpha_bar
-    if isinstance(scheduler, (DDIMScheduler, DDPMScheduler)):
-        scheduler.timesteps, scheduler.custom_timesteps = _times(scheduler, steps).to(device), True
-    elif isinstance(scheduler, BY_SIGMA):
+    if isinstance(scheduler, BY_SIGMA):
         times, last = _times(scheduler, steps), scheduler.sigmas[-1:]
         scheduler.set_timesteps(len(times), device=device)  # which starts its other state anew
         signal = process.alpha_bar[times]
@@ -83,15 +74,9 @@ def step(
     v: Float[Tensor, "*shape"],
     t: Tensor,
     x: Float[Tensor, "*shape"],
-    **options: float | Tensor,
 ) -> Float[Tensor, "*shape"]:
     """Points at the scheduler's next time step, clean after the last, from those at step `t`."""
-    if isinstance(scheduler, DDIMScheduler):
-        below = scheduler.timesteps[scheduler.timesteps < t]
-        stride = int(t) - (int(below[0]) if len(below) else -1)
-        # DDIM takes for its stride the number of training steps over this one, rounded down.
-        scheduler.num_inference_steps = Fraction(scheduler.config.num_train_timesteps, stride)
-    x = scheduler.step(v, t, x, **options).prev_sample
+    x = scheduler.step(v, t, x).prev_sample
     if isinstance(scheduler, HeunDiscreteScheduler):
         ahead = scheduler.timesteps[scheduler.step_index :][:2]
         if len(ahead.unique()) == len(ahead):
@@ -102,16 +87,7 @@ def step(
 def _times(scheduler: SchedulerMixin, steps: int) -> Int[Tensor, " times"]:
     """Time steps of at most this number, in the spacing that the scheduler is configured for."""
     config, total = scheduler.config, scheduler.config.num_train_timesteps
-    skipped = int(isinstance(scheduler, WITHOUT_ZERO) and steps < total)
-    spacing, number = config.timestep_spacing, torch.arange(steps, dtype=torch.float64)
     if any(config.get(f"use_{name}") for name in SIGMA_SPACINGS):
-        times = scheduler.timesteps.cpu()
-    elif steps == 1:
-        times = torch.tensor([total - 1.0])  # there is noise at the start, whatever the spacing
-    elif spacing == "trailing":
-        times = (total - number * total / steps).round() - 1
-    elif spacing == "leading":
-        times = (number + skipped) * total // (steps + skipped) + config.steps_offset
-    else:
-        times = (total - 1) * (1 - number / (steps - 1 + skipped))
-    return times.round().long().clamp(0, total - 1).unique().flip(0)
+        return whole(scheduler.timesteps.cpu().double(), total)
+    skipped = int(isinstance(scheduler, WITHOUT_ZERO) and steps < total)
+    return spaced(config.timestep_spacing, total, steps, config.get("steps_offset", 0), skipped)

@@ -10,7 +10,7 @@ from PIL import Image
 
 import eval.__main__
 from eval.sweep import plot
-from ldm.samplers import DiffusersScheduler, Unsolved
+from ldm.samplers import DDIM, Unsolved
 
 SAMPLES = "eval.scorers=[reconstructions,samples]"
 
@@ -75,14 +75,14 @@ def test_what_is_wrong_with_any_job_is_said_before_the_first(
 
 
 def test_a_job_that_fails_does_not_end_the_others(run, monkeypatch, capsys):
-    walk = DiffusersScheduler.walk
+    walk = DDIM.walk
 
     def failing(self, *rest):
         if self.steps == 3 and len(rest[2]) > 1:  # not in the check before, of one sample
             raise Unsolved("too steep")
         return walk(self, *rest)
 
-    monkeypatch.setattr(DiffusersScheduler, "walk", failing)
+    monkeypatch.setattr(DDIM, "walk", failing)
     with pytest.raises(SystemExit) as stopped:
         eval.__main__.main(["-m", f"run={run}", "sampler.steps=3,2,4", SAMPLES])
     assert stopped.value.code == 1

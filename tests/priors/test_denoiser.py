@@ -1,10 +1,7 @@
 """Inputs that a denoising prior passes to its backbone, and its use of the output."""
 
-from functools import partial
-
 import pytest
 import torch
-from diffusers import DDIMScheduler
 from torch import nn
 
 from ldm.conditioning import Conditioning, Labels
@@ -13,7 +10,7 @@ from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion, GeodesicFlow, LinearFlow
 from ldm.randomness import sample_generators
 from ldm.samplers import (
-    DiffusersScheduler,
+    DDIM,
     EulerODE,
     Guidance,
     HeunODE,
@@ -25,7 +22,7 @@ from ldm.tensors import like
 
 SPACE = Flat([2, 3])
 FLOW = LinearFlow(SPACE)
-DDIM = DiffusersScheduler(partial(DDIMScheduler, timestep_spacing="trailing"), 8)
+DDIM_8 = DDIM(8)
 
 
 def generator():
@@ -126,7 +123,7 @@ def test_unconditional_priors_read_no_condition():
     label = {"label": torch.tensor([0, 1, 2])}  # the backbone would refuse it
     loss = prior.loss(torch.zeros(3, 2, 3), label, generator())["loss"]
     assert loss.shape == (3,)
-    assert prior.sample(3, label, DDIM, generator()).shape == (3, 2, 3)
+    assert prior.sample(3, label, DDIM_8, generator()).shape == (3, 2, 3)
 
 
 def test_a_sample_is_its_seeds_whatever_the_batch():

@@ -32,6 +32,9 @@ from ldm.processes import (
 from ldm.processes.rates import Linear
 from ldm.randomness import sample_generators
 from ldm.samplers import (
+    DDIM,
+    DDPM,
+    PLMS,
     AdaptiveODE,
     DiffusersScheduler,
     EulerODE,
@@ -46,7 +49,7 @@ from ldm.spaces.premetric import GeodesicDistance
 SPACE = CentredSets(5)
 MASK = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 1, 0, 0, 0]]).bool()
 CONTEXT = {"mask": MASK, "label": torch.tensor([0, 1, 0])}
-SCHEDULERS = ["DDIM", "DDPM", "DPMSolverMultistep", "UniPCMultistep", "EulerDiscrete"]
+SCHEDULERS = ["DPMSolverMultistep", "UniPCMultistep", "EulerDiscrete"]
 SCHEDULERS += ["HeunDiscrete"]
 
 
@@ -105,7 +108,7 @@ SAMPLERS = [
         )
         for name in SCHEDULERS
     ),
-    ("diffusion", DiffusersScheduler(partial(diffusers.DDIMScheduler), 6, eta=1.0)),
+    *(("diffusion", sampler) for sampler in (DDIM(6), DDPM(6), DDIM(6, eta=1.0), PLMS(6))),
 ]
 
 
@@ -177,10 +180,10 @@ def test_every_step_of_every_sampler_stays_on_the_subspace(name, sampler, guidan
         assert_on_subspace(noisy, mask)
 
 
-# The noise of DDPM is drawn by diffusers, in one piece; the adaptive solver looks at whole batches.
+# The adaptive solver looks at whole batches.
 @pytest.mark.parametrize(
     ("name", "sampler"),
-    [pair for pair in SAMPLERS if named(pair[1]) not in ("DDPMScheduler", "AdaptiveODE")],
+    [pair for pair in SAMPLERS if named(pair[1]) != "AdaptiveODE"],
     ids=named,
 )
 def test_samples_do_not_depend_on_the_length_of_the_padding(name, sampler):

@@ -1,17 +1,14 @@
 """A noise schedule that is learned: always rising, by the bound alone, and walked by samplers."""
 
-from functools import partial
-
 import pytest
 import torch
-from diffusers import DDIMScheduler
 from torch import nn
 from torch.testing import assert_close
 
 from ldm.objectives import Regression, VariationalBound
 from ldm.priors import Denoiser
 from ldm.processes import LearnedDiffusion
-from ldm.samplers import DiffusersScheduler
+from ldm.samplers import DDIM
 from ldm.spaces import Flat, PointSet
 
 
@@ -66,7 +63,7 @@ def test_it_is_bound_to_a_context_and_walked_by_samplers():
     bound = model.process.on({"mask": mask})
     assert bound.space.mask is mask
     assert bound.first is model.process.first
-    sampler = DiffusersScheduler(partial(DDIMScheduler, timestep_spacing="trailing"), steps=5)
+    sampler = DDIM(steps=5)
     x = model.sample(2, {"mask": mask}, sampler, torch.Generator().manual_seed(0))
     bound.space.check(x)
 

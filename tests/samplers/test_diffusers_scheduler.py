@@ -11,6 +11,7 @@ from diffusers import (
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
     LMSDiscreteScheduler,
+    PNDMScheduler,
     UniPCMultistepScheduler,
 )
 from drawing import draw
@@ -19,7 +20,7 @@ from torch import nn
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
 from ldm.randomness import sample_generators
-from ldm.samplers import DiffusersScheduler
+from ldm.samplers import DDIM, DDPM, PLMS, DiffusersScheduler, Sampler
 from ldm.spaces import Flat
 from ldm.tensors import like
 
@@ -33,7 +34,10 @@ def generator():
 
 
 def trailing(scheduler, steps, **options):
-    return DiffusersScheduler(partial(scheduler, timestep_spacing="trailing"), steps, **options)
+    """A sampler of our own, or the adapter of a scheduler."""
+    if issubclass(scheduler if isinstance(scheduler, type) else scheduler.func, Sampler):
+        return scheduler(steps, **options)
+    return DiffusersScheduler(partial(scheduler, timestep_spacing="trailing"), steps)
 
 
 class Convolution(nn.Module):
@@ -65,7 +69,8 @@ def wrapped(target, process, network):
 @pytest.mark.parametrize(
     ("scheduler", "steps"),
     [
-        (DDIMScheduler, 250),
+        (DDIM, 250),
+        (PLMS, 50),
         (DPMSolverMultistepScheduler, 50),
         (UniPCMultistepScheduler, 50),
         (EulerDiscreteScheduler, 250),
@@ -80,7 +85,7 @@ def test_deterministic_schedulers_follow_the_probability_flow(scheduler, steps, 
 
 
 def test_ddim_takes_all_of_ldms_steps_to_the_data(data):
-    x = draw(trailing(DDIMScheduler, 1000), data.denoise(SCALED), SCALED, 4, generator())
+    x = draw(trailing(DDIM, 1000), data.denoise(SCALED), SCALED, 4, generator())
     exact = data.flow_to_data(SCALED, SPACE.random(4, generator()), torch.full((4,), 999))
     # The last step leaves nothing of the noise that step 0 has, 0.0015 of variance: it ends at the
     # mean given what is seen, whose deviation is less by sqrt(1 + 0.0015 / 0.3^2).
@@ -90,7 +95,7 @@ def test_ddim_takes_all_of_ldms_steps_to_the_data(data):
 
 @pytest.mark.parametrize(
     ("scheduler", "steps", "options"),
-    [(DDPMScheduler, 1000, {}), (DDIMScheduler, 500, {"eta": 1.0})],
+    [(DDPM, 1000, {}), (DDIM, 500, {"eta": 1.0})],
 )
 def test_stochastic_schedulers_draw_the_right_mean_and_deviation(scheduler, steps, options, data):
     sampler = trailing(scheduler, steps, **options)
@@ -103,8 +108,9 @@ def test_stochastic_schedulers_draw_the_right_mean_and_deviation(scheduler, step
 @pytest.mark.parametrize(
     "scheduler",
     [
-        DDPMScheduler,
-        DDIMScheduler,
+        DDPM,
+        DDIM,
+        PLMS,
         DPMSolverMultistepScheduler,
         UniPCMultistepScheduler,
         EulerDiscreteScheduler,
@@ -119,19 +125,25 @@ def test_latents_far_from_zero_are_not_clipped(scheduler, mean, data):
 
 
 @pytest.mark.parametrize(
-    ("scheduler", "options"),
+    ("sampler", "scheduler", "options"),
     [
-        (partial(DDIMScheduler, clip_sample=False), {"eta": 0.7}),
-        (partial(DDPMScheduler, clip_sample=False), {}),
-        (DPMSolverMultistepScheduler, {}),
-        (UniPCMultistepScheduler, {}),
-        (EulerDiscreteScheduler, {}),
-        (HeunDiscreteScheduler, {}),
+        (DDIM, partial(DDIMScheduler, clip_sample=False), {"eta": 0.7}),
+        (DDPM, partial(DDPMScheduler, clip_sample=False), {}),
+        (partial(PLMS, clean=False), partial(PNDMScheduler, skip_prk_steps=True), {}),
+        *(
+            (None, scheduler, {})
+            for scheduler in (
+                DPMSolverMultistepScheduler,
+                UniPCMultistepScheduler,
+                EulerDiscreteScheduler,
+                HeunDiscreteScheduler,
+            )
+        ),
     ],
 )
-def test_it_does_what_a_loop_over_diffusers_does(scheduler, options):
+def test_it_does_what_a_loop_over_diffusers_does(sampler, scheduler, options):
     network = Convolution()
-    sampler = DiffusersScheduler(partial(scheduler, timestep_spacing="trailing"), 20, **options)
+    sampler = trailing(sampler or scheduler, 20, **options)
     found = draw(sampler, wrapped("eps", SCALED, network), SCALED, 2, generator())
 
     theirs = scheduler(
@@ -156,17 +168,17 @@ def test_ddim_with_all_its_noise_is_ddpm():
     denoise = wrapped("v", LINEAR, Convolution())
     found, expected = (
         draw(trailing(scheduler, 50, **options), denoise, LINEAR, 2, generator())
-        for scheduler, options in ((DDIMScheduler, {"eta": 1.0}), (DDPMScheduler, {}))
+        for scheduler, options in ((DDIM, {"eta": 1.0}), (DDPM, {}))
     )
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_ldms_ddim_is_a_matter_of_options():
     # LDM: steps range(0, 1000, 20) + 1, and the last one ends at the signal of step 0, not at 1.
-    ldm = partial(DDIMScheduler, timestep_spacing="leading", steps_offset=1, set_alpha_to_one=False)
+    ldm = DDIM(50, spacing="leading", offset=1, clean=False)
     network = Convolution()
     denoise = wrapped("eps", SCALED, network)
-    found = draw(DiffusersScheduler(ldm, 50), denoise, SCALED, 2, generator())
+    found = draw(ldm, denoise, SCALED, 2, generator())
 
     x = SPACE.random(2, generator())
     steps = torch.arange(0, 1000, 20) + 1
@@ -179,7 +191,7 @@ def test_ldms_ddim_is_a_matter_of_options():
     torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("scheduler", [DDPMScheduler, DDIMScheduler, DPMSolverMultistepScheduler])
+@pytest.mark.parametrize("scheduler", [DDPM, DDIM, DPMSolverMultistepScheduler])
 def test_what_the_network_was_trained_on_does_not_matter(scheduler, data):
     def sample(target):
         def network(noisy, t):
@@ -198,8 +210,8 @@ def test_what_the_network_was_trained_on_does_not_matter(scheduler, data):
 @pytest.mark.parametrize(
     ("scheduler", "options"),
     [
-        (DDPMScheduler, {}),
-        (DDIMScheduler, {"eta": 1.0}),
+        (DDPM, {}),
+        (DDIM, {"eta": 1.0}),
         (partial(DPMSolverMultistepScheduler, algorithm_type="sde-dpmsolver++"), {}),
         (UniPCMultistepScheduler, {}),
     ],
@@ -218,7 +230,7 @@ def test_samples_do_not_depend_on_the_batch(scheduler, options):
 
 
 def test_ddim_draws_nothing_but_its_start(data):
-    sampler = trailing(DDIMScheduler, 10)
+    sampler = trailing(DDIM, 10)
     random = generator()
     x = draw(sampler, data.denoise(LINEAR), LINEAR, 2, random)
     again = draw(sampler, data.denoise(LINEAR), LINEAR, 2, generator())
@@ -228,7 +240,7 @@ def test_ddim_draws_nothing_but_its_start(data):
     assert torch.equal(random.get_state(), start_only.get_state())
 
 
-@pytest.mark.parametrize("scheduler", [DDPMScheduler, DDIMScheduler])
+@pytest.mark.parametrize("scheduler", [DDPM, DDIM])
 @pytest.mark.parametrize("target", ["x0", "v"])
 def test_a_schedule_that_ends_in_pure_noise_stays_exact(scheduler, target, data):
     process = GaussianDiffusion(SPACE, "linear")
@@ -250,13 +262,13 @@ def test_a_schedule_that_ends_in_pure_noise_stays_exact(scheduler, target, data)
 
 def test_the_cosine_schedule_keeps_its_digits(data):
     process = GaussianDiffusion(SPACE, "cosine")
-    x = draw(trailing(DDIMScheduler, 500), data.denoise(process), process, 4, generator())
+    x = draw(trailing(DDIM, 500), data.denoise(process), process, 4, generator())
     exact = data.flow_to_data(process, SPACE.random(4, generator()), torch.full((4,), 999))
     assert (x - exact).abs().max() < 0.02
 
 
 def test_the_network_reads_whole_steps_of_every_scheduler(data):
-    for scheduler in (DDIMScheduler, EulerDiscreteScheduler):
+    for scheduler in (DDIM, EulerDiscreteScheduler):
         times = []
 
         def denoise(noisy, t, condition, times=times):
@@ -275,21 +287,35 @@ def test_stops_between_the_steps_are_refused(data):
 @pytest.mark.parametrize("eta", [-0.1, 1.5, float("nan")])
 def test_noise_beyond_that_of_ddpm_is_refused(eta):
     with pytest.raises(ValueError, match=f"eta is 0 .no noise. to 1 .that of DDPM., got {eta}"):
-        trailing(DDIMScheduler, 10, eta=eta)
+        trailing(DDIM, 10, eta=eta)
 
 
 def test_a_flow_is_refused(data):
     flow = LinearFlow(SPACE)
     with pytest.raises(ValueError, match="got a LinearFlow: sample a flow with EulerODE"):
-        draw(trailing(DDIMScheduler, 7), data.denoise(flow), flow, 2)
+        draw(trailing(DDIM, 7), data.denoise(flow), flow, 2)
 
 
 def test_options_that_follow_from_the_prior_are_refused():
-    other = partial(DDIMScheduler, beta_schedule="squaredcos_cap_v2", clip_sample=False)
+    other = partial(UniPCMultistepScheduler, beta_schedule="squaredcos_cap_v2")
     with pytest.raises(ValueError, match="a scheduler's beta_schedule would be other than the pri"):
         DiffusersScheduler(other, 10)
 
 
-def test_eta_is_refused_by_schedulers_without_it(data):
-    with pytest.raises(ValueError, match="EulerDiscreteScheduler takes no eta: set sampler=ddim"):
-        draw(trailing(EulerDiscreteScheduler, 4, eta=0.5), data.denoise(LINEAR), LINEAR, 2)
+@pytest.mark.parametrize("scheduler", [DDIMScheduler, partial(DDPMScheduler, clip_sample=False)])
+def test_those_that_are_our_own_are_refused(scheduler):
+    with pytest.raises(ValueError, match=r"set sampler to ldm.samplers.DD(IM|PM)"):
+        DiffusersScheduler(scheduler, 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "1 step or more, got 0"),
+        ({"steps": 3, "spacing": "even"}, "no spacing 'even': choose one of trailing"),
+        ({"steps": 3, "variance": "medium"}, "no variance 'medium': choose one of small, large"),
+    ],
+)
+def test_options_that_no_walk_has_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        DDPM(**options)

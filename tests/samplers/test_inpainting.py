@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import DPMSolverMultistepScheduler
 
 from ldm.processes import (
     Brownian,
@@ -23,6 +23,8 @@ from ldm.processes import (
 from ldm.processes.rates import Linear
 from ldm.randomness import sample_generators
 from ldm.samplers import (
+    DDIM,
+    DDPM,
     AdaptiveODE,
     DiffusersScheduler,
     EulerMaruyama,
@@ -71,10 +73,7 @@ def silent(kind):
     return lambda x, t, condition: kind(*(torch.zeros_like(x) for _ in kind._fields))
 
 
-def shipped(scheduler, **options):
-    return DiffusersScheduler(partial(scheduler, timestep_spacing="trailing"), 5, **options)
-
-
+SOLVER = partial(DPMSolverMultistepScheduler, timestep_spacing="trailing")
 FLOW, DIFFUSION = LinearFlow(Flat([3, 4])), GaussianDiffusion(Flat([3, 4]), steps=20)
 PLACES = torch.tensor([[[True, True, False, False]]])
 
@@ -85,9 +84,9 @@ PLACES = torch.tensor([[[True, True, False, False]]])
         (FLOW, EulerODE(4)),
         (FLOW, HeunODE(4)),
         (FLOW, AdaptiveODE(1e-2, 1e-2)),
-        (DIFFUSION, shipped(DDPMScheduler)),
-        (DIFFUSION, shipped(DDIMScheduler, eta=0.5)),
-        (DIFFUSION, shipped(DPMSolverMultistepScheduler)),
+        (DIFFUSION, DDPM(5)),
+        (DIFFUSION, DDIM(5, eta=0.5)),
+        (DIFFUSION, DiffusersScheduler(SOLVER, 5)),
         (OrnsteinUhlenbeck(Flat([3, 4]), Linear()), GeodesicWalk(4, corrections=1)),
         (LatticeBridge(Lattice([3, 4], 5, -2)), EulerMaruyama(4)),
     ],

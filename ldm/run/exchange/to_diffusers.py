@@ -14,12 +14,12 @@ from ldm.hub.sizes import RESOLUTION, autoencoder_sizes
 from ldm.hub.timesteps import fitted
 from ldm.networks.images.compvis import Decoder, Encoder
 from ldm.networks.images.dit import DiT
-from ldm.objectives import Regression
+from ldm.objectives import LearnedVariance, Regression
 from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
-from ldm.run.exchange.schedules import PREDICTIONS
+from ldm.run.exchange.schedules import PREDICTIONS, to_scheduler
 from ldm.run.parts import Parts
-from ldm.samplers import DiffusersScheduler
+from ldm.samplers import DDPM
 from ldm.tokenizers import Tokenizer
 
 __all__ = ["dit_backbone", "to_autoencoder", "to_pipeline", "to_transformer", "tokenizer_sizes"]
@@ -184,18 +184,19 @@ def to_transformer(
 
 def _scheduler(parts: Parts, prior: Denoiser) -> SchedulerMixin:
     """Build the scheduler of a prior's sampler for what its network predicts."""
-    sampler = parts.sampler
-    if not (
-        isinstance(prior.process, GaussianDiffusion)
-        and isinstance(sampler, DiffusersScheduler)
-        and prior.objective.target in PREDICTIONS
-    ):
+    sampler, steps = parts.sampler, isinstance(prior.process, GaussianDiffusion)
+    built = to_scheduler(sampler, prior.process) if steps else None
+    if built is None or prior.objective.target not in PREDICTIONS:
         raise ConfigError(
             f"a pipeline needs a GaussianDiffusion and a scheduler of diffusers, got a "
             f"{type(prior.process).__name__} and a {type(sampler).__name__}: a flow is exported "
             f"--as sit"
         )
-    built = sampler.build(prior.process, torch.device("cpu"))
+    if isinstance(prior.objective, LearnedVariance) and isinstance(sampler, DDPM):
+        raise ConfigError(
+            "DiTPipeline leaves out the variances that the network predicts: export with "
+            "sampler=ddim"
+        )
     if built.init_noise_sigma != 1:
         raise ConfigError(
             f"DiTPipeline does not scale its noise as a {type(built).__name__} wants it: export "

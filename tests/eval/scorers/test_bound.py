@@ -6,6 +6,7 @@ import torch
 from eval.record import Record
 from eval.scorers.bound import Bound
 from ldm.config.compose import ConfigError, compose
+from ldm.objectives import Regression
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data
 
@@ -41,7 +42,7 @@ def test_it_does_not_depend_on_the_batch_size_and_counts_the_atoms(parts, monkey
 
 
 def test_priors_with_other_objectives_are_refused(parts, monkeypatch):
-    monkeypatch.setattr(parts.prior, "objective", object())
+    monkeypatch.setattr(parts.prior, "objective", Regression())
     with pytest.raises(ConfigError, match="take bound out of"):
         Bound().check(parts)
     with pytest.raises(ValueError, match="does not bound"):

@@ -1,10 +1,7 @@
 """The noise predictor of EDM and GeoLDM: published sizes, symmetries, and what it is told."""
 
-from functools import partial
-
 import pytest
 import torch
-from diffusers import DDIMScheduler
 from torch.testing import assert_close
 
 from ldm.conditioning import Array, Conditioning
@@ -13,7 +10,7 @@ from ldm.objectives import Regression
 from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
 from ldm.randomness import sample_generators
-from ldm.samplers import DiffusersScheduler, Guidance
+from ldm.samplers import DDIM, Guidance
 from ldm.spaces import PointSet
 
 MASK = torch.arange(6) < torch.tensor([6, 2, 5, 1])[:, None]
@@ -44,7 +41,7 @@ def test_a_prior_is_guided_by_a_property_in_the_space_of_each_sample():
         Regression("v"),
         Conditioning(property=Array([1], rate=0.1)),
     )
-    sampler = DiffusersScheduler(partial(DDIMScheduler, timestep_spacing="trailing"), steps=5)
+    sampler = DDIM(steps=5)
     given = {"mask": MASK, "property": torch.ones(4, 1)}
     drawn = {
         scale: prior.sample(4, given, sampler, sample_generators(0, range(4)), Guidance(scale))

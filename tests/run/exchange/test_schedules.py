@@ -3,11 +3,19 @@
 import json
 
 import pytest
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    PNDMScheduler,
+)
+from hydra.utils import instantiate
 
 from ldm.config.compose import ConfigError
+from ldm.processes import GaussianDiffusion
 from ldm.processes.noise_schedules import SCHEDULES
-from ldm.run.exchange.schedules import read_schedule
+from ldm.run.exchange.schedules import read_schedule, to_scheduler
+from ldm.spaces import Flat
 
 
 def read(scheduler, folder):
@@ -35,7 +43,7 @@ def test_noise_levels_and_predictions_have_our_names(tmp_path, options, schedule
     assert found["prior.objective.target"] == ours
 
 
-def test_the_options_of_the_scheduler_stay_and_clipping_is_said_not_to(tmp_path):
+def test_the_options_of_the_scheduler_stay(tmp_path):
     scheduler = DPMSolverMultistepScheduler(solver_order=3, timestep_spacing="trailing")
     found, said = read(scheduler, tmp_path)
     assert found["sampler"]["scheduler"] == {
@@ -45,6 +53,36 @@ def test_the_options_of_the_scheduler_stay_and_clipping_is_said_not_to(tmp_path)
         "timestep_spacing": "trailing",
     }
     assert "clipping" not in said
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "sampler"),
+    [
+        (
+            DDIMScheduler(timestep_spacing="trailing"),
+            {"_target_": "ldm.samplers.DDIM", "spacing": "trailing", "offset": 0, "clean": True},
+        ),
+        (
+            DDPMScheduler(variance_type="fixed_large"),
+            {"_target_": "ldm.samplers.DDPM", "spacing": "leading", "variance": "large"},
+        ),
+        (
+            PNDMScheduler(skip_prk_steps=True, steps_offset=1),
+            {"_target_": "ldm.samplers.PLMS", "offset": 1, "clean": False},
+        ),
+    ],
+    ids=["ddim", "ddpm", "plms"],
+)
+def test_schedulers_that_are_our_own_come_and_go_with_their_options(tmp_path, scheduler, sampler):
+    found = read(scheduler, tmp_path)[0]["sampler"]
+    assert found.items() >= sampler.items()
+    again = to_scheduler(instantiate(found), GaussianDiffusion(Flat([1])))
+    kept = ("timestep_spacing", "steps_offset", "set_alpha_to_one", "variance_type")
+    for key in (key for key in kept if key in scheduler.config):
+        assert again.config[key] == scheduler.config[key]
+
+
+def test_clipping_is_said_not_to_be_taken_over(tmp_path):
     assert "not its clipping" in read(DDIMScheduler(), tmp_path)[1]
 
 

@@ -1,16 +1,14 @@
-"""Ancestral sampling of point sets through diffusers is that of EDM, step by step."""
+"""Ancestral sampling is EDM's, step by step, and exact with the variances of Gaussian data."""
 
-from functools import partial
-
+import pytest
 import torch
-from diffusers import DDPMScheduler
 from torch.nn.functional import softplus
 from torch.testing import assert_close
 
-from ldm.processes import Denoised, GaussianDiffusion
+from ldm.processes import Denoised, DenoisedVariance, GaussianDiffusion
 from ldm.randomness import sample_generators
-from ldm.samplers import DiffusersScheduler
-from ldm.spaces import PointSet
+from ldm.samplers import DDPM
+from ldm.spaces import Flat, PointSet
 
 MASK = torch.arange(5) < torch.tensor([5, 3, 2])[:, None]
 
@@ -49,13 +47,40 @@ def test_every_step_is_the_published_one():
         alpha, sigma = (scale.view(-1, 1, 1) for scale in process.alpha_sigma(t))
         return Denoised((x - sigma * eps) / alpha, eps)
 
-    scheduler = partial(DDPMScheduler, timestep_spacing="trailing")
     expected = published(process, sample_generators(0, range(3)))
     for final_noise in (False, True):
-        sampler = DiffusersScheduler(scheduler, steps=31, final_noise=final_noise)
+        sampler = DDPM(steps=31, final_noise=final_noise)
         generators = sample_generators(0, range(3))
         start = process.random(3, generators)
         found = sampler(denoise, process, start, {"mask": MASK}, generators)
         process.space.check(found)
         assert_close(found.double(), expected[final_noise], atol=2e-4, rtol=1e-3)
     assert (expected[1] - expected[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "linspace"])
+@pytest.mark.parametrize("steps", [40, 13, 3, 1])
+def test_with_the_variances_of_gaussian_data_any_number_of_steps_is_exact(steps, spacing, data):
+    data.mean, data.std, n = 0.5, 0.3, 40_000
+    process = GaussianDiffusion(Flat([2]), "linear", 40, start=1e-4, end=0.5)
+    sampler = DDPM(steps, spacing=spacing)
+    signals = process.alpha_bar
+    after = {t: 1.0 if s is None else signals[s] for t, s in sampler.path(process, 39)}
+
+    def denoise(noisy, t, condition):
+        found = data.denoise(process)(noisy, t, condition)
+        signal, reached = signals[t[0]], after[t[0].item()]
+        beta, noise = 1 - signal / reached, 1 - reached
+        left = 1 / (1 / data.std**2 + signal / (1 - signal))  # variance of x_0 given x_t
+        posterior = beta * noise / (1 - signal)
+        exact = posterior + reached * (beta / (1 - signal)) ** 2 * left
+        share = 0.0 if posterior == 0 else (exact / posterior).log() / (beta / posterior).log()
+        return DenoisedVariance(*found, torch.full_like(noisy, float(share)))
+
+    generator = torch.Generator().manual_seed(0)
+    x = sampler(denoise, process, process.random(n, generator), {}, generator)
+    # The last step alone ends at a mean, without the variance of what it does not know.
+    signal = signals[min(after)]
+    lost = 1 / (1 / data.std**2 + signal / (1 - signal))
+    assert x.mean().item() == pytest.approx(0.5, abs=0.005 + data.std / 141)
+    assert x.var().item() == pytest.approx(data.std**2 - lost.item(), abs=0.09 * 4 / 200)
