@@ -1,5 +1,7 @@
 """Every shipped configuration composes and builds at its full size, on the meta device."""
 
+import re
+
 import pytest
 import torch
 
@@ -68,13 +70,22 @@ def test_every_experiment_builds(name, request, monkeypatch):
 
 
 # Those of points, and of binary digits, are built by the experiments that they are for.
-@pytest.mark.parametrize("name", [m for m in members("tokenizer") if m[:2] in ("gs", "kl", "vq")])
+@pytest.mark.parametrize("name", [m for m in members("tokenizer") if re.search(r"_f\d+$", m)])
 def test_every_tokenizer_builds_at_the_papers_size(name):
     parts = check(compose([*IMAGES, f"tokenizer={name}", "stages=[tokenizer]"]))
     if name in PUBLISHED:
         tokenizer = parts.tokenizer
         networks = count(tokenizer.encoder) + count(tokenizer.decoder)
         assert networks == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", members("tokenizer/bottleneck"))
+def test_every_quantiser_stands_between_the_same_networks(name):
+    groups = ["tokenizer=gsq_f16", f"tokenizer/bottleneck={name}", "stages=[tokenizer]"]
+    config = compose([*IMAGES, *groups])
+    models = build_models(config, build_data(config), ["tokenizer"], "meta")
+    bottleneck = models["tokenizer"].bottleneck
+    assert bottleneck.space.shape == (bottleneck.in_channels, 16, 16)
 
 
 @pytest.mark.parametrize("name", ["dit", "sit", "rfm_dit"])

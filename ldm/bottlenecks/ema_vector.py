@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, distributed
 
 from ldm.bottlenecks.vector import VectorQuantizer
+from ldm.randomness import Generators, uniform
 
 __all__ = ["EMAVectorQuantizer"]
 
@@ -25,7 +26,9 @@ class EMAVectorQuantizer(VectorQuantizer):
         c_j  = m_j / ((n_j + e) / (N + V e) N)     N = sum of n_j
 
     Initially n_j = 1 and m_j = c_j, so that a code not yet used does not move. The loss `codebook`
-    is the commitment loss alone, beta <(sg q - z)^2>.
+    is the commitment loss alone, beta <(sg q - z)^2>. With `restart`, codes whose n_j is less begin
+    anew, at a random token of the step each (Zeghidour et al. 2021, section III.C); their n_j is
+    then `restart`.
 
     Args:
         shape: of one latent, `(channels, *grid)`; other grids are accepted, too.
@@ -33,6 +36,7 @@ class EMAVectorQuantizer(VectorQuantizer):
         decay: of the running sums, per step.
         epsilon: added to each count, in tokens.
         beta: weight of the commitment loss.
+        restart: the least n_j, in tokens a step; None for codes that never begin anew.
         unquantized, rotation: see `VectorQuantizer`.
 
     Raises:
@@ -55,11 +59,12 @@ class EMAVectorQuantizer(VectorQuantizer):
         decay: float = 0.99,
         epsilon: float = 1e-5,
         beta: float = 0.25,
+        restart: float | None = None,
         unquantized: bool = False,
         rotation: bool = False,
     ) -> None:
         super().__init__(shape, codes, beta=beta, unquantized=unquantized, rotation=rotation)
-        self.decay, self.epsilon = decay, epsilon
+        self.decay, self.epsilon, self.restart = decay, epsilon, restart
         self.weights = (0.0, beta)
         codebook = self.codebook.detach()
         del self.codebook  # replaces the parent's parameter by a buffer, which no optimizer updates
@@ -74,7 +79,9 @@ class EMAVectorQuantizer(VectorQuantizer):
             self.sums.copy_(self.codebook)
 
     @torch.no_grad()
-    def learn(self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"]) -> None:
+    def learn(
+        self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"], generator: Generators
+    ) -> None:
         """Update the codebook with the tokens of this step; a collective call of all ranks."""
         ones = tokens.new_ones(len(tokens), 1)
         # Sums, and counts in the last column: one tensor, so one reduction over ranks.
@@ -84,6 +91,21 @@ class EMAVectorQuantizer(VectorQuantizer):
             distributed.all_reduce(batch)
         self.sums.lerp_(batch[:, :-1].to(self.sums), 1 - self.decay)
         self.counts.lerp_(batch[:, -1].to(self.counts), 1 - self.decay)
+        if self.restart is not None:
+            self._begin_anew(tokens, generator)
         total = self.counts.sum()
         smoothed = (self.counts + self.epsilon) / (total + self.vocabulary * self.epsilon) * total
         self.codebook.copy_(self.sums / smoothed[:, None])
+
+    def _begin_anew(self, tokens: Float[Tensor, "n d"], generator: Generators) -> None:
+        """Put the codes that are hardly used at random tokens, those of the first rank."""
+        (dead,) = (self.counts < self.restart).nonzero(as_tuple=True)
+        if len(dead) == 0:
+            return
+        one = generator[0] if isinstance(generator, Sequence) else generator
+        picked = (uniform((len(dead),), one, tokens.device, torch.float64) * len(tokens)).long()
+        rows = tokens[picked].to(self.sums)
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.broadcast(rows, 0)
+        self.counts[dead] = self.restart
+        self.sums[dead] = self.restart * rows

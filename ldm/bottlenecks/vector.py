@@ -96,10 +96,12 @@ class VectorQuantizer(DiscreteBottleneck):
         latent = join(snap(z, q, self.rotation))
         encoded = Encoded(latent, raw, codes, losses, usage(codes, self.vocabulary))
         if self.training and torch.is_grad_enabled():
-            self.learn(z.detach().flatten(0, -2), codes.flatten())
+            self.learn(z.detach().flatten(0, -2), codes.flatten(), generator)
         return encoded
 
-    def learn(self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"]) -> None:
+    def learn(
+        self, tokens: Float[Tensor, "n d"], codes: Int[Tensor, " n"], generator: Generators
+    ) -> None:
         """Update a codebook that gradients do not train, with the tokens of a training step."""
 
     def latent(self, raw: Tensor, generator: Generators = None) -> Tensor:

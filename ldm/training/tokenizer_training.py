@@ -1,5 +1,6 @@
 """Training a tokenizer: reconstruction, bottleneck, regularising and adversarial losses."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
@@ -14,6 +15,8 @@ from ldm.training.clipping import AdaptiveClip
 from ldm.training.training import Training, trained
 
 __all__ = ["TokenizerTraining"]
+
+COLLAPSED = 0.01  # share of its largest value below which a perplexity is called a collapse
 
 
 class TokenizerTraining(Training):
@@ -72,6 +75,7 @@ class TokenizerTraining(Training):
         if alignment is not None and not hasattr(model.encoder, "last_layer"):
             raise ValueError(f"{type(model.encoder).__name__} has no `last_layer` for an alignment")
         self.adversarial, self.alignment = adversarial, alignment
+        self.codes_drawn = 0  # by the last part of a batch
         self.discriminator_optimizer = discriminator_optimizer or self.make_optimizer
         self.draws = 2 if second_batch and adversarial is not None else 1
         # Frozen modules are neither trained nor saved: perceptual networks are large and public.
@@ -146,11 +150,19 @@ class TokenizerTraining(Training):
         return batches if self.draws == 1 else Pairs(batches)
 
     def doubt(self, values: dict[str, float]) -> str | None:
-        if values.get("perplexity") == 1:
+        perplexity = values.get("perplexity", math.inf)
+        if perplexity == 1:
             return (
                 "the quantiser gives all of a batch the same code, so nothing reaches the decoder: "
                 "unless the perplexity soon rises above 1, stop, and lower the learning rate or "
                 "the number of codes"
+            )
+        most = min(self.codes_drawn, getattr(self.model.bottleneck, "vocabulary", 0))
+        if perplexity < COLLAPSED * most:
+            return (
+                f"the codebook has collapsed: the perplexity of a batch's codes is below "
+                f"{COLLAPSED:.0%} of what it could be; unless it soon rises, take fewer codes, "
+                f"more groups, normalised ones (normalize=l2) or those that begin anew"
             )
         return None
 
@@ -166,6 +178,7 @@ class TokenizerTraining(Training):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss of one batch, without the discriminator's own, and the scalars to log."""
+        self.codes_drawn = 0 if encoded.codes is None else encoded.codes.numel()
         total, compared, stats = self._terms(self.model, batch, reconstruction, encoded, generator)
         if self.adversarial is not None:
             extra, more = self.adversarial.generator_loss(

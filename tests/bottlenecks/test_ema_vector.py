@@ -87,6 +87,31 @@ def test_everything_that_moves_is_saved_and_can_be_drawn_anew():
     assert fresh.counts.eq(1).all()
 
 
+def test_codes_that_are_hardly_used_begin_anew_at_tokens_of_the_step():
+    bottleneck, h = quantizer(decay=0.0, restart=2.0, epsilon=1e-9), features(batch=1)
+    bottleneck.codebook[3] = bottleneck.sums[3] = 100.0  # no token is near
+    codes = bottleneck(h, torch.Generator().manual_seed(0)).codes.flatten()
+    used = codes.bincount(minlength=8)
+    assert used[3] == 0
+    for j in range(8):
+        row = bottleneck.codebook[j]
+        if used[j] < 2:
+            assert (tokens(h) - row).abs().sum(1).min() < 1e-5
+        else:
+            torch.testing.assert_close(row, tokens(h)[codes == j].mean(0))
+    assert bottleneck.counts.min() == 2
+
+
+def test_which_tokens_they_begin_at_follows_the_generator():
+    rows = []
+    for seed in (0, 0, 1):
+        bottleneck = quantizer(restart=2.0)  # all begin anew: n_j is 1 at first
+        bottleneck(features(batch=1), torch.Generator().manual_seed(seed))
+        rows.append(bottleneck.codebook)
+    assert torch.equal(rows[0], rows[1])
+    assert not torch.equal(rows[0], rows[2])
+
+
 def test_two_ranks_with_half_the_batch_equal_one_with_the_whole(two_processes):
     def work(rank: int) -> dict:
         # The seconds that a hang may last: a rank must not wait for an evaluation of the other.
@@ -98,13 +123,16 @@ def test_two_ranks_with_half_the_batch_equal_one_with_the_whole(two_processes):
             bottleneck(features(seed=seed).chunk(2)[rank])
         if rank == 0:
             bottleneck.eval()(features())
+        renewed = quantizer(restart=2.0)
+        renewed(features().chunk(2)[rank], torch.Generator().manual_seed(rank))
         distributed.destroy_process_group()
-        return bottleneck.state_dict()
+        return {**bottleneck.state_dict(), "renewed": renewed.codebook}
 
     first, second = two_processes(work)
     whole = quantizer(decay=0.5)
     for seed in range(3):
         whole(features(seed=seed))
+    assert torch.equal(first["renewed"], second["renewed"])
     for name, value in whole.state_dict().items():
         assert torch.equal(first[name], second[name])
         torch.testing.assert_close(first[name], value)

@@ -32,7 +32,7 @@ def demo():
         ("eval.scorers=[{_target_: 3}]", "^eval.scorers.0._target_ must be a string, got 3"),
         ("guidance=3", "^guidance must have a _target_, got 3"),
         ("running=3", "^running must have a _target_, got 3"),
-        ("~tokenizer", "^tokenizer has no _target_: choose tokenizer=delta_vae"),
+        ("~tokenizer", "^tokenizer has no _target_: choose tokenizer=bsq_f8"),
         ("+logger.mine=3", "^each entry of logger must have a _target_, got"),
         ("stages=1.5", "^stages must be a list, each a string, got 1.5"),
         ("stages=[]", "^stages is empty: name one or more"),

@@ -68,6 +68,22 @@ def test_the_encoder_is_trained_for_as_many_samples_as_it_is_said(
     assert all(not torch.equal(one, other) for one, other in moved)
 
 
+def test_a_codebook_is_said_to_collapse_below_a_hundredth_of_what_a_batch_could_use(
+    tokenizer_training, digits
+):
+    training = tokenizer_training()
+    batch = next(iter(digits.train_batches(0, 64, rank=0, world=1, batch_size=64)))
+    loss_of(training, batch)
+    assert training.codes_drawn == 64 * 4 * 4
+    training.model.bottleneck.vocabulary = 262_144
+    assert training.doubt({"perplexity": 10.3}) is None
+    assert "the codebook has collapsed" in training.doubt({"perplexity": 10.2})
+    training.model.bottleneck.vocabulary = 512
+    assert training.doubt({"perplexity": 5.2}) is None
+    assert "below 1% of what it could be" in training.doubt({"perplexity": 5.1})
+    assert tokenizer_training("gaussian").doubt({"loss": 1.0}) is None
+
+
 def noted(monkeypatch, owner, method: str) -> list:
     """Have a method's first arguments noted."""
     first, plain = [], getattr(owner, method)
