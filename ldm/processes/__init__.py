@@ -2,7 +2,12 @@
 
 from ldm.processes.brownian import Brownian
 from ldm.processes.diffusion import GaussianDiffusion
-from ldm.processes.flow import LinearFlow
+from ldm.processes.flow import (
+    Interpolant,
+    LinearFlow,
+    TrigonometricFlow,
+    VariancePreservingFlow,
+)
 from ldm.processes.geodesic_flow import Flow, GeodesicFlow
 from ldm.processes.langevin import Langevin
 from ldm.processes.lattice_bridge import LatticeBridge
@@ -34,6 +39,7 @@ __all__ = [
     "GaussianDiffusion",
     "GaussianProcess",
     "GeodesicFlow",
+    "Interpolant",
     "Langevin",
     "LatticeBridge",
     "LearnedDiffusion",
@@ -44,6 +50,8 @@ __all__ = [
     "PremetricFlow",
     "Process",
     "Score",
+    "TrigonometricFlow",
+    "VariancePreservingFlow",
     "Velocity",
     "combined",
 ]

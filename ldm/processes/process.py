@@ -155,9 +155,21 @@ class GaussianProcess(Process):
             ValueError: the process runs in discrete steps and has none.
         """
         raise ValueError(
-            f"{type(self).__name__} has no velocity: predict eps, x0 or v and sample with a "
-            f"DiffusersScheduler, or set the process to a flow"
+            f"{type(self).__name__} has no velocity: predict eps, x0 or v and sample with DDIM or "
+            f"another sampler of discrete times, or set the process to a flow"
         )
+
+    def noising_rate(self, t: Tensor) -> Float[Tensor, " n"]:
+        """Half of the variance that a flow, run from data, adds per unit of time as a diffusion.
+
+        It is SiT's lambda, `alpha' / alpha sigma^2 - sigma sigma'`; infinite where there is no
+        signal.
+
+        Raises:
+            ValueError: the process runs in discrete steps.
+        """
+        (alpha, sigma), (alpha_rate, sigma_rate) = self.alpha_sigma(t), self.alpha_sigma_rate(t)
+        return alpha_rate / alpha * sigma.square() - sigma * sigma_rate
 
     def mix(
         self, latent: Float[Tensor, "n ..."], eps: Float[Tensor, "n ..."], t: Tensor

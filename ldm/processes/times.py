@@ -30,7 +30,7 @@ class LogitNormal:
         self.mean, self.std = mean, std
 
     def __call__(
-        self, n: int, generator: Generators, device: torch.device | str
+        self, n: int, generator: Generators, device: torch.device | str | None
     ) -> Float[Tensor, " n"]:
         """Draw `n` times."""
         return (self.mean + self.std * normal((n,), generator, device)).sigmoid()

@@ -6,6 +6,7 @@ from ldm.samplers.adaptive import AdaptiveODE
 from ldm.samplers.ddim import DDIM
 from ldm.samplers.ddpm import DDPM
 from ldm.samplers.euler_maruyama import EulerMaruyama
+from ldm.samplers.flow_sde import FlowSDE
 from ldm.samplers.geodesic_walk import GeodesicWalk
 from ldm.samplers.guidance import Guidance
 from ldm.samplers.inpainting import Inpainting
@@ -22,6 +23,7 @@ __all__ = [
     "DiffusersScheduler",
     "EulerMaruyama",
     "EulerODE",
+    "FlowSDE",
     "GeodesicWalk",
     "Guidance",
     "HeunODE",

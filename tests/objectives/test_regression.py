@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldm.objectives import Regression
-from ldm.processes import GaussianDiffusion, LinearFlow
+from ldm.processes import (
+    Denoised,
+    GaussianDiffusion,
+    LinearFlow,
+    TrigonometricFlow,
+    VariancePreservingFlow,
+)
 from ldm.randomness import sample_generators
-from ldm.spaces import Flat
+from ldm.spaces import Flat, PointSet
 from ldm.tensors import like
 
 SPACE = Flat([4, 5])
@@ -188,8 +194,77 @@ def test_the_network_reads_the_condition():
 
 
 def test_an_unknown_target_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="'score': choose one of eps, x0, v, velocity"):
-        Regression("score")
+    with pytest.raises(ValueError, match="'noise': choose one of eps, x0, v, score, velocity"):
+        Regression("noise")
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [LinearFlow(SPACE), TrigonometricFlow(SPACE), VariancePreservingFlow(SPACE)],
+    ids=lambda flow: type(flow).__name__,
+)
+def test_velocity_noise_and_score_are_one_anothers_conversions(flow):
+    # SiT: s = (alpha / alpha' v - x) / (sigma^2 - alpha / alpha' sigma' sigma), eps = -sigma s.
+    x, v = pair()
+    t = torch.tensor([0.2, 0.7], dtype=torch.float64)
+    alpha, sigma, rate, fall = (
+        like(scale, x) for scale in (*flow.alpha_sigma(t), *flow.alpha_sigma_rate(t))
+    )
+    score = (alpha / rate * v - x) / (sigma**2 - alpha / rate * fall * sigma)
+    outputs = {"velocity": v, "score": score, "eps": -sigma * score}
+    for target, output in outputs.items():
+        found = Regression(target).read(output, flow, x, t)
+        torch.testing.assert_close(flow.velocity(found, x, t), v)
+        torch.testing.assert_close(flow.score(found, x, t), score)
+
+
+def test_losses_of_noise_and_score_are_sits_with_every_weight():
+    flow, (latent, noise) = TrigonometricFlow(SPACE, train_eps=1e-3), pair()
+    t = torch.tensor([0.2, 0.7], dtype=torch.float64)
+    flow.random_times = lambda n, generator, device: t
+    eps = SPACE.random(2, sample_generators(7, [0, 1]), dtype=torch.float64)
+    sigma, rate = flow.alpha_sigma(t)[1], flow.noising_rate(t)
+    squares = (noise - eps).square().flatten(1).mean(1)
+    weights = {None: 1.0, "velocity": (rate / sigma) ** 2, "likelihood": rate / sigma**2}
+    for weighting, weight in weights.items():
+        for target, output in (("eps", noise), ("score", -noise / like(sigma, noise))):
+            generators = sample_generators(7, [0, 1])
+            objective = Regression(target, weighting=weighting)
+            found = objective.loss(lambda x, t, out=output: out, flow, latent, {}, generators)
+            torch.testing.assert_close(found, weight * squares)
+    # An error of noise that is weighted so is one of the velocity.
+    velocity = flow.velocity(Denoised(latent + 0 * eps, eps), latent, t)
+    noisy = flow.mix(latent, eps, t)
+    wrong = Regression("eps").read(noise, flow, noisy, t)
+    error = flow.velocity(wrong, noisy, t) - velocity
+    torch.testing.assert_close(error.square().flatten(1).mean(1), weights["velocity"] * squares)
+
+
+def test_the_direction_loss_is_zero_where_channels_are_collinear_and_one_at_zero_output():
+    flow, latent = LinearFlow(SPACE), gaussian(3)
+    plain, both = Regression("velocity"), Regression("velocity", direction=0.5)
+
+    def extra(network):
+        losses = (
+            each.loss(network, flow, latent, {}, sample_generators(1, range(3)))
+            for each in (both, plain)
+        )
+        return next(losses) - next(losses)
+
+    flow.random_times = lambda n, generator, device: torch.tensor([0.1, 0.5, 0.9])
+    eps = SPACE.random(3, sample_generators(1, range(3)))
+    torch.testing.assert_close(extra(lambda x, t: 3 * (latent - eps)), torch.zeros(3))
+    torch.testing.assert_close(extra(lambda x, t: -(latent - eps)), torch.ones(3))
+    torch.testing.assert_close(extra(lambda x, t: torch.zeros_like(x)), torch.full((3,), 0.5))
+
+
+def test_weights_and_directions_that_do_not_apply_are_refused():
+    with pytest.raises(ValueError, match=r"of the targets eps, score: got 'velocity' of 'x0'"):
+        Regression("x0", weighting="velocity")
+    with pytest.raises(ValueError, match="GaussianDiffusion has no velocity"):
+        Regression("eps", weighting="likelihood").check(DIFFUSION)
+    with pytest.raises(ValueError, match="directions are compared on a grid, not in"):
+        Regression("velocity", direction=1.0).check(LinearFlow(PointSet(4, 3, 1)))
 
 
 def test_a_diffusion_has_no_velocity_to_learn():

@@ -1,14 +1,18 @@
-"""Straight lines from noise at 0 to data at 1."""
+"""Paths from noise at 0 to data at 1."""
+
+import math
 
 import pytest
 import torch
 from torch.func import jvp
 
-from ldm.processes import LinearFlow
+from ldm.processes import LinearFlow, LogitNormal, TrigonometricFlow, VariancePreservingFlow
 from ldm.randomness import sample_generators
 from ldm.spaces import Flat
 
 FLOW = LinearFlow(Flat([1000]))
+KEEPING = [TrigonometricFlow(Flat([2])), VariancePreservingFlow(Flat([2]))]
+"""Paths whose scales keep unit variance."""
 
 
 def test_it_runs_from_noise_to_data():
@@ -24,10 +28,35 @@ def test_noise_has_the_moments_of_its_time():
     assert noisy.std().item() == pytest.approx(0.25, rel=4 / 447)
 
 
-def test_rates_are_the_derivatives_of_the_scales():
-    t = torch.linspace(0, 1, 7, dtype=torch.float64)
-    _, derivatives = jvp(FLOW.alpha_sigma, (t,), (torch.ones_like(t),))
-    torch.testing.assert_close(FLOW.alpha_sigma_rate(t), derivatives)
+@pytest.mark.parametrize("flow", [FLOW, *KEEPING], ids=lambda flow: type(flow).__name__)
+def test_rates_are_the_derivatives_of_the_scales(flow):
+    t = torch.linspace(*flow.span, 7, dtype=torch.float64)
+    _, derivatives = jvp(flow.alpha_sigma, (t,), (torch.ones_like(t),))
+    torch.testing.assert_close(flow.alpha_sigma_rate(t), derivatives)
+    if flow is not FLOW:
+        torch.testing.assert_close(sum(x.square() for x in flow.alpha_sigma(t)), torch.ones_like(t))
+
+
+def test_paths_have_the_scales_and_rates_that_sit_states():
+    t = torch.tensor([0.0, 0.5], dtype=torch.float64)
+    trigonometric, preserving = (flow.alpha_sigma(t)[0] for flow in KEEPING)
+    torch.testing.assert_close(trigonometric, torch.tensor([0.0, 0.5**0.5]).double())
+    expected = torch.tensor([0.0065716, 0.28118]).double()
+    torch.testing.assert_close(preserving, expected, rtol=1e-4, atol=0)
+    beta = 0.1 + (1 - t) * 19.9
+    torch.testing.assert_close(KEEPING[1].noising_rate(t), beta / 2)
+    torch.testing.assert_close(FLOW.noising_rate(t[1:]), torch.ones(1).double())
+
+
+def test_margins_of_training_and_sampling_are_kept():
+    flow = LinearFlow(Flat([1]), LogitNormal(0.0, 30.0), train_eps=0.1, sample_eps=0.01)
+    times = flow.random_times(1000, torch.Generator().manual_seed(0), None)
+    assert times.min().item() == pytest.approx(0.1)
+    assert times.max().item() == pytest.approx(0.9)
+    assert flow.span == (0.01, 0.99)
+    for margin in (-0.1, 0.5, math.nan):
+        with pytest.raises(ValueError, match=r"must be from 0 to below 0\.5"):
+            LinearFlow(Flat([1]), sample_eps=margin)
 
 
 def test_times_are_uniform_and_short_of_data():

@@ -109,7 +109,7 @@ def test_samples_do_not_depend_on_the_batch(solver, data):
 
 def test_a_diffusion_is_refused(data):
     process = GaussianDiffusion(SPACE)
-    with pytest.raises(ValueError, match="sample with a DiffusersScheduler"):
+    with pytest.raises(ValueError, match="sample with DDIM or another"):
         draw(EulerODE(5), data.denoise(process), process, 2)
 
 
@@ -149,3 +149,21 @@ def test_a_turn_that_itself_turns_is_followed_to_second_order():
 
     coarse, fine = ((end(steps) - end(400)).norm(dim=1).max() for steps in (10, 20))
     assert (coarse / fine).log2().item() == pytest.approx(2, abs=0.3)
+
+
+@pytest.mark.parametrize("solver", [EulerODE, HeunODE])
+def test_a_shift_moves_times_as_published_and_changes_no_exact_map(solver, data):
+    grid = solver(4, shift=0.3).grid(FLOW, (0.0, 1.0))
+    u = torch.linspace(0, 1, 5, dtype=torch.float64)
+    torch.testing.assert_close(grid, 0.3 * u / (1 - 0.7 * u))
+    assert grid[2].item() == pytest.approx(0.23077, abs=1e-5)  # LightningDiT's
+    torch.testing.assert_close(
+        solver(4).grid(FLOW, (0.2, 0.6)), torch.linspace(0.2, 0.6, 5).double()
+    )
+    # A part of a walk takes the times that the whole does.
+    torch.testing.assert_close(solver(3, shift=0.3).grid(FLOW, (grid[1].item(), 1.0)), grid[1:])
+    data.std = 0.0
+    x = draw(solver(3, shift=0.3), data.denoise(FLOW), FLOW, 4, generator())
+    torch.testing.assert_close(x, torch.full_like(x, 0.5))
+    with pytest.raises(ValueError, match="a shift must be above 0, got 0"):
+        solver(3, shift=0.0)
