@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, DiTPipeline, DiTTransformer2DModel, VQModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DiTPipeline,
+    DiTTransformer2DModel,
+    UNet2DConditionModel,
+    UNet2DModel,
+    VQModel,
+)
 from torch import Tensor, nn
 
 
@@ -121,3 +129,100 @@ def authors_names(model: AutoencoderKL | VQModel) -> dict[str, Tensor]:
     put("post_quant_conv", model.post_quant_conv)
     put("quantize.embedding", getattr(getattr(model, "quantize", None), "embedding", None))
     return state
+
+
+def unet_authors_names(model: UNet2DModel | UNet2DConditionModel) -> dict[str, Tensor]:
+    """The state of a U-Net of diffusers under the names of CompVis, in one list a side.
+
+    Written down from the published description, block by block, not by the rules under test.
+    """
+    state: dict[str, Tensor] = {}
+
+    def put(place: str, module: nn.Module | None) -> None:
+        if module is not None:
+            state.update({f"{place}.{key}": x for key, x in module.state_dict().items()})
+
+    def residual(place: str, block: nn.Module) -> None:
+        put(f"{place}.in_layers.0", block.norm1)
+        put(f"{place}.in_layers.2", block.conv1)
+        put(f"{place}.emb_layers.1", block.time_emb_proj)
+        put(f"{place}.out_layers.0", block.norm2)
+        put(f"{place}.out_layers.3", block.conv2)
+        put(f"{place}.skip_connection", block.conv_shortcut)
+
+    def attention(place: str, block: nn.Module) -> None:
+        if hasattr(block, "transformer_blocks"):
+            put(place, block)
+            return
+        put(f"{place}.norm", block.group_norm)
+        for kind in ("weight", "bias"):
+            parts = [getattr(block, f"to_{part}").state_dict()[kind] for part in "qkv"]
+            heads = [part.chunk(block.heads) for part in parts]
+            joined = torch.cat([part[i] for i in range(block.heads) for part in heads])
+            out = block.to_out[0].state_dict()[kind]
+            taps = (lambda x: x[..., None]) if kind == "weight" else (lambda x: x)
+            state[f"{place}.qkv.{kind}"] = taps(joined)
+            state[f"{place}.proj_out.{kind}"] = taps(out)
+
+    def resampling(place: str, blocks: nn.ModuleList | None, name: str) -> bool:
+        for block in blocks or ():
+            if hasattr(block, "norm1"):
+                residual(place, block)
+            else:
+                put(f"{place}.{name}", block.conv)
+        return blocks is not None
+
+    put("time_embed.0", model.time_embedding.linear_1)
+    put("time_embed.2", model.time_embedding.linear_2)
+    put("label_emb", model.class_embedding)
+    put("input_blocks.0.0", model.conv_in)
+    index = 1
+    for block in model.down_blocks:
+        attentions = getattr(block, "attentions", None)
+        for j, one in enumerate(block.resnets):
+            residual(f"input_blocks.{index}.0", one)
+            if attentions is not None:
+                attention(f"input_blocks.{index}.1", attentions[j])
+            index += 1
+        index += resampling(f"input_blocks.{index}.0", block.downsamplers, "op")
+    residual("middle_block.0", model.mid_block.resnets[0])
+    attention("middle_block.1", model.mid_block.attentions[0])
+    residual("middle_block.2", model.mid_block.resnets[1])
+    index = 0
+    for block in model.up_blocks:
+        attentions = getattr(block, "attentions", None)
+        for j, one in enumerate(block.resnets):
+            residual(f"output_blocks.{index}.0", one)
+            if attentions is not None:
+                attention(f"output_blocks.{index}.1", attentions[j])
+            index += 1
+        place = 1 if attentions is None else 2
+        resampling(f"output_blocks.{index - 1}.{place}", block.upsamplers, "conv")
+    put("out.0", model.conv_norm_out)
+    put("out.2", model.conv_out)
+    return {f"model.diffusion_model.{key}": x for key, x in state.items()}
+
+
+def unet(
+    levels: Sequence[int] = (32, 64),
+    attention: Sequence[int] = (0, 1),
+    head_width: int = 8,
+    context: int | None = None,
+    channels: int = 4,
+    **options,
+) -> UNet2DModel | UNet2DConditionModel:
+    """A U-Net of diffusers with attention at these levels; with a context, a conditional one."""
+    kind = "Attn" if context is None else "CrossAttn"
+    down = [f"{kind if i in attention else ''}DownBlock2D" for i in range(len(levels))]
+    if context is not None:
+        options["cross_attention_dim"] = context
+        head_width = options.pop("heads", [width // head_width for width in levels])
+    return (UNet2DModel if context is None else UNet2DConditionModel)(
+        in_channels=channels,
+        out_channels=4,
+        block_out_channels=list(levels),
+        down_block_types=down,
+        up_block_types=[name.replace("Down", "Up") for name in reversed(down)],
+        attention_head_dim=head_width,
+        **{"layers_per_block": 1, "sample_size": 8, **options},
+    )

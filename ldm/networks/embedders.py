@@ -11,22 +11,21 @@ from torch import Tensor, nn
 
 __all__ = ["LabelEmbedder", "TimestepEmbedder"]
 
-FREQUENCIES = 256
-
 
 class TimestepEmbedder(nn.Module):
     """Embedding of integer or fractional timesteps: sinusoids, then a two-layer perceptron.
 
     Args:
         width: of the embedding.
-        frequency_shift: the frequencies are `1e4 ** (-i / (128 - frequency_shift))`: 0 as
+        frequency_shift: the frequencies are `1e4 ** (-i / (waves / 2 - frequency_shift))`: 0 as
             published, 1 in diffusers' DiT.
+        waves: number of sinusoids, cosines first.
     """
 
-    def __init__(self, width: int, frequency_shift: int = 0) -> None:
+    def __init__(self, width: int, frequency_shift: int = 0, waves: int = 256) -> None:
         super().__init__()
-        self.frequency_shift = frequency_shift
-        self.mlp = nn.Sequential(nn.Linear(FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
+        self.frequency_shift, self.waves = frequency_shift, waves
+        self.mlp = nn.Sequential(nn.Linear(waves, width), nn.SiLU(), nn.Linear(width, width))
 
     def reset_parameters(self) -> None:
         """Draw new weights of the published deviation; biases are left as they are."""
@@ -36,7 +35,7 @@ class TimestepEmbedder(nn.Module):
     def forward(self, t: Float[Tensor, " b"] | Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
         # Use single precision or better, even in a half-precision network: t reaches 1000 radians.
         t = t.to(torch.promote_types(self.mlp[0].weight.dtype, torch.float32))
-        half = FREQUENCIES // 2
+        half = self.waves // 2
         slope = -math.log(1e4) / (half - self.frequency_shift)
         frequency = torch.exp(torch.arange(half, dtype=t.dtype, device=t.device) * slope)
         angle = t[:, None] * frequency

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 __all__ = ["Execution", "compile_blocks", "fast_precision"]
 
-REPEATED = ("blocks", "down", "up")  # attribute names of stacked blocks or levels in our networks
+REPEATED = ("blocks", "down", "middle", "up")
+"""Attribute names of stacked blocks or levels in our networks."""
 
 
 @dataclass

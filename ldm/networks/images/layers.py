@@ -5,7 +5,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["SpatialAttention", "check_grid", "group_norm"]
+__all__ = ["SpatialAttention", "Upsample", "check_grid", "group_norm"]
 
 GROUPS = 32
 
@@ -51,3 +51,14 @@ class SpatialAttention(nn.Module):
         q, k, v = (rearrange(f(h), "b c h w -> b 1 (h w) c") for f in (self.q, self.k, self.v))
         h = F.scaled_dot_product_attention(q, k, v)
         return x + self.proj_out(rearrange(h, "b 1 (h w) c -> b c h w", h=x.shape[2]))
+
+
+class Upsample(nn.Module):
+    """Double the grid by nearest-neighbour interpolation, then convolve."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _ _"]:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))

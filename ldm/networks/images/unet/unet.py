@@ -1,0 +1,191 @@
+"""The U-Net that denoises latents in latent diffusion and Stable Diffusion.
+
+Source: Rombach et al., "High-resolution image synthesis with latent diffusion models", 2022, after
+Dhariwal and Nichol 2021.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ldm.networks.embedders import LabelEmbedder, TimestepEmbedder
+from ldm.networks.images.layers import group_norm
+from ldm.networks.images.unet.attention import TransformerLayer, zero
+from ldm.networks.images.unet.levels import Block, DownLevel, Style, UpLevel
+from ldm.networks.images.unet.residual import EPS
+
+__all__ = ["UNet"]
+
+
+class UNet(nn.Module):
+    """A convolutional network that denoises latents, told the time and a class, text or image.
+
+    A new network gives zero. Pixels attend to the sequence of a text, or to the embedding of a
+    class if `context` is set; other classes are added to the time embedding, and an image is
+    concatenated to the noisy latent. Training may compile `down`, `middle` and `up`.
+
+    Args:
+        shape: shape of one latent, `(channels, height, width)`. Only the channels matter: sides may
+            be any multiples of `2 ** (len(multipliers) - 1)`.
+        width: channels of the first convolution.
+        multipliers: channels of each level divided by `width`, finest level first.
+        blocks: residual blocks of a level on the way down; there is one more on the way up.
+        attention: downsampling factors, such as 1, 2 and 4, of the levels with attention.
+        heads: attention heads; None to set `head_width` instead.
+        head_width: channels of one attention head.
+        context: width of the class embedding that pixels attend to; 0 for none.
+        depth: layers of each spatial transformer, which there are where there is a context.
+        linear: keep their projections as matrices, see `SpatialTransformer`.
+        scale_shift: let the time embedding scale features, too, see `ResidualBlock`.
+        resample_blocks: halve and double the grid by residual blocks, not by convolutions.
+        classes: number of class labels; label `classes` means no label. 0 builds no label table.
+        text_shape: tokens and width of an embedded text; None for none.
+        image_shape: channels and sides of an image of the latent's sides; None for none.
+
+    Raises:
+        ValueError: `heads` and `head_width` are not exactly one number that divides the channels,
+            channels are not multiples of 32, or an input is missing, unexpected or of other sides.
+
+    Example:
+        >>> net = UNet([4, 8, 8], width=32, multipliers=[1, 2], heads=2, context=16, classes=10)
+        >>> net(torch.zeros(2, 4, 8, 8), torch.tensor([0, 999]), torch.tensor([3, 10])).shape
+        torch.Size([2, 4, 8, 8])
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int] = (4, 32, 32),
+        width: int = 320,
+        multipliers: Sequence[int] = (1, 2, 4, 4),
+        blocks: int = 2,
+        attention: Sequence[int] = (1, 2, 4),
+        heads: int | None = None,
+        head_width: int | None = None,
+        context: int = 0,
+        depth: int = 1,
+        linear: bool = False,
+        scale_shift: bool = False,
+        resample_blocks: bool = False,
+        classes: int = 0,
+        text_shape: Sequence[int] | None = None,
+        image_shape: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        if image_shape is not None and tuple(image_shape[1:]) != tuple(shape[1:]):
+            raise ValueError(
+                f"an image is concatenated to latents of the same sides, found an image of "
+                f"{tuple(image_shape)} and latents of {tuple(shape)}"
+            )
+        channels, embedding = shape[0], 4 * width
+        told = text_shape is not None
+        self.shape, self.classes = tuple(shape), classes
+        self.downsampling = 2 ** (len(multipliers) - 1)
+        self.class_in_context = bool(classes and context and not told)
+        context = text_shape[-1] if told else context * self.class_in_context
+        self.told = {"text": told, "image": image_shape is not None}
+        self.style = Style(
+            embedding, context, heads, head_width, depth, linear, scale_shift, resample_blocks
+        )
+        self.t_embedder = TimestepEmbedder(embedding, waves=width)
+        table = context if self.class_in_context else embedding
+        self.y_embedder = LabelEmbedder(classes, table) if classes else None
+        added = image_shape[0] if image_shape is not None else 0
+        self.conv_in = nn.Conv2d(channels + added, width, 3, padding=1)
+        wide = [width * multiplier for multiplier in multipliers]
+        attends = [2**level in attention for level in range(len(wide))]
+        self.down = nn.ModuleList(self._down(width, wide, blocks, attends))
+        self.middle = nn.ModuleList(
+            Block(self.style, wide[-1], wide[-1], attends) for attends in (True, False)
+        )
+        self.up = nn.ModuleList(self._up(width, wide, blocks, attends))
+        self.norm_out = group_norm(wide[0], eps=EPS)
+        self.conv_out = zero(nn.Conv2d(wide[0], channels, 3, padding=1))
+        if self.class_in_context:
+            self._freeze_unused()
+        self.to(memory_format=torch.channels_last)  # in which convolutions are fastest
+
+    def _down(
+        self, width: int, wide: Sequence[int], blocks: int, attends: Sequence[bool]
+    ) -> Iterator[DownLevel]:
+        for level, channels in enumerate(wide):
+            chain = [width if level == 0 else wide[level - 1], *[channels] * blocks]
+            layers = [Block(self.style, i, o, attends[level]) for i, o in pairwise(chain)]
+            last = level == len(wide) - 1
+            yield DownLevel(layers, None if last else self.style.down(channels))
+
+    def _up(
+        self, width: int, wide: Sequence[int], blocks: int, attends: Sequence[bool]
+    ) -> Iterator[UpLevel]:
+        """Build the levels in the order in which they run, the coarsest first."""
+        before = wide[-1]
+        for level, channels in reversed(list(enumerate(wide))):
+            # Kept on the way down: the features of the blocks, and what this level began with.
+            kept = [*[channels] * blocks, width if level == 0 else wide[level - 1]]
+            inputs = [h + k for h, k in zip([before, *[channels] * blocks], kept, strict=True)]
+            layers = [Block(self.style, i, channels, attends[level]) for i in inputs]
+            yield UpLevel(layers, self.style.up(channels) if level else None)
+            before = channels
+
+    def _freeze_unused(self) -> None:
+        """Exclude from training what attention to a single place does not depend on."""
+        for layer in self.modules():
+            if isinstance(layer, TransformerLayer):
+                for part in (layer.sequence.norm, layer.sequence.q, layer.sequence.k):
+                    part.requires_grad_(False)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c h w"],
+        t: Float[Tensor, " b"] | Int[Tensor, " b"],
+        label: Int[Tensor, " b"] | None = None,
+        text: Float[Tensor, "b tokens d"] | None = None,
+        text_mask: Bool[Tensor, "b tokens"] | None = None,
+        image: Float[Tensor, "b _ h w"] | None = None,
+    ) -> Float[Tensor, "b c h w"]:
+        """Predict from noisy latents `x` at times `t`, in the unit of the process.
+
+        Without labels, every sample gets label `classes` (no label).
+        """
+        self._check(x, label, text=text, image=image)
+        embedding, context = self.t_embedder(t), text
+        if self.y_embedder is not None:
+            if label is None:
+                label = torch.full(t.shape, self.classes, device=t.device)
+            told = self.y_embedder(label)
+            if self.class_in_context:
+                context = told[:, None]
+            else:
+                embedding = embedding + told
+        told = F.silu(embedding), context, text_mask
+        h = x if image is None else torch.cat([x, image.to(x.dtype)], 1)
+        h = self.conv_in(h.contiguous(memory_format=torch.channels_last))
+        kept = [h]
+        for level in self.down:
+            kept += level(kept[-1], *told)
+        h = kept[-1]
+        for block in self.middle:
+            h = block(h, *told)
+        for level in self.up:
+            h = level(h, [kept.pop() for _ in level.layers], *told)
+        return self.conv_out(F.silu(self.norm_out(h))).contiguous()
+
+    def _check(self, x: Tensor, label: Tensor | None, **told: Tensor | None) -> None:
+        channels, *sides = x.shape[1:]
+        if channels != self.shape[0] or any(side % self.downsampling for side in sides):
+            raise ValueError(
+                f"built for latents of {self.shape[0]} channels whose sides are multiples of "
+                f"{self.downsampling}, found {tuple(x.shape[1:])}"
+            )
+        if label is not None and self.y_embedder is None:
+            raise ValueError("built with classes=0, found a label: leave it out or set classes")
+        for key, value in told.items():
+            if (value is not None) != self.told[key]:
+                state = "found none" if value is None else "found one"
+                raise ValueError(
+                    f"built {'for' if self.told[key] else 'without'} {key}, {state}: condition the "
+                    f"prior on what its network was built for"
+                )
