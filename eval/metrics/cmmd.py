@@ -28,6 +28,7 @@ def cmmd(
         ValueError: a set has fewer than two embeddings, or the bandwidth is not positive.
 
     Example: two sets, each of one unit vector, and the vectors orthogonal: 2000 (1 - exp(-1/100)).
+        >>> import torch
         >>> x, y = torch.tensor([[1.0, 0.0]] * 2), torch.tensor([[0.0, 1.0]] * 2)
         >>> round(cmmd(x, y).item(), 4)
         19.9003
