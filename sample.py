@@ -4,9 +4,10 @@ python sample.py run=runs/demo/digits n=64 seed=0 label=3 sampler=ddim sampler.s
     guidance.scale=2 batch_size=32 output=samples
 
 Conditions of the samples are condition.<key>=...; label=3 is short for condition.label=3, and
-keep=fragment.sdf, a part of a molecule that all samples have, for condition.keep. The folder
-`output` then holds these samples alone, with samples.json, which says how they were drawn;
-a picture of the first of them is beside it.
+keep=fragment.sdf, a part of a molecule that all samples have, for condition.keep. A model of
+captions is asked by condition.text="a seven"; "[a seven, a three]" are taken in turn, as are those
+of condition.text=prompts.txt, one a line. The folder `output` then holds these samples alone, with
+samples.json, which says how they were drawn; a picture of the first of them is beside it.
 """
 
 import sys
@@ -38,7 +39,8 @@ def sample(parts: "Parts", n: int, seed: int = 0, batch_size: int = 32, **asked:
             classes.
 
     Raises:
-        ConfigError: there is no prior, or a number is out of range.
+        ConfigError: there is no prior, a number is out of range, or the prior reads no such
+            condition.
         DataError: the data module does not know such a condition.
     """
     from ldm import distributed

@@ -12,6 +12,7 @@ from ldm.analysis.interpolation import interpolate
 from ldm.analysis.inversion import Encoding, encode, invert, resample
 from ldm.randomness import sample_generators
 from ldm.run.parts import Parts
+from ldm.run.sampling import requested
 
 __all__ = ["editing", "interpolation", "inversion"]
 
@@ -31,7 +32,7 @@ def editing(parts: Parts, own: dict, asked: dict) -> Tensor:
     n, seed = own.get("n", 8), own.get("seed", 0)
     batch = _data(parts, own, n)
     encoding = encode(parts, batch, torch.Generator().manual_seed(seed))
-    requests = parts.data.requests(range(n), seed, **asked)
+    requests = requested(parts, range(n), seed, **asked)
     device = encoding.latent.device
     told = {key: requests[key].to(device) for key in asked if key in requests}
     generators = sample_generators(seed, range(n))

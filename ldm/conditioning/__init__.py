@@ -1,8 +1,10 @@
-"""Conditions of priors (labels, images, embedded text), their dropout and null values."""
+"""Conditions of priors (labels, images, texts), their dropout and null values."""
 
 from ldm.conditioning.arrays import Array
 from ldm.conditioning.condition import Condition
 from ldm.conditioning.conditioning import Conditioning
 from ldm.conditioning.labels import Labels
+from ldm.conditioning.text import Text
+from ldm.conditioning.text_encoder import TextEncoder
 
-__all__ = ["Array", "Condition", "Conditioning", "Labels"]
+__all__ = ["Array", "Condition", "Conditioning", "Labels", "Text", "TextEncoder"]

@@ -1,4 +1,4 @@
-"""Conditions that are real arrays: a coarse image, an embedded text, a property."""
+"""Conditions that are real arrays: a coarse image, a property."""
 
 from collections.abc import Sequence
 

@@ -33,6 +33,8 @@ class Denoiser(Prior):
         ValueError: the objective does not support the process.
     """
 
+    conditioning: Conditioning  # ty: ignore[incompatible-mutable-override]  never None here
+
     def __init__(
         self,
         backbone: nn.Module,
@@ -64,7 +66,7 @@ class Denoiser(Prior):
 
     def brief(self) -> "Denoiser":
         brief = copy.copy(self)
-        brief.process = self.process.brief()
+        brief.process, brief.conditioning = self.process.brief(), self.conditioning.brief()
         return brief
 
     def example(self, n: int) -> dict[str, Tensor]:
@@ -74,12 +76,13 @@ class Denoiser(Prior):
         self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
     ) -> None:
         """Draw latents with a network that always outputs zero."""
-        network, n = self.backbone, len(next(iter(condition.values()), "."))
-        self.backbone = Silent(network)
+        n = len(next(iter(condition.values()), "."))
+        network, conditioning = self.backbone, self.conditioning
+        self.backbone, self.conditioning = Silent(network), conditioning.brief()
         try:
             self.sample(n, condition, sampler, torch.Generator(), guidance)
         finally:
-            self.backbone = network
+            self.backbone, self.conditioning = network, conditioning
 
     def denoise(
         self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]
@@ -104,7 +107,8 @@ class Denoiser(Prior):
             ValueError: guidance is active, but the prior has no conditions.
             Unsolved: latents are NaN, or an adaptive solver failed.
         """
-        process = self.process.on(self.conditioning.read(condition))
+        condition = self.conditioning.read(condition)
+        process = self.process.on(condition)
         start = process.random(n, generator, next(self.parameters()).device)
         return self.transport(start, condition, sampler, generator, guidance)
 

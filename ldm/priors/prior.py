@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from ldm.conditioning import Conditioning
 from ldm.randomness import Generators
 from ldm.samplers import Guidance, Likelihood, Sampler
 from ldm.spaces import Space
@@ -17,6 +18,9 @@ class Prior(nn.Module, ABC):
 
     space: Space
     """Space of the latents; it must equal the tokenizer's."""
+
+    conditioning: Conditioning | None = None
+    """Conditions that the prior reads; None if it reads them in a way of its own."""
 
     network_calls: int = 0
     """Network calls of the last `sample` or `log_prob`; a guided call is one call."""

@@ -92,20 +92,24 @@ def rehearsed_loss(prior: Prior, latents: Latents, data: DataModule) -> torch.Te
     Processes that simulate their noise do so in one step, see `Process.brief`: the cost of the
     simulation is not that of the loss.
     """
-    told = _example_told(latents, data, "meta")
+    prior = prior.brief()
+    told = _example_told(prior, latents, data, "meta")
     shape, codes = latents.tokenizer.space.shape, latents.tokenizer.latents == "codes"
     latent = torch.zeros(1, *shape, device="meta", dtype=torch.long if codes else torch.float32)
     try:
-        return on_meta(prior, lambda model: sum(model.brief().loss(latent, told).values()).sum())
+        return on_meta(prior, lambda model: sum(model.loss(latent, told).values()).sum())
     except Exception:  # heat kernels and meshes need values, which meta tensors do not have
         told = {key: torch.zeros_like(x, device="cpu") for key, x in told.items()}
         point = prior.space.on(told).random(1, torch.Generator())
-        loss = without_weights(prior).brief().loss(point, told, torch.Generator())
+        loss = without_weights(prior).loss(point, told, torch.Generator())
         return sum(loss.values()).sum()
 
 
-def _example_told(latents: Latents, data: DataModule, device: str) -> dict[str, torch.Tensor]:
-    example = {key: x.to(device) for key, x in data.example(1).items() if key != "x"}
+def _example_told(
+    prior: Prior, latents: Latents, data: DataModule, device: str
+) -> dict[str, torch.Tensor]:
+    whole = data.example(1) | prior.example(1)  # captions as embedded
+    example = {key: x.to(device) for key, x in whole.items() if key != "x"}
     for key, model in latents.told.items():
         example[key] = torch.zeros(1, *model.space.shape, device=device)
     return example
@@ -141,6 +145,8 @@ def _check_prior_training(parts: Parts, name: str, training: PriorTraining) -> N
             f"trainer.cache_latents=false, or, for random crops, data.crop=center"
         )
     _check_measured(parts, name)
+    if training.model.conditioning is not None:
+        training.model.conditioning.check()
     check_prior(name, training.model, latents, data)
 
 

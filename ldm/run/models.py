@@ -173,7 +173,7 @@ def build_prior(
     """
     space, node = on.space, config[name]
     conditions = node.get("conditioning")
-    labelled = "backbone" not in node or (conditions is not None and "label" in conditions)
+    labelled = "backbone" not in node or (conditions or {}).get("label") is not None
     classes = data.classes if labelled else 0
     shapes = _condition_shapes(conditions, data, told)
     handed: dict[str, Any] = {
@@ -192,6 +192,8 @@ def build_prior(
         handed["horizon"] = float(max(process.span))
     if conditions is not None:
         built["conditioning"] = _conditioning(config, name, data, classes, shapes)
+        read = built["conditioning"].example(1)  # captions as embedded
+        handed |= {f"{key}_shape": list(one.shape[1:]) for key, one in read.items()}
     if "backbone" in node:
         with torch.device(device):
             built["backbone"] = build_part(config, f"{name}.backbone", handed)
@@ -233,7 +235,7 @@ def _condition_shapes(
 ) -> dict[str, list[int]]:
     """Shape of what conditions one sample, by its key."""
     example = data.example(1)
-    read = {} if conditions is None else {key: example[key] for key in conditions if key in example}
+    read = {key: example[key] for key, one in (conditions or {}).items() if one and key in example}
     latents = {key: list(model.space.shape) for key, model in told.items()}
     return {key: list(value.shape[1:]) for key, value in read.items()} | latents
 
@@ -245,7 +247,7 @@ def _conditioning(
     for key, one in config[name].conditioning.items():
         if isinstance(one, DictConfig):
             shape = {"shape": shapes[key]} if key in shapes else {}
-            if key not in shapes and "shape" in parameters(locate(one._target_))[0]:
+            if key not in shapes and "classes" not in parameters(locate(one._target_))[0]:
                 raise ConfigError(
                     f"{place}.{key}: {data.name} has no {key} to condition on: choose one, "
                     f"data.{key}=..., other data, or {place}.{key}=null"

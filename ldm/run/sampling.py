@@ -19,7 +19,15 @@ from ldm.run.inpainting import inpainting
 from ldm.run.parts import Parts, build_guidance, build_part, build_sampler
 from ldm.samplers import Unsolved
 
-__all__ = ["Drawn", "check_sampler", "draw", "draw_share", "gather", "prepare_networks"]
+__all__ = [
+    "Drawn",
+    "check_sampler",
+    "draw",
+    "draw_share",
+    "gather",
+    "prepare_networks",
+    "requested",
+]
 
 
 class Drawn(NamedTuple):
@@ -45,11 +53,11 @@ def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn
         **asked: conditions of all samples, see `DataModule.requests`.
 
     Raises:
-        DataError: the data module does not know such a condition.
+        ConfigError, DataError: see `requested`.
         Unsolved: the sampler failed.
     """
     device = next(parts.prior.parameters()).device
-    requests = parts.data.requests(indices, seed, **asked)
+    requests = requested(parts, indices, seed, **asked)
     condition = {key: value.to(device) for key, value in requests.items() if key != "index"}
     generators = sample_generators(seed, indices)
     latent = parts.tokenizer.denormalize(
@@ -60,6 +68,29 @@ def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn
     if "kept" in condition:  # exactly, whatever the decoder made of it
         floats["x"] = parts.data.restore({**condition, **floats})["x"]
     return Drawn({**requests, **floats}, latent)
+
+
+def requested(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
+    """Conditions of samples to draw, see `DataModule.requests`.
+
+    Raises:
+        DataError: the data module does not know such a condition.
+        ConfigError: samples are asked for by what no prior reads: by a text a prior of classes.
+    """
+    requests = parts.data.requests(indices, seed, **asked)
+    priors = [model for model in parts.models.values() if isinstance(model, Prior)]
+    if any(prior.conditioning is None for prior in priors):
+        return requests  # they read what they like
+    read = {key: None for prior in priors for key in prior.conditioning.dropped}
+    always = {key for prior in priors for key in prior.conditioning.always}
+    for key in asked:
+        if key in requests and key not in read and key not in always:
+            ways = " or ".join(f"condition.{one}=..." for one in read) or "nothing"
+            raise ConfigError(
+                f"samples are asked for by {key}, which this model was not trained to read: ask "
+                f"for {ways}, or train one with prior.conditioning.{key}"
+            )
+    return requests
 
 
 def draw_normalized(parts: Parts, n: int, condition: Batch, generator: Generators = None) -> Tensor:

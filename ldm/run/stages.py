@@ -40,7 +40,8 @@ COLUMNS = 8  # pictures in a row of a grid
 def latents_of(parts: Parts, name: str) -> Latents:
     """Build the map from data to the latents and conditions of a stage's prior."""
     below = reader(parts.config, parts.models, foundation(parts.config, name))
-    return Latents(below, told_readers(parts.config, parts.models, name))
+    told = told_readers(parts.config, parts.models, name)
+    return Latents(below, told, parts.models[name].conditioning)
 
 
 def build_training(parts: Parts, name: str) -> Training | None:

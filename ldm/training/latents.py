@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from data import Batch
+from ldm.conditioning import Conditioning
 from ldm.hub.weights import fingerprint
 from ldm.randomness import Generators
 from ldm.tokenizers import Tokenizer
@@ -23,10 +24,17 @@ class Latents:
     Args:
         tokenizer: trained; the prior learns its latents.
         told: trained tokenizers whose latents condition the prior, by the condition's key.
+        conditioning: of the prior, which embeds captions; None to leave the batch's own keys.
     """
 
-    def __init__(self, tokenizer: Tokenizer, told: Mapping[str, Tokenizer] | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        told: Mapping[str, Tokenizer] | None = None,
+        conditioning: Conditioning | None = None,
+    ) -> None:
         self.tokenizer, self.told = tokenizer, dict(told or {})
+        self.conditioning = conditioning or Conditioning()
 
     @property
     def models(self) -> list[Tokenizer]:
@@ -40,9 +48,10 @@ class Latents:
 
     @property
     def identity(self) -> str:
-        """Key of the cached latents: the hashes of all tokenizers."""
+        """Key of the cached latents: the hashes of all tokenizers and of encoders of text."""
         told = [f"{key}={fingerprint(model)}" for key, model in sorted(self.told.items())]
-        return "-".join([fingerprint(self.tokenizer), *told])
+        embedded = [self.conditioning.identity] if self.conditioning.identity else []
+        return "-".join([fingerprint(self.tokenizer), *told, *embedded])
 
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
@@ -50,6 +59,7 @@ class Latents:
         # The random draw is discarded: raw latents are deterministic.
         encoded = self.tokenizer.encode(batch, torch.Generator(batch["x"].device))
         kept = {key: value for key, value in batch.items() if key != "x"} | encoded.context
+        kept |= self.conditioning.embed(batch)
         told = {TOLD + key: model.encode(batch).raw for key, model in self.told.items()}
         return {**kept, **told, "raw": encoded.raw}
 

@@ -46,7 +46,7 @@ class PriorTraining(Training):
         self.selection = selection
         if model.space != tokenizer.space:
             raise ValueError(f"the prior is of {model.space}, the tokenizer of {tokenizer.space}")
-        self.latents = Latents(tokenizer, told)
+        self.latents = Latents(tokenizer, told, model.conditioning)
         self.frozen += self.latents.models
 
     def optimize(self, parts: list[Batch], generator: torch.Generator) -> dict[str, Tensor]:

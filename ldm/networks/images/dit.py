@@ -5,7 +5,7 @@ as in the published checkpoints.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from einops import rearrange
@@ -56,7 +56,7 @@ class DiT(nn.Module):
         torch.Size([2, 8, 32, 32])
     """
 
-    sizes = SIZES
+    block: ClassVar[type[Block]] = Block
 
     def __init__(
         self,
@@ -88,8 +88,9 @@ class DiT(nn.Module):
         # Not trained: a parameter only so that counts and checkpoints match the published ones.
         grid = [side // patch for side in size]
         self.pos_embed = nn.Parameter(position_embedding(grid, width), requires_grad=False)
-        self.blocks = nn.ModuleList(self.build_block(width, heads, mlp_ratio) for _ in range(depth))
-        self.final_layer = self.build_final(width, (1 + learn_sigma) * in_channels * patch**2)
+        layers = (self.block(width, heads, mlp_ratio, norm_eps) for _ in range(depth))
+        self.blocks = nn.ModuleList(layers)
+        self.final_layer = FinalLayer(width, (1 + learn_sigma) * in_channels * patch**2)
         self.reset_parameters()
 
     @classmethod
@@ -100,23 +101,11 @@ class DiT(nn.Module):
             ValueError: the name is unknown.
         """
         size, _, patch = name.partition("/")
-        if size not in cls.sizes or not patch.isdecimal():
+        if size not in SIZES or not patch.isdecimal():
             raise ValueError(
-                f"sizes are {', '.join(cls.sizes)}, then /patch as in XL/2; found {name!r}"
+                f"sizes are {', '.join(SIZES)}, then /patch as in XL/2; found {name!r}"
             )
-        return cls(patch=int(patch), **cls.sizes[size], **arguments)
-
-    def build_block(self, width: int, heads: int, mlp_ratio: float) -> nn.Module:
-        """Build one block, which reads tokens, the condition, and `positions`."""
-        return Block(width, heads, mlp_ratio, self.norm_eps)
-
-    def build_final(self, width: int, values: int) -> nn.Module:
-        """Build the layer from tokens to the values of their patches."""
-        return FinalLayer(width, values)
-
-    def positions(self, h: Float[Tensor, "b n d"]) -> tuple:
-        """What blocks read beside tokens and condition: here nothing."""
-        return ()
+        return cls(patch=int(patch), **SIZES[size], **arguments)
 
     def reset_parameters(self) -> None:
         """Draw new initial weights from the published distributions."""
@@ -137,18 +126,22 @@ class DiT(nn.Module):
 
         Without labels, every sample gets label `classes` (no label).
         """
+        return self.through(x, self.condition(t, label))
+
+    def through(
+        self, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b d"], *told: Tensor | None
+    ) -> Float[Tensor, "b _ h w"]:
+        """Predict from noisy latents, given what modulates every block and what else these read."""
         if x.shape[1:] != self.shape:
             raise ValueError(f"built for latents of {self.shape}, found {tuple(x.shape[1:])}")
-        condition = self.condition(t, label)
         h = self.x_embedder(x)
         # Under autocast this keeps the tokens in half precision, which halves memory traffic.
         h = h + self.pos_embed.to(h.dtype)
-        positions = self.positions(h)
         for block in self.blocks:
             if self.checkpointing and torch.is_grad_enabled():
-                h = checkpoint(block, h, condition, *positions, use_reentrant=False)
+                h = checkpoint(block, h, condition, *told, use_reentrant=False)
             else:
-                h = block(h, condition, *positions)
+                h = block(h, condition, *told)
         values = self.final_layer(h, condition)
         height, p = x.shape[2] // self.patch, self.patch
         return rearrange(values, "b (h w) (p q c) -> b c (h p) (w q)", h=height, p=p, q=p)
