@@ -219,10 +219,9 @@ def unet(
         head_width = options.pop("heads", [width // head_width for width in levels])
     return (UNet2DModel if context is None else UNet2DConditionModel)(
         in_channels=channels,
-        out_channels=4,
         block_out_channels=list(levels),
         down_block_types=down,
         up_block_types=[name.replace("Down", "Up") for name in reversed(down)],
         attention_head_dim=head_width,
-        **{"layers_per_block": 1, "sample_size": 8, **options},
+        **{"out_channels": 4, "layers_per_block": 1, "sample_size": 8, **options},
     )

@@ -67,6 +67,7 @@ class Regression(Objective):
             None for 1.
         direction: factor of a second loss, `1 - cos` of the angle between the output's channels and
             the target's, averaged over places (Yao et al. 2025, LightningDiT).
+        absolute: fit the mean absolute error in place of the squared one.
 
     Raises:
         ValueError: no target or weighting has that name, or a weighting is of another target.
@@ -87,6 +88,7 @@ class Regression(Objective):
         coupling: Alignment | None = None,
         weighting: str | None = None,
         direction: float = 0.0,
+        absolute: bool = False,
     ) -> None:
         if target not in TARGETS:
             raise ValueError(f"no target {target!r}: choose one of {', '.join(TARGETS)}")
@@ -97,6 +99,7 @@ class Regression(Objective):
             )
         self.target, self.coupling = target, coupling
         self.weight, self.direction = WEIGHTINGS.get(weighting or ""), direction
+        self.absolute = absolute
 
     def check(self, process: Process) -> None:
         """Refuse, besides, a target from which x0 cannot be recovered where sampling starts.
@@ -151,12 +154,16 @@ class Regression(Objective):
         noisy: Float[Tensor, "n ..."],
         t: Tensor,
     ) -> Float[Tensor, " n"]:
-        """Mean squared error of the network's output on latents mixed with noise `eps`."""
+        """Mean squared error of the network's output on latents mixed with noise `eps`.
+
+        It is the mean absolute error if so configured.
+        """
         output = first_features(output, process, noisy)
         _, sigma, a, b = self._mixture(process, t)
         target = like(a, latent) * latent + like(b, latent) * eps
         error = output - target
-        loss = process.space.inner(noisy, error, error) / process.space.entries
+        size = error.sign() if self.absolute else error
+        loss = process.space.inner(noisy, error, size) / process.space.entries
         if self.target == "score":
             loss = loss * sigma.square()
         if self.weight is not None:

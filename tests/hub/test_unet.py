@@ -5,6 +5,7 @@ import torch
 from authors import randomized, unet, unet_authors_names
 from torch import Tensor, nn
 
+from ldm.config.compose import compose
 from ldm.hub.unet import (
     unet_from_compvis,
     unet_from_diffusers,
@@ -118,3 +119,59 @@ def test_there_and_back_no_bit_changes(name):
     assert all(torch.equal(again[key], x) for key, x in authors.items())
     own = ours(sizes).state_dict().keys() - {"y_embedder.embedding_table.weight"}
     assert own <= state.keys()
+
+
+SD = {"levels": (320, 640, 1280, 1280), "attention": (0, 1, 2)}
+IMAGENET = {"levels": (192, 384, 576, 960), "attention": (1, 2, 3), "heads": 1, "context": 512}
+FULL = {  # of a configuration: what it is handed, and diffusers' options for the same
+    "ldm_4": (
+        {"shape": [3, 64, 64]},
+        {"levels": (224, 448, 672, 896), "attention": (1, 2, 3), "head_width": 32, "channels": 3},
+    ),
+    "ldm_4_imagenet": ({"shape": [3, 64, 64], "classes": 1000}, {**IMAGENET, "channels": 3}),
+    "sd_1": ({"text_shape": [77, 768]}, {**SD, "heads": 8, "context": 768}),
+    "sd_2": (
+        {"text_shape": [77, 1024]},
+        {**SD, "head_width": 64, "context": 1024, "use_linear_projection": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_published_size_has_the_names_and_shapes_of_its_authors_and_of_diffusers(name):
+    given, options = FULL[name]
+    config = compose(["experiment=ldm/imagenet_f4", f"prior/backbone={name}"])
+    sizes = {key: value for key, value in config.prior.backbone.items() if key != "_target_"}
+    wide = options.get("head_width", WIDE)
+    with torch.device("meta"):
+        ours = UNet(**given, **sizes).state_dict()
+        theirs = unet(**options, out_channels=options.get("channels", 4), layers_per_block=2)
+        authors = unet_authors_names(theirs)
+    if "classes" in given:
+        authors["cond_stage_model.embedding.weight"] = torch.empty(1001, 512, device="meta")
+    renamed = unet_to_compvis(ours)
+    assert {k: x.shape for k, x in renamed.items()} == {k: x.shape for k, x in authors.items()}
+    back = unet_from_compvis(renamed)
+    assert {k: x.shape for k, x in back.items()} == {k: x.shape for k, x in ours.items()}
+    ours.pop("y_embedder.embedding_table.weight", None)
+    diffusers = {k: x.shape for k, x in unet_to_diffusers(ours, wide).items()}
+    assert diffusers == {k: x.shape for k, x in theirs.state_dict().items()}
+
+
+def test_the_averaged_weights_of_a_whole_latent_diffusion_are_taken():
+    theirs = unet_authors_names(randomized(unet()))
+    averaged = {
+        "model_ema." + key.removeprefix("model.").replace(".", ""): x + 1
+        for key, x in theirs.items()
+    }
+    whole = {**theirs, **averaged, "model_ema.decay": torch.tensor(0.9999)}
+    whole["first_stage_model.quant_conv.weight"] = torch.zeros(1)
+    expected = unet_from_compvis(theirs)
+    found = unet_from_compvis(whole)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], x + 1) for key, x in expected.items())
+
+
+def test_a_file_of_something_else_is_refused():
+    with pytest.raises(ValueError, match=r"no latent diffusion of CompVis; it has net\.weight"):
+        unet_from_compvis({"net.weight": torch.zeros(1)})

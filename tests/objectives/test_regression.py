@@ -149,6 +149,19 @@ def test_a_network_that_says_zero_loses_the_targets_second_moment(process, targe
     assert loss.mean().item() == pytest.approx(expected, abs=4 * loss.std().item() / 20_000**0.5)
 
 
+def test_the_absolute_error_of_zero_is_that_of_normal_noise():
+    latent = torch.zeros(4000, *SPACE.shape)
+    objective = Regression("eps", absolute=True)
+    generator = torch.Generator().manual_seed(0)
+    loss = objective.loss(lambda x, t: torch.zeros_like(x), DIFFUSION, latent, {}, generator)
+    assert loss.mean().item() == pytest.approx(math.sqrt(2 / math.pi), abs=0.01)
+    error = torch.tensor([[-2.0, 0.5]]).requires_grad_()
+    given = error, GaussianDiffusion(Flat([2])), torch.zeros(1, 2), torch.zeros(1, 2)
+    found = objective.squared_error(*given, torch.zeros(1, 2), torch.tensor([5]))
+    assert found.item() == 1.25
+    assert torch.autograd.grad(found, error)[0].tolist() == [[-0.5, 0.5]]
+
+
 def test_channels_beyond_the_latents_change_nothing():
     objective, latent = Regression("eps"), gaussian(6)
 
