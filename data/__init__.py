@@ -12,6 +12,7 @@ from data.images.digits import Digits
 from data.images.folder import ImageFolder
 from data.images.imagenet import ImageNet
 from data.images.mnist import MNIST
+from data.images.shards import ImageShards
 from data.module import DataModule
 from data.molecules.base import Molecules
 from data.molecules.geom_drugs import GeomDrugs
@@ -53,6 +54,7 @@ __all__ = [
     "HyperbolicMixture",
     "ImageFolder",
     "ImageNet",
+    "ImageShards",
     "Images",
     "MeshDensity",
     "Molecules",

@@ -191,7 +191,7 @@ def test_every_sampler_draws_from_the_prior_it_is_for(name, priors):
 def test_every_other_member_is_what_it_says(group):
     given = {"data": ["data.root=somewhere"]}
     for name in members(group):
-        extra = given.get(group, []) if name == "image_folder" else []
+        extra = given.get(group, []) if name in ("image_folder", "image_shards") else []
         config = compose(["experiment=demo/digits", f"{group}={name}", *extra])
         if group == "logger":
             assert all("_target_" in node for node in (config.logger or {}).values())

@@ -26,7 +26,7 @@ from data.files.errors import DataError
 from data.files.roots import cache_folder, stamp
 from data.files.whole import staging
 
-__all__ = ["SUFFIXES", "opened", "unpack", "unpacked"]
+__all__ = ["SUFFIXES", "check_end", "opened", "unpack", "unpacked"]
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def opened(archive: Path) -> Iterator[Members]:
 
 
 def _tar_members(archive: Path, file: IO[bytes]) -> Members:
-    _check_end(archive)
+    check_end(archive)
     decompress = DECOMPRESSORS.get(archive.suffix, lambda file: file)
     bounded = _Bounded(decompress(file).read, archive)
     with tarfile.open(fileobj=bounded, mode="r|") as tar:
@@ -139,7 +139,7 @@ def _check_name(archive: Path, name: str) -> None:
         raise _unsafe(archive, f"the name {name[:40]!r}... is too long")
 
 
-def _check_end(archive: Path) -> None:
+def check_end(archive: Path) -> None:
     """Refuse an uncompressed tar that was cut between two members; `tarfile` does not notice."""
     if archive.suffix == ".tar":
         with archive.open("rb") as file:

@@ -3,23 +3,26 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
+from PIL import Image
 from torch import Tensor
 
+from data.files.tar_index import read_at
 from data.images.base import ImageDataset
 from data.images.crop import Crop
-from data.images.reading import BITS, read_image
+from data.images.reading import BITS, convert, open_image, read_image
 from data.order import Draw
 
 __all__ = ["ImageFiles"]
 
 
 class ImageFiles(ImageDataset):
-    """Images read from files on access.
+    """Images read from files, or from their places in archives, on access.
 
     Args:
         folder: folder that the names are relative to.
@@ -31,6 +34,8 @@ class ImageFiles(ImageDataset):
         bits: how many bits of 16-bit files are in use, see `read_image`.
         upright: turn images as their EXIF orientation tags say.
         captions, width: as for `ImageDataset`.
+        places: offset and size, bytes, of each image in the archive that is its folder; empty for
+            files of their own.
 
     Raises:
         DataError: a file cannot be decoded or contains NaN; the message names its path.
@@ -48,6 +53,7 @@ class ImageFiles(ImageDataset):
         upright: bool = False,
         captions: Sequence[str] = (),
         width: int = 0,
+        places: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__(labels, flip, captions, width)
         self.folder, self.crop, self.channels = folder, crop, channels
@@ -55,10 +61,19 @@ class ImageFiles(ImageDataset):
         # One array instead of a million Python strings, whose reference counts would make every
         # worker process copy their memory pages.
         self.names = np.array([os.fsencode(name) for name in names])
+        self.places = np.array(places, np.int64).reshape(-1, 2)
 
     def path(self, index: int) -> Path:
         """Return the path of an image."""
         return self.folder / os.fsdecode(self.names[index])
+
+    def _image(self, index: int) -> Image.Image:
+        path = self.path(index)
+        if not len(self.places):
+            return read_image(path, self.channels, self.bits, self.upright)
+        content = BytesIO(read_at(path.parent, *self.places[index].tolist()))
+        image = open_image(content, str(path))
+        return convert(image, str(path), self.channels, self.bits, self.upright)
 
     def pixels(
         self, index: Int64[Tensor, " b"], draws: Sequence[Draw]
@@ -67,7 +82,7 @@ class ImageFiles(ImageDataset):
         out = np.empty((len(draws), *size, self.channels), np.float32)
         for row, i, draw in zip(out, index.tolist(), draws, strict=True):
             rng = None if draw.seed is None else np.random.default_rng(draw.seed)
-            image = read_image(self.path(i), self.channels, self.bits, self.upright)
+            image = self._image(i)
             levels = np.asarray(self.crop(image, rng), np.float32)
             white = 1 if image.mode == "F" else 255
             # Bicubic filters overshoot; PIL clips bytes but not real numbers.
@@ -77,9 +92,11 @@ class ImageFiles(ImageDataset):
     def digest(self) -> str:
         options = f"{self.crop} {self.channels} {self.flip} {self.bits} {self.upright}"
         digest = hashlib.sha256(options.encode())
-        for name in self.names:
-            status = os.stat(self.folder / os.fsdecode(name))
+        for row, name in enumerate(self.names):
+            path = self.path(row)
+            status = os.stat(path.parent if len(self.places) else path)
             digest.update(name + f" {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(self.places.tobytes())
         digest.update(self.labels.numpy())
         digest.update(self.captions.tobytes())
         return digest.hexdigest()

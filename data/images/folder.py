@@ -136,6 +136,7 @@ class ImageFolder(Images):
             upright=self.upright,
             captions=listing.captions,
             width=self.text_width,
+            places=listing.places,
         )
 
     @cached_property
@@ -194,16 +195,8 @@ class ImageFolder(Images):
 
     def splits(self) -> dict[str, Listing]:
         """List the files of each split, without damaged ones if these are skipped."""
-        train, test = self._split(self.folder, "train"), self._split(self.folder, "test")
-        first = self._listed(train or self.folder)
-        if train and test:
-            second = self._listed(test)
-            unknown = set(second.classes) ^ set(first.classes)
-            if unknown:
-                raise DataError(
-                    f"{train} and {test} should hold the same classes; only one has "
-                    f"{sorted(unknown)[:5]}"
-                )
+        first, second = self.both()
+        if second is not None:
             return {"train": first, "test": second}
         count = len(first.names)
         chosen = set(held_out(first.classes or [""] * count, self.test_fraction))
@@ -215,6 +208,20 @@ class ImageFolder(Images):
             "train": first.subset([row for row in range(count) if row not in chosen]),
             "test": first.subset(sorted(chosen)),
         }
+
+    def both(self) -> tuple[Listing, Listing | None]:
+        """List all files, or those of both splits where there are folders of them."""
+        train, test = self._split(self.folder, "train"), self._split(self.folder, "test")
+        first = self._listed(train or self.folder)
+        if not (train and test):
+            return first, None
+        second = self._listed(test)
+        if unknown := set(second.classes) ^ set(first.classes):
+            raise DataError(
+                f"{train} and {test} should hold the same classes; only one has "
+                f"{sorted(unknown)[:5]}"
+            )
+        return first, second
 
     def _split(self, folder: Path, split: str) -> Path | None:
         names = self.train_folders if split == "train" else self.test_folders

@@ -22,20 +22,22 @@ class Listing(NamedTuple):
         names: sorted names of the files.
         classes: first folder of each name; empty if the images are in the folder itself.
         captions: text of each image; empty without captions.
+        places: offset and size, bytes, of each image in the archive that is its folder; empty for
+            files of their own.
     """
 
     folder: Path
     names: list[str]
     classes: list[str]
     captions: Sequence[str] = ()
+    places: Sequence[tuple[int, int]] = ()
 
     def subset(self, rows: list[int]) -> "Listing":
         """Select rows."""
-        names, classes, captions = (
-            [column[row] for row in rows] if column else []
-            for column in (self.names, self.classes, self.captions)
+        folder, *columns = self
+        return Listing(
+            folder, *([column[row] for row in rows] if column else [] for column in columns)
         )
-        return Listing(self.folder, names, classes, captions)
 
     def digest(self) -> str:
         """Hash location, names, sizes and modification times of the files, without reading them."""
