@@ -1,9 +1,11 @@
 """Samples of a run: which pictures, in what files, whatever they are drawn beside."""
 
 import json
+import shlex
 import shutil
 
 import numpy as np
+import pages
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -112,6 +114,20 @@ def test_seeds_labels_and_guidance_are_obeyed(trained, tmp_path):
     guided = images("seed=1", "guidance.scale=40")
     assert not np.array_equal(first, guided)
     assert not np.array_equal(guided, images("seed=1", "guidance.scale=40", "label=7"))
+
+
+def test_a_prior_that_guides_itself_changes_nothing(trained, tmp_path):
+    (printed,) = pages.commands(pages.ROOT / "docs" / "priors.md")
+    words = shlex.split(printed.replace("runs/other", str(trained)))
+    itself = [word for word in words if word.startswith("guidance.")]
+
+    def images(*overrides):
+        options = ["n=4", "sampler.steps=4", *overrides]
+        return draw(trained, tmp_path / "drawn", *options)["arr_0"].astype(int)
+
+    plain = images()
+    assert np.abs(images(*itself) - plain).max() <= 1
+    assert np.abs(images("guidance.scale=9") - plain).max() > 1
 
 
 def test_more_steps_are_more_network_calls(trained):

@@ -75,14 +75,18 @@ class Denoiser(Prior):
     def rehearse(
         self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
     ) -> None:
-        """Draw latents with a network that always outputs zero."""
-        n = len(next(iter(condition.values()), "."))
-        network, conditioning = self.backbone, self.conditioning
-        self.backbone, self.conditioning = Silent(network), conditioning.brief()
+        """Draw latents with a network that always outputs zero, as does a weak prior's."""
+        weak = None if guidance is None else guidance.weak
+        priors: list[Denoiser] = [self] if weak is None else [self, weak]
+        before = [(one.backbone, one.conditioning) for one in priors]
+        for one in priors:
+            one.backbone, one.conditioning = Silent(one.backbone), one.conditioning.brief()
         try:
+            n = len(next(iter(condition.values()), "."))
             self.sample(n, condition, sampler, torch.Generator(), guidance)
         finally:
-            self.backbone, self.conditioning = network, conditioning
+            for one, parts in zip(priors, before, strict=True):
+                one.backbone, one.conditioning = parts
 
     def denoise(
         self, noisy: Float[Tensor, "n ..."], t: Tensor, condition: dict[str, Tensor]
@@ -147,7 +151,7 @@ class Denoiser(Prior):
         process, x = self._bind(x, condition)
         denoise = self.denoise
         if guidance is not None and guidance.active:
-            if not self.conditioning.active:
+            if guidance.weak is None and not self.conditioning.active:
                 raise ValueError("this prior has no conditions to guide by: set guidance.scale=1")
             denoise = guidance(denoise, self.conditioning.null, process)
         latent = sampler(denoise, process, x, condition, generator, span)

@@ -9,6 +9,7 @@ from ldm.objectives import Regression
 from ldm.processes import (
     Brownian,
     Denoised,
+    DenoisedVariance,
     DiffusionMixture,
     Drifts,
     GaussianDiffusion,
@@ -68,6 +69,49 @@ def test_no_channel_is_left_out():
     moved = (guided(3.0).eps - guided(1.0).eps).abs().amin(dim=(0, 2))
     assert (moved[1:] > 1e-3).all()  # the first channel of `denoise` ignores the label
     assert moved[0] == 0
+
+
+def test_the_first_channels_alone_are_guided_as_dit_does():
+    found, whole, told = guided(4.0, channels=3), guided(4.0), denoise(NOISY, TIMES, LABELS)
+    for part, all_of_it, conditional in zip(found, whole, told, strict=True):
+        torch.testing.assert_close(part[:, :3], all_of_it[:, :3])
+        torch.testing.assert_close(part[:, 3:], conditional[:, 3:])
+    close(guided(4.0, channels=9), whole)
+
+
+def test_variances_stay_those_of_the_conditional_model():
+    def spread(noisy, t, condition):
+        found = denoise(noisy, t, condition)
+        share = like(condition["label"].double(), noisy).expand_as(noisy)
+        return DenoisedVariance(*found, share)
+
+    found = Guidance(3.0)(spread, null, DIFFUSION)(NOISY, TIMES, LABELS)
+    close(found[:2], guided(3.0))
+    assert torch.equal(found.share, spread(NOISY, TIMES, LABELS).share)
+
+
+def test_a_weaker_prior_stands_for_the_unconditional_model():
+    class Bad:
+        process = DIFFUSION
+        prior = property(lambda self: self)
+
+        def denoise(self, noisy, t, condition):
+            x0, eps = denoise(noisy, t, condition)
+            return Denoised(x0 + 1, eps - 2)
+
+    good, bad = denoise(NOISY, TIMES, LABELS), Bad().denoise(NOISY, TIMES, LABELS)
+    found = guided(3.0, weak=Bad())
+    close(found, [b + 3 * (g - b) for g, b in zip(good, bad, strict=True)])
+    Bad.process = GaussianDiffusion(Flat([6, 5]))
+    with pytest.raises(ValueError, match=r"guidance.weak is a prior of a GaussianDiffusion in Fl"):
+        guided(3.0, weak=Bad())
+
+
+def test_outside_its_times_the_model_is_the_conditional_one():
+    found, everywhere = guided(4.0, times=(500, 800)), guided(4.0)
+    nowhere = denoise(NOISY, TIMES, LABELS)
+    for i, expected in enumerate((nowhere, everywhere, nowhere)):
+        close([part[i] for part in found], [part[i] for part in expected])
 
 
 @pytest.mark.parametrize("target", ["eps", "x0", "v"])
@@ -148,3 +192,15 @@ def test_scores_velocities_and_drifts_are_guided_and_stay_tangent(process):
 def test_an_empty_interval_is_refused(interval):
     with pytest.raises(ValueError, match=r"guidance.interval must be 0 <= low < high, got"):
         Guidance(2.0, interval)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"times": (0.5, 0.5)}, r"guidance.times must be first < last, got \[0.5, 0.5\]"),
+        ({"channels": 0}, "guidance.channels must be 1 or more, or null, got 0"),
+    ],
+)
+def test_times_and_channels_that_guide_nothing_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Guidance(2.0, **options)
