@@ -1,6 +1,7 @@
 """Frozen text encoders, read through the library transformers."""
 
 import importlib
+import logging
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -166,6 +167,8 @@ class TextEncoder:
         own = Path(shipped.origin).parent / folder if shipped and shipped.origin else None
         said = transformers.logging.get_verbosity()
         transformers.logging.set_verbosity_error()  # of unused layers, say
+        hub = logging.getLogger("huggingface_hub")  # which announces each of its attempts
+        loud, _ = hub.level, hub.setLevel(logging.ERROR)
         transformers.logging.disable_progress_bar()
         try:
             yield transformers, str(own or Path(self.model).expanduser())
@@ -178,6 +181,7 @@ class TextEncoder:
             ) from error
         finally:
             transformers.logging.set_verbosity(said)
+            hub.setLevel(loud)
             transformers.logging.enable_progress_bar()
 
 
