@@ -15,7 +15,8 @@ Scores and pictures of the run's own settings lie in its folder, those of others
 `folders` scores a set of pictures against another: folders of images, .npz files with bytes
 (n, height, width, 3) under arr_0, with statistics mu and sigma, or both, as the reference batches
 of the ADM suite, whose protocol is protocol=adm. Features are those of FID's
-Inception; with run=..., those of the classifier of that run's labelled data.
+Inception; with extractor=dinov2 or clip, those of DINOv2 (FD-DINOv2) or CLIP (CMMD); with run=...,
+those of the classifier of that run's labelled data.
 """
 
 import sys
@@ -55,7 +56,7 @@ def folders(arguments: list[str]) -> None:
     Raises:
         ConfigError, DataError: a set or the extractor is missing.
     """
-    own, sets = take(arguments, run=str, output=str, protocol=str)
+    own, sets = take(arguments, run=str, output=str, protocol=str, extractor=str)
     if len(sets) != 2:
         raise ConfigError(f"name two sets, python -m eval folders SAMPLES REFERENCE; got {sets}")
 

@@ -16,10 +16,11 @@ from data.files.errors import DataError
 from data.files.roots import cache_folder
 from data.files.whole import check_writable, write_whole
 from eval.evaluate import print_scores
-from eval.extractors import Classifier, Extractor, Inception
+from eval.extractors import Classifier, Extractor
 from eval.metrics import (
     FrechetStatistics,
     Moments,
+    cmmd,
     frechet_distance,
     inception_score,
     kernel_distance,
@@ -28,6 +29,7 @@ from eval.metrics import (
 from eval.picture_sets import PictureSet
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
+from eval.scorers.image_scorer import BY_FILE
 from eval.scorers.samples import REMEMBERED
 from ldm import distributed
 from ldm.config.compose import ConfigError
@@ -89,28 +91,32 @@ def score(
     run: str | None = None,
     output: str | None = None,
     protocol: str = "plain",
+    extractor: str = "inception",
 ) -> None:
     """Score one set of pictures against another, print the scores, and write `metrics.json`.
 
     Args:
         samples: path of generated pictures.
         reference: path of real ones.
-        run: folder of a run, to score on the classifier of its data; None for Inception.
+        run: folder of a run, to score on the classifier of its data.
         output: folder of `metrics.json`; None to print alone.
         protocol: a name in `PROTOCOLS`.
+        extractor: without a run, a name in `BY_FILE`: `inception`, `dinov2` or `clip`.
 
     Raises:
         ConfigError, DataError: a set, the protocol or the extractor is missing.
     """
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol is one of {', '.join(PROTOCOLS)}, got {protocol!r}")
+    if extractor not in BY_FILE:
+        raise ConfigError(f"extractor is one of {', '.join(BY_FILE)}, got {extractor!r}")
     folder = None if output is None else Path(output).expanduser()
     if folder is not None:
         check_writable(folder / "metrics.json")
     sets = [Path(one).expanduser() for one in (samples, reference)]
-    extractor = _extractor(run)
+    network = _extractor(extractor) if run is None else _classifier(run)
     record = Record(folder, samples=samples, reference=reference, protocol=protocol)
-    record.add(compare(*sets, extractor, protocol), **extractor.protocol)
+    record.add(compare(*sets, network, protocol), **network.protocol)
     record.save()
     print_scores(record, f"{samples} against {reference}")
 
@@ -148,6 +154,8 @@ def compare(
         kernel = kernel_distance(real.kept, fake.kept)
         scores |= {"kd": kernel["mean"], "kd_std": kernel["std"]}
         scores |= prdc_scores(real.kept, fake.kept)
+        if extractor.bandwidth is not None:
+            scores["mmd"] = cmmd(real.kept, fake.kept, extractor.bandwidth)
     names = DistributionScores(extractor, full=False)
     chosen = [name for name in how.scores or scores if name in scores]
     return {names.named(name): torch.as_tensor(scores[name]) for name in chosen}
@@ -157,15 +165,18 @@ def _distance(one: Moments, other: Moments) -> Tensor:
     return frechet_distance(one.mu, one.sigma, other.mu, other.sigma)
 
 
-def _extractor(run: str | None) -> Extractor:
-    """Build Inception, or the classifier of a run's data."""
-    if run is None:
-        try:
-            return Inception().to(distributed.device())
-        except BadCheckpoint as error:
-            raise ConfigError(
-                f"{error}; or name a run, run=..., to score on the classifier of its labelled data"
-            ) from error
+def _extractor(name: str) -> Extractor:
+    """Build an extractor with published weights."""
+    try:
+        return BY_FILE[name]("tf1").to(distributed.device())
+    except BadCheckpoint as error:
+        raise ConfigError(
+            f"{error}; or name a run, run=..., to score on the classifier of its labelled data"
+        ) from error
+
+
+def _classifier(run: str) -> Extractor:
+    """Build the classifier of a run's data."""
     data = build_data(last_config(Run(run)))
     data.prepare_data()
     try:

@@ -28,6 +28,7 @@ PUBLISHED = {
     "kl_f4": 55_312_063,
     "kl_f8": 83_653_863,
     "kl_f16": 69_610_963,
+    "kl_f16d32": 69_836_067,
     "kl_f32": 103_880_131,
     "vq_f4": 55_298_206,
     "vq_f8": 67_651_759,
@@ -131,10 +132,12 @@ def test_the_size_of_the_data_alone_makes_all_parts_rectangular(tokenizer, prior
         ("dit_b_4", 130_475_648),
         ("dit_l_8", 458_594_816),
         ("dit_xl_2", 675_129_632),
+        ("lightningdit_xl_1", 675_256_736),
     ],
 )
 def test_published_sizes_have_names(name, published):
-    groups = ["tokenizer=kl_f8", "prior=dit", f"prior/backbone={name}", "sampler=ddim"]
+    prior, tokenizer = ("dit", "kl_f8") if name.startswith("dit") else ("lightningdit", "kl_f16d32")
+    groups = [f"tokenizer={tokenizer}", f"prior={prior}", f"prior/backbone={name}", "sampler=ddim"]
     config = compose([*IMAGES, *groups])
     backbone = build_models(config, build_data(config), ["prior"], "meta")["prior"].backbone
     assert count(backbone) == published

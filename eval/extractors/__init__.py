@@ -2,8 +2,19 @@
 
 from eval.extractors.chemnet import ChemNet
 from eval.extractors.classifier import Classifier
+from eval.extractors.clip import CLIPFeatures
+from eval.extractors.dinov2 import DINOv2Features
 from eval.extractors.extractor import Extractor, Features
 from eval.extractors.inception import Inception
 from eval.extractors.property_regressor import PropertyRegressor
 
-__all__ = ["ChemNet", "Classifier", "Extractor", "Features", "Inception", "PropertyRegressor"]
+__all__ = [
+    "CLIPFeatures",
+    "ChemNet",
+    "Classifier",
+    "DINOv2Features",
+    "Extractor",
+    "Features",
+    "Inception",
+    "PropertyRegressor",
+]

@@ -39,6 +39,13 @@ class Extractor(nn.Module, ABC):
     spatial_size: int = 0
     """Length of one vector of spatial features; 0 without."""
 
+    classifies: bool = True
+    """False where features have no logits, and so no inception score."""
+
+    bandwidth: float | None = None
+    """Bandwidth of the Gaussian kernel in which sets of features are compared (CMMD); None for no
+    such comparison."""
+
     protocol: dict[str, str | int | float]
     """Everything that affects scores: weights, resize, precision."""
 

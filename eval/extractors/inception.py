@@ -9,7 +9,7 @@ from torch import Tensor
 from data.files.download import digest
 from eval.extractors.extractor import Extractor, Features
 from eval.extractors.inception_network import INPUT_SIZE, InceptionNetwork
-from eval.extractors.resize import RESIZES
+from eval.extractors.resize import RESIZES, colour
 from ldm.hub.published import fetch
 from ldm.hub.weights import put, read_state
 
@@ -50,11 +50,7 @@ class Inception(Extractor):
         self.freeze()
 
     def forward(self, images: UInt8[Tensor, "batch channel height width"]) -> Features:
-        if images.shape[1] not in (1, 3):
-            raise ValueError(
-                f"Inception sees grey or colour pictures, got {images.shape[1]} channels"
-            )
-        x = self.resize(images.float().expand(-1, 3, -1, -1), INPUT_SIZE)
+        x = self.resize(colour(images, "Inception").float(), INPUT_SIZE)
         # TF32 and autocast change FID by more than the differences in many papers.
         exact = torch.backends.cudnn.flags(allow_tf32=False)
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False), exact:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-__all__ = ["RESIZES", "resize_tf1"]
+__all__ = ["RESIZES", "bicubic_bytes", "colour", "resize_tf1"]
 
 Resize = Callable[[Float[Tensor, "batch channel height width"], int], Tensor]
 """Map from pixels in 0..255 to network inputs `(batch, channel, size, size)`, about [-1, 1]."""
@@ -48,8 +48,37 @@ def _pytorch_fid(x: Tensor, size: int) -> Tensor:
 
 def _clean(x: Tensor, size: int) -> Tensor:
     # With antialias, torch's bicubic is Pillow's (a = -1/2), in floats without rounding to bytes.
-    y = F.interpolate(x, (size, size), mode="bicubic", align_corners=False, antialias=True)
-    return (y.clamp(0, 255) - 128) / 128
+    return (_bicubic(x, size, size) - 128) / 128
+
+
+def _bicubic(x: Tensor, height: int, width: int) -> Tensor:
+    y = F.interpolate(x, (height, width), mode="bicubic", align_corners=False, antialias=True)
+    return y.clamp(0, 255)
+
+
+def bicubic_bytes(
+    x: UInt8[Tensor, "batch channel height width"], size: int
+) -> Float[Tensor, "batch channel size size"]:
+    """Resize as Pillow's bicubic filter does to images of bytes: to whole numbers in 0..255."""
+    rows = _bicubic(x.float(), x.shape[2], size).round()  # one axis at a time, rounded after each
+    return _bicubic(rows, size, size).round()
+
+
+def colour(
+    images: UInt8[Tensor, "batch channel height width"], reader: str
+) -> UInt8[Tensor, "batch 3 height width"]:
+    """Repeat grey pictures to three channels.
+
+    Args:
+        images: grey or colour.
+        reader: name of the network that reads them, for the message.
+
+    Raises:
+        ValueError: they have neither 1 nor 3 channels.
+    """
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f"{reader} sees grey or colour pictures, got {images.shape[1]} channels")
+    return images.expand(-1, 3, -1, -1)
 
 
 RESIZES: dict[str, Resize] = {

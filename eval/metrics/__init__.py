@@ -1,7 +1,9 @@
 """Metrics of samples, reconstructions and densities, computed from features or scores."""
 
+from eval.metrics.cmmd import CMMD, cmmd
 from eval.metrics.codebook import CodebookUsage, codebook_usage, perplexity
 from eval.metrics.detection import detection_scores
+from eval.metrics.extrapolation import FrechetInfinity, frechet_infinity
 from eval.metrics.frechet import FrechetDistance, FrechetStatistics, Moments, frechet_distance
 from eval.metrics.inception_score import InceptionScore, inception_score
 from eval.metrics.kernel import KernelDistance, kernel_distance, squared_mmd
@@ -11,7 +13,7 @@ from eval.metrics.kernel_density import (
     kernel_log_density,
     von_mises_fisher_log_peak,
 )
-from eval.metrics.pairs import PairScores, psnr, ssim
+from eval.metrics.pairs import PairScores, ms_ssim, psnr, ssim
 from eval.metrics.pixels import from_uint8, to_uint8
 from eval.metrics.prdc import PRDC, prdc_scores
 from eval.metrics.sample_size import effective_sample_size
@@ -19,11 +21,13 @@ from eval.metrics.seeds import SeedSpread, seed_spread
 from eval.metrics.two_sample import Discrepancy, GaussianKernel, discrepancy, median_distance
 
 __all__ = [
+    "CMMD",
     "KAPPAS",
     "PRDC",
     "CodebookUsage",
     "Discrepancy",
     "FrechetDistance",
+    "FrechetInfinity",
     "FrechetStatistics",
     "GaussianKernel",
     "InceptionScore",
@@ -31,17 +35,20 @@ __all__ = [
     "Moments",
     "PairScores",
     "SeedSpread",
+    "cmmd",
     "codebook_usage",
     "detection_scores",
     "discrepancy",
     "effective_sample_size",
     "frechet_distance",
+    "frechet_infinity",
     "from_uint8",
     "inception_score",
     "kernel_density_nll",
     "kernel_distance",
     "kernel_log_density",
     "median_distance",
+    "ms_ssim",
     "perplexity",
     "prdc_scores",
     "psnr",

@@ -142,9 +142,14 @@ class FrechetDistance(Metric):
             raise ValueError("real features were given to a metric that was built on a reference")
         _add(self, "real_" if real else "fake_", features)
 
+    def moments(self, *, real: bool) -> Moments:
+        """Return the moments of one side; raises ValueError with fewer than two features."""
+        if real and self.reference is not None:
+            return self.reference
+        return _moments(self, "real_" if real else "fake_")
+
     def compute(self) -> Float[Tensor, ""]:
-        real = _moments(self, "real_") if self.reference is None else self.reference
-        fake = _moments(self, "fake_")
+        real, fake = self.moments(real=True), self.moments(real=False)
         mu, sigma = real.mu.to(fake.mu.device), real.sigma.to(fake.mu.device)
         return frechet_distance(mu, sigma, fake.mu, fake.sigma)
 

@@ -1,7 +1,8 @@
 """Scores of reconstructions against their originals: PSNR, SSIM and a perceptual distance.
 
-Source of SSIM: Wang et al., "Image quality assessment: from error visibility to structural
-similarity", 2004.
+Sources: Wang et al., "Image quality assessment: from error visibility to structural similarity",
+2004, of SSIM; Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality
+assessment", 2003, of MS-SSIM.
 """
 
 import torch
@@ -12,10 +13,16 @@ from torchmetrics import Metric
 
 from eval.metrics.pixels import from_uint8
 
-__all__ = ["PairScores", "psnr", "ssim"]
+__all__ = ["PairScores", "ms_ssim", "psnr", "ssim"]
 
 SSIM_WINDOW = 11
 """Side of the Gaussian window in pixels; SSIM is undefined for smaller images."""
+
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of MS-SSIM's scales, the finest first."""
+
+SMALLEST = (SSIM_WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1
+"""Least side of images for MS-SSIM, pixels."""
 
 
 def psnr(
@@ -57,14 +64,47 @@ def ssim(
         raise ValueError(
             f"SSIM needs {SSIM_WINDOW} pixels or more a side, got {tuple(x.shape[-2:])}"
         )
-    x, y = x.double(), y.double()  # autocast does not round float64 either
+    luminance, structure = _similarity(x.double(), y.double())  # autocast rounds no float64
+    return (luminance * structure).flatten(1).mean(dim=1)
+
+
+def ms_ssim(
+    x: UInt8[Tensor, "batch channel height width"], y: UInt8[Tensor, "batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """Compute the structural similarity of each pair over five scales: 1 for equal images.
+
+    For each colour, the product over scales of the mean contrast and structure, that of the
+    coarsest with luminance, each to its exponent; pixels are averaged in blocks of 2 x 2 from one
+    scale to the next. Means below zero count as zero, as in other implementations.
+
+    Raises:
+        ValueError: a side is shorter than 161 pixels.
+    """
+    if min(x.shape[-2:]) < SMALLEST:
+        raise ValueError(
+            f"MS-SSIM needs {SMALLEST} pixels or more a side, got {tuple(x.shape[-2:])}"
+        )
+    x, y, product = x.double(), y.double(), 1.0
+    for level, exponent in enumerate(SCALES):
+        luminance, structure = _similarity(x, y)
+        coarsest = level == len(SCALES) - 1
+        factor = (luminance * structure if coarsest else structure).mean(dim=(2, 3))
+        product = product * factor.clamp(min=0) ** exponent
+        x, y = (F.avg_pool2d(one, 2, ceil_mode=True) for one in (x, y))
+    return product.mean(dim=1)
+
+
+def _similarity(
+    x: Float[Tensor, "batch channel height width"], y: Float[Tensor, "batch channel height width"]
+) -> tuple[Tensor, Tensor]:
+    """Similarity of luminance, and of contrast and structure, in every window inside the image."""
     mean_x, mean_y = _blur(x), _blur(y)
     var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
     covariance = _blur(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (var_x + var_y + c2)
-    return (luminance * structure).flatten(1).mean(dim=1)
+    return luminance, structure
 
 
 def _blur(x: Float[Tensor, "batch channel height width"]) -> Tensor:
@@ -81,7 +121,8 @@ class PairScores(Metric):
 
     `compute` returns `psnr`, the mean over images, infinite if any pair is equal; `psnr_pooled`,
     from the mean squared error of all images, never above `psnr`; `ssim`, unless images are
-    smaller than its window; and `lpips`, if a distance is given.
+    smaller than its window; `ms_ssim`, unless they are smaller than 161 pixels; and `lpips`, if a
+    distance is given.
 
     Args:
         distance: maps two batches of images in [-1, 1] to one number per pair, such as LPIPS.
@@ -99,7 +140,7 @@ class PairScores(Metric):
     def __init__(self, distance: nn.Module | None = None) -> None:
         super().__init__()
         self.distance = distance
-        for name in ("n", "squared_error", "psnr", "ssim", "lpips"):
+        for name in ("n", "squared_error", "psnr", "ssim", "ms_ssim", "lpips"):
             zero = torch.tensor(0.0, dtype=torch.float64)
             self.add_state(name, default=zero, dist_reduce_fx="sum")
 
@@ -113,8 +154,9 @@ class PairScores(Metric):
         self.n += len(x)
         self.squared_error += squared_error.sum()
         self.psnr += _decibels(squared_error).sum()
-        fits = min(x.shape[-2:]) >= SSIM_WINDOW
-        self.ssim += ssim(x, y).sum() if fits else torch.nan
+        side = min(x.shape[-2:])
+        self.ssim += ssim(x, y).sum() if side >= SSIM_WINDOW else torch.nan
+        self.ms_ssim += ms_ssim(x, y).sum() if side >= SMALLEST else torch.nan
         if self.distance is not None:
             with torch.no_grad():
                 self.lpips += self.distance(from_uint8(x), from_uint8(y)).double().sum()
@@ -127,8 +169,9 @@ class PairScores(Metric):
             "psnr": self.psnr / self.n,
             "psnr_pooled": _decibels(self.squared_error / self.n),
         }
-        if not self.ssim.isnan():
-            scores["ssim"] = self.ssim / self.n
+        for name in ("ssim", "ms_ssim"):
+            if not (total := getattr(self, name)).isnan():
+                scores[name] = total / self.n
         if self.distance is not None:
             scores["lpips"] = self.lpips / self.n
         return scores

@@ -1,5 +1,6 @@
 """The base class of scorers of images, with their feature extractor."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,14 +10,23 @@ from data import DataModule
 from data.files.roots import cache_folder
 from data.files.whole import check_writable
 from data.images.base import Images
-from eval.extractors import Classifier, Extractor, Inception
+from eval.extractors import Classifier, CLIPFeatures, DINOv2Features, Extractor, Inception
 from eval.record import Record
 from eval.scorers.scorer import BatchedScorer
 from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.run.parts import Parts
 
-__all__ = ["ImageScorer"]
+__all__ = ["BY_FILE", "ExtractorName", "ImageScorer"]
+
+ExtractorName = Literal["inception", "classifier", "dinov2", "clip"]
+
+BY_FILE: dict[str, Callable[[str], Extractor]] = {
+    "inception": Inception,
+    "dinov2": lambda resize: DINOv2Features(),
+    "clip": lambda resize: CLIPFeatures(),
+}
+"""Extractors with published weights, by name; Inception alone has a choice of resize."""
 
 
 @dataclass
@@ -24,12 +34,14 @@ class ImageScorer(BatchedScorer):
     """A scorer of images through one feature extractor.
 
     Attributes:
-        extractor: `inception` for FID and related scores; `classifier` for a small network trained
-            on the labelled data, which needs no download and whose scores end in its name.
+        extractor: `inception` for FID and related scores; `dinov2` for FD-DINOv2 and the kernel
+            distance on it, `fd_dinov2` and `kd_dinov2`; `clip` for CMMD; `classifier` for a small
+            network trained on the labelled data, which needs no download. Scores on all but
+            Inception end in the extractor's name.
         resize: method that resizes Inception's input.
     """
 
-    extractor: Literal["inception", "classifier"] = "classifier"
+    extractor: ExtractorName = "classifier"
     resize: Literal["tf1", "antialias", "pytorch_fid", "clean"] = "tf1"
 
     def check(self, parts: Parts) -> None:
@@ -47,10 +59,12 @@ class ImageScorer(BatchedScorer):
                 f"eval=reconstructions, which needs no extractor"
             )
         try:
-            if self.extractor == "inception":
-                _find_inception(self.resize, cache_folder())
-            elif not (path := Classifier.path(data, cache_folder() / "classifiers")).is_file():
-                check_writable(path)
+            if self.extractor in BY_FILE:
+                _find(self.extractor, self.resize, cache_folder())
+            elif self.extractor == "classifier":
+                path = Classifier.path(data, cache_folder() / "classifiers")
+                if not path.is_file():
+                    check_writable(path)
             self.check_weights(data)
         except ValueError as error:
             raise ConfigError(f"eval cannot be done: {error}") from error
@@ -81,12 +95,12 @@ class ImageScorer(BatchedScorer):
         return self._build(data)
 
     def _build(self, data: DataModule) -> Extractor:
-        if self.extractor == "inception":
-            return Inception(self.resize)
+        if self.extractor in BY_FILE:
+            return BY_FILE[self.extractor](self.resize)
         return Classifier.trained(data, cache_folder() / "classifiers")
 
 
 @cache
-def _find_inception(resize: str, folder: Path) -> None:
-    """Check that Inception can be built, once per process."""
-    Inception(resize)
+def _find(extractor: str, resize: str, folder: Path) -> None:
+    """Check that an extractor with published weights can be built, once per process."""
+    BY_FILE[extractor](resize)

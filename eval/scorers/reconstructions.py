@@ -1,7 +1,6 @@
 """Scores of a tokenizer: similarity of reconstructions, their distribution, codebook usage."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
@@ -9,7 +8,7 @@ from data import Batch, DataModule
 from eval.metrics import CodebookUsage, PairScores, to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
-from eval.scorers.image_scorer import ImageScorer
+from eval.scorers.image_scorer import ExtractorName, ImageScorer
 from eval.scorers.scorer import Shown, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import DiscreteBottleneck
@@ -36,7 +35,7 @@ class Reconstructions(ImageScorer):
         lpips: also compute LPIPS, which needs its weights.
     """
 
-    extractor: Literal["inception", "classifier"] | None = None
+    extractor: ExtractorName | None = None
     lpips: bool = False
 
     def check(self, parts: Parts) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 from eval.metrics import to_uint8
+from eval.metrics.extrapolation import FEWEST
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ImageScorer
@@ -37,10 +38,12 @@ class Samples(ImageScorer):
 
     Attributes:
         samples: number of samples drawn.
+        infinity: also extrapolate the Fréchet distance to infinitely many samples (FID-infinity).
         reference: split that samples are compared with.
     """
 
     samples: int = 1000
+    infinity: bool = False
     reference: Literal["train", "test"] = "test"
 
     def __post_init__(self) -> None:
@@ -58,6 +61,8 @@ class Samples(ImageScorer):
                 f"samples must be {generated} or more, one for each part of the inception "
                 f"score and more than the neighbours of precision and recall, got {self.samples}"
             )
+        if self.infinity and self.samples < FEWEST:
+            raise ConfigError(f"infinity needs {FEWEST} samples or more, got {self.samples}")
 
     @torch.no_grad()
     def score(self, parts: Parts, record: Record) -> None:
@@ -65,7 +70,7 @@ class Samples(ImageScorer):
             return
         data, device = parts.data, distributed.device()
         extractor = self.build_extractor(data, record)
-        distance = DistributionScores(extractor, self.seed).to(device)
+        distance = DistributionScores(extractor, self.seed, infinity=self.infinity).to(device)
         every = self._every(parts)
         for batch in map(to_device, tracked("reference", self.batches(data, self.reference))):
             remembered = batch["index"] % every == 0

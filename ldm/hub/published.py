@@ -108,8 +108,16 @@ PUBLISHED = {
         url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth",
         sha256=None,
         names=("dinov2_vitl14_pretrain.pth",),
-        note="Apache-2.0. DINOv2's ViT-L/14, for aligned latents. No public source that we could "
-        "check states the SHA-256 of this file.",
+        note="Apache-2.0. DINOv2's ViT-L/14, for aligned latents and FD-DINOv2. No public source "
+        "that we could check states the SHA-256 of this file.",
+    ),
+    "clip_vitl14_336": Published(
+        url="https://huggingface.co/openai/clip-vit-large-patch14-336",
+        sha256=None,
+        names=("clip-vit-large-patch14-336.safetensors", "clip-vit-large-patch14-336.bin"),
+        note="MIT, as recalled. CLIP's ViT-L/14 at 336 pixels, `model.safetensors` or "
+        "`pytorch_model.bin` there, for CMMD. No public source that we could check states the "
+        "SHA-256 of these files.",
     ),
     "vgg16": Published(
         url="https://download.pytorch.org/models/vgg16-397923af.pth",

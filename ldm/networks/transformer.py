@@ -15,7 +15,14 @@ from torch import Tensor, nn
 
 from ldm.networks.linear import Linear
 
-__all__ = ["Block", "FinalLayer", "attention", "check_heads", "reset_parameters"]
+__all__ = [
+    "Block",
+    "FinalLayer",
+    "Modulation",
+    "attention",
+    "check_heads",
+    "reset_parameters",
+]
 
 
 def check_heads(width: int, depth: int, heads: int) -> None:
@@ -133,7 +140,7 @@ class FinalLayer(nn.Module):
         return self.linear(modulated_norm(x, *self.adaLN_modulation(condition)))
 
 
-def reset_parameters(network: nn.Module, blocks: Iterable[Block], final: FinalLayer) -> None:
+def reset_parameters(network: nn.Module, blocks: Iterable[nn.Module], final: nn.Module) -> None:
     """Draw all linear layers of a transformer from the published distributions.
 
     Its blocks begin as the identity, and its output as zero.

@@ -183,6 +183,8 @@ def test_what_cannot_be_scored_is_said(refused, tmp_path, monkeypatch):
     assert "name two sets" in refused(eval.__main__.main, "folders", "a")
     wrong = refused(eval.__main__.main, "folders", "a", "b", "protocol=ADM")
     assert "protocol is one of plain, adm, got 'ADM'" in wrong
+    wrong = refused(eval.__main__.main, "folders", "a", "b", "extractor=dino")
+    assert "extractor is one of inception, dinov2, clip, got 'dino'" in wrong
 
     def offline(*_, **__):
         raise URLError("offline")
@@ -191,3 +193,9 @@ def test_what_cannot_be_scored_is_said(refused, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     message = refused(eval.__main__.main, "folders", "a", "b")
     assert "or name a run, run=..., to score on the classifier" in message
+    for name, file in (
+        ("dinov2", "dinov2_vitl14_pretrain.pth"),
+        ("clip", "clip-vit-large-patch14-336.safetensors"),
+    ):
+        message = refused(eval.__main__.main, "folders", "a", "b", f"extractor={name}")
+        assert f"put them at {tmp_path / 'cache' / file}" in message

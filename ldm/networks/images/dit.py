@@ -57,6 +57,7 @@ class DiT(nn.Module):
     """
 
     block: ClassVar[type[Block]] = Block
+    sizes = SIZES
 
     def __init__(
         self,
@@ -88,9 +89,8 @@ class DiT(nn.Module):
         # Not trained: a parameter only so that counts and checkpoints match the published ones.
         grid = [side // patch for side in size]
         self.pos_embed = nn.Parameter(position_embedding(grid, width), requires_grad=False)
-        layers = (self.block(width, heads, mlp_ratio, norm_eps) for _ in range(depth))
-        self.blocks = nn.ModuleList(layers)
-        self.final_layer = FinalLayer(width, (1 + learn_sigma) * in_channels * patch**2)
+        self.blocks = nn.ModuleList(self.build_block(width, heads, mlp_ratio) for _ in range(depth))
+        self.final_layer = self.build_final(width, (1 + learn_sigma) * in_channels * patch**2)
         self.reset_parameters()
 
     @classmethod
@@ -101,11 +101,19 @@ class DiT(nn.Module):
             ValueError: the name is unknown.
         """
         size, _, patch = name.partition("/")
-        if size not in SIZES or not patch.isdecimal():
+        if size not in cls.sizes or not patch.isdecimal():
             raise ValueError(
-                f"sizes are {', '.join(SIZES)}, then /patch as in XL/2; found {name!r}"
+                f"sizes are {', '.join(cls.sizes)}, then /patch as in XL/2; found {name!r}"
             )
-        return cls(patch=int(patch), **SIZES[size], **arguments)
+        return cls(patch=int(patch), **cls.sizes[size], **arguments)
+
+    def build_block(self, width: int, heads: int, mlp_ratio: float) -> nn.Module:
+        """Build one block, which reads tokens, the condition, and what `through` was told."""
+        return self.block(width, heads, mlp_ratio, self.norm_eps)
+
+    def build_final(self, width: int, values: int) -> nn.Module:
+        """Build the layer from tokens to the values of their patches."""
+        return FinalLayer(width, values)
 
     def reset_parameters(self) -> None:
         """Draw new initial weights from the published distributions."""

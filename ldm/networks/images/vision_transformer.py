@@ -67,7 +67,8 @@ class VisionTransformer(nn.Module):
     Args:
         width, depth, heads: of the tokens and blocks, see `SIZES`.
         patch: side of a square patch, in pixels.
-        grid: patches a side of the learned position embedding; other grids have it interpolated.
+        grid: patches a side of the learned position embedding; other grids have it interpolated,
+            with antialiasing where there are registers, as the authors do.
         registers: tokens without a position, between the class token and the patches.
 
     Raises:
@@ -126,5 +127,9 @@ class VisionTransformer(nn.Module):
         if patches.shape[-2:] == (side, side):
             return positions
         grid = rearrange(positions, "b (h w) d -> b d h w", h=side)
-        grid = F.interpolate(grid, patches.shape[-2:], mode="bicubic", antialias=True)
+        if self.registers:
+            grid = F.interpolate(grid, patches.shape[-2:], mode="bicubic", antialias=True)
+        else:  # as the older networks were published, with a tenth of a patch to round down safely
+            scale = [(length + 0.1) / side for length in patches.shape[-2:]]
+            grid = F.interpolate(grid, scale_factor=scale, mode="bicubic")
         return rearrange(grid, "b d h w -> b (h w) d")

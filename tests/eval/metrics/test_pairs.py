@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from eval.metrics.pairs import PairScores, psnr, ssim
+from eval.metrics.pairs import PairScores, ms_ssim, psnr, ssim
 from eval.metrics.pixels import from_uint8, to_uint8
 
 
@@ -74,9 +75,38 @@ def test_a_perceptual_distance_gets_pixels_in_minus_one_to_one():
     assert "ssim" not in scores  # 8 pixels are fewer than the window
 
 
+def test_over_scales_constant_images_match_the_closed_form():
+    a, b = (torch.full((1, 3, 170, 161), level, dtype=torch.uint8) for level in (100, 120))
+    c = (0.01 * 255) ** 2
+    luminance = (2 * 100 * 120 + c) / (100**2 + 120**2 + c)
+    assert ms_ssim(a, b).item() == pytest.approx(luminance**0.1333, rel=1e-9)
+    assert ms_ssim(a, a).item() == pytest.approx(1, rel=1e-12)
+
+
+def test_over_scales_pictures_agree_with_torchmetrics_but_for_its_borders():
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(2, 3, 12, 12, generator=generator)
+    x = torch.nn.functional.interpolate(coarse, (256, 256), mode="bicubic").clamp(0, 1)
+    x = (255 * x).byte()
+    y = noisy(x, 60)
+    theirs = multiscale_structural_similarity_index_measure(
+        x.double(), y.double(), data_range=255.0, reduction="none", normalize="relu"
+    )
+    ours = ms_ssim(x, y)
+    torch.testing.assert_close(ours, theirs.double(), rtol=0.01, atol=0)
+    assert (ours < 0.95).all()
+    metric = PairScores()
+    metric.update(x, y)
+    assert metric.compute()["ms_ssim"].item() == pytest.approx(ours.mean().item())
+
+
 def test_invalid_pairs_are_refused_with_the_found_shapes():
     with pytest.raises(ValueError, match=r"11 pixels or more a side, got \(8, 9\)"):
         ssim(images(1, 9)[..., :8, :], images(1, 9)[..., :8, :])
+    with pytest.raises(
+        ValueError, match=r"MS-SSIM needs 161 pixels or more a side, got \(160, 170\)"
+    ):
+        ms_ssim(images(1, 170)[..., :160, :], images(1, 170)[..., :160, :])
     with pytest.raises(ValueError, match="no pairs"), pytest.warns(UserWarning, match="before"):
         PairScores().compute()
 

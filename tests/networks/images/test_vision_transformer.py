@@ -74,6 +74,20 @@ def test_positions_of_another_grid_are_interpolated():
     assert_close(tokens[:, 1:], expected.expand(2, 10, 24))
 
 
+def test_without_registers_positions_are_sampled_as_their_authors_do():
+    # What is linear nearly stays so: position j of h is at (j + 1/2) side / (h + 0.1) - 1/2.
+    torch.manual_seed(0)
+    network = VisionTransformer(width=6, depth=1, heads=1, patch=2, grid=12).double()
+    ramp = torch.arange(12.0).double()
+    with torch.no_grad():
+        network.patch_embed["proj"].weight.zero_()
+        network.patch_embed["proj"].bias.zero_()
+        network.pos_embed[:, 1:] = ramp.repeat_interleave(12)[:, None]
+    tokens = network(images(14, 14))[0][0, 1:, 0].reshape(7, 7)
+    expected = (torch.arange(7.0).double() + 0.5) * 12 / 7.1 - 0.5
+    assert_close(tokens[2:5, 3], expected[2:5], rtol=0, atol=0.05)
+
+
 def test_published_names_and_sizes():
     with torch.device("meta"):
         network = VisionTransformer(**SIZES["S"], registers=4)
