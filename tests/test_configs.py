@@ -172,6 +172,17 @@ def test_published_unets_have_names(name):
     assert count(backbone) - table == published
 
 
+@pytest.mark.parametrize(("version", "published"), [("v1_5", 859_520_964), ("v2", 865_910_724)])
+def test_stable_diffusion_has_its_published_size(version, published, monkeypatch):
+    monkeypatch.setattr(ImageFolder, "splits", splits_without_files)
+    config = compose([f"experiment=stable_diffusion/{version}"])
+    data = build_data(config)
+    models = build_models(config, data, ["prior"], "meta")
+    assert count(models["prior"].backbone) == published
+    assert count(models["tokenizer"]) == 83_653_863
+    assert models["prior"].conditioning.dropped["text"].encoder.length == 77
+
+
 @pytest.fixture(scope="module")
 def priors():
     """A diffusion and a flow prior on Stable Diffusion's latents, with their data."""
