@@ -3,12 +3,15 @@
 python -m ldm.hub list
 python -m ldm.hub import FILE_OR_NAME --as LAYOUT output=FOLDER [data=...] [key=value ...]
 python -m ldm.hub export RUN --as LAYOUT output=FOLDER [stage=...]
+python -m ldm.hub latents RUN output=FOLDER [data...=...]
 
 LAYOUT is diffusers, compvis, taming, dit, sit, or edm, which is also GeoLDM's and needs an
 experiment=edm/... or geoldm/... for what the network was trained on. A folder that was imported is
 a run folder: give it as tokenizer.checkpoint or prior.checkpoint, or sample from it. The scale of a
 tokenizer's latents is measured on the named data (measure=true), or given by scaling_factor=,
-shift_factor=, latents_mean= and latents_std= as in diffusers. See docs/weights.md.
+shift_factor=, latents_mean= and latents_std= as in diffusers. `latents` writes those of a
+run's training data in LightningDiT's shards, on which prior.training.latent_shards=FOLDER trains.
+See docs/weights.md.
 """
 
 import sys
@@ -20,7 +23,7 @@ from ldm.cli import command, take
 from ldm.config.compose import ConfigError
 from ldm.config.signatures import suggest
 
-COMMANDS = ("list", "import", "export")
+COMMANDS = ("list", "import", "export", "latents")
 NUMBERS = ("scaling_factor", "shift_factor", "latents_mean", "latents_std")
 
 
@@ -30,7 +33,8 @@ def main(arguments: list[str]) -> None:
     name, *rest = arguments or [""]
     if name not in COMMANDS:
         raise ConfigError(f"no command {name!r}{suggest(name, COMMANDS)}")
-    for line in {"list": _list, "import": _import, "export": _export}[name](rest):
+    does = {"list": _list, "import": _import, "export": _export, "latents": _latents}
+    for line in does[name](rest):
         print(line)
 
 
@@ -70,6 +74,17 @@ def _export(rest: list[str]) -> list[str]:
     own, overrides = take(rest, output=str, stage=str)
     folder = _output(own)
     return export_weights(load_run(source, overrides), layout, folder, own.get("stage"))
+
+
+def _latents(rest: list[str]) -> list[str]:
+    from ldm.run.exchange.latents import export_latents
+    from ldm.run.loading import load_run
+
+    own, rest = take(rest, output=str)
+    if not rest or "=" in rest[0]:
+        raise ConfigError("name the run whose training data is encoded")
+    folder = _output(own)
+    return export_latents(load_run(rest[0], rest[1:]), folder)
 
 
 def _positions(rest: list[str]) -> tuple[str, str, list[str]]:

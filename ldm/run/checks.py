@@ -5,6 +5,7 @@ import os
 import torch
 
 from data import DataModule
+from data.files.roots import expanded
 from data.files.whole import check_writable
 from data.order import check_share
 from ldm.config.compose import ConfigError
@@ -16,6 +17,7 @@ from ldm.run.rehearsal import on_meta, without_weights
 from ldm.tokenizers import Tokenizer
 from ldm.training import PriorTraining, TokenizerTraining, Training
 from ldm.training.fit import make_trainer
+from ldm.training.latent_shards import LatentShards
 from ldm.training.latents import Latents
 
 __all__ = ["check_folders", "check_prior", "check_training"]
@@ -137,7 +139,9 @@ def _check_prior_training(parts: Parts, name: str, training: PriorTraining) -> N
             f"{name}.training.selection looks at a val split, and {data.name} has none: set it to "
             f"null"
         )
-    if not latents.learned:
+    if training.latent_shards is not None:
+        _check_shards(training, data)
+    elif not latents.learned:
         _check_points(latents.tokenizer, data)
     elif parts.config.trainer.cache_latents and not data.views:
         raise ConfigError(
@@ -148,6 +152,24 @@ def _check_prior_training(parts: Parts, name: str, training: PriorTraining) -> N
     if training.model.conditioning is not None:
         training.model.conditioning.check()
     check_prior(name, training.model, latents, data)
+
+
+def _check_shards(training: PriorTraining, data: DataModule) -> None:
+    """Refuse shards of latents that cannot be read, or are not those of a trained tokenizer."""
+    tokenizer, conditioning = training.latents.tokenizer, training.model.conditioning
+    shards = LatentShards(expanded(training.latent_shards))
+    keys = set() if conditioning is None else set(conditioning.dropped) - {"label"}
+    if keys or training.latents.told:
+        needed = ", ".join(sorted([*keys, *training.latents.told]))
+        raise ConfigError(
+            f"shards of latents have labels alone, and this prior reads {needed}: leave out "
+            f"training.latent_shards"
+        )
+    if tokenizer.latents == "codes":
+        raise ConfigError("shards hold no codes: leave out training.latent_shards")
+    on_meta = any(one.is_meta for one in (*tokenizer.parameters(), *tokenizer.buffers()))
+    if not tokenizer.training and tokenizer.measured and not on_meta:
+        shards.check(tokenizer, data.classes)
 
 
 def _check_measured(parts: Parts, name: str) -> None:

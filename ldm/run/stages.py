@@ -10,6 +10,8 @@ from pytorch_lightning import Callback
 from torch import Tensor
 
 from data import Batch, DataModule, SampleOrder
+from data.files.roots import expanded
+from data.loading import BatchLoader
 from ldm import distributed
 from ldm.bottlenecks import Encoded
 from ldm.config.compose import ConfigError
@@ -27,6 +29,7 @@ from ldm.tokenizers import Tokenizer, latents_as_data
 from ldm.training import Diverged, PriorTraining, TokenizerTraining, Training
 from ldm.training.fit import fit
 from ldm.training.latent_cache import LatentCache
+from ldm.training.latent_shards import LatentShards
 from ldm.training.latents import Latents
 from ldm.training.selection import KeepBest
 
@@ -196,6 +199,12 @@ def _latent_batches(
 ) -> Iterable[Batch]:
     start, stop, rank, world, size = training.left()
     latents = training.latents
+    if training.latent_shards is not None:
+        shards = LatentShards(expanded(training.latent_shards))
+        shards.check(latents.tokenizer, data.classes)
+        given = {"start": start, "stop": stop, "rank": rank, "world": world}
+        order = SampleOrder(len(shards), size, data.seed, **given)
+        return BatchLoader(shards, order, data.workers)
     if not (config.trainer.cache_latents and latents.learned):
         return data.train_batches(start, stop, rank, world, size)
     for model in latents.models:

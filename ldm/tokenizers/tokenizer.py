@@ -139,9 +139,12 @@ class Tokenizer(nn.Module):
         """Normalised latents of raw ones, with new posterior noise."""
         if self.latents == "codes":
             return raw
-        context = context or {}
-        latent = self.bottleneck.on(context).latent(raw, generator)
-        scale = widest(self.std).reciprocal()
+        latent = self.bottleneck.on(context or {}).latent(raw, generator)
+        return self.standardize(latent, context)
+
+    def standardize(self, latent: Tensor, context: Context | None = None) -> Tensor:
+        """Normalised latents of ones that were drawn from the posterior."""
+        context, scale = context or {}, widest(self.std).reciprocal()
         return self.space.on(context).affine(latent, scale, -widest(self.mean) * scale)
 
     def denormalize(self, latent: Tensor, context: Context | None = None) -> Tensor:

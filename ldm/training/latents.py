@@ -68,9 +68,13 @@ class Latents:
         """Normalised latents of a batch, and everything that the prior may be conditioned on.
 
         Args:
-            batch: of data, or the result of `encode`.
+            batch: of data, the result of `encode`, or of latents that were drawn before
+                (`latent`).
             generator: of the posterior noise.
         """
+        if "latent" in batch:
+            told = {key: x for key, x in batch.items() if key not in ("latent", "index")}
+            return self.tokenizer.standardize(batch["latent"]), told
         encoded = batch if "raw" in batch else self.encode(batch)
         told = {
             key: value

@@ -26,6 +26,8 @@ class PriorTraining(Training):
         tokenizer: trained; kept in evaluation mode and not saved in checkpoints.
         told: trained tokenizers whose latents condition the prior, by the condition's key.
         selection: by likelihood on the val split; None to keep the last averaged weights.
+        latent_shards: folder of latents that are trained on in place of the data's, see
+            `LatentShards`; None to encode the data.
         **common: see `Training`.
 
     Raises:
@@ -40,10 +42,11 @@ class PriorTraining(Training):
         tokenizer: Tokenizer,
         told: Mapping[str, Tokenizer] | None = None,
         selection: Selection | None = None,
+        latent_shards: str | None = None,
         **common,
     ) -> None:
         super().__init__(model, **common)
-        self.selection = selection
+        self.selection, self.latent_shards = selection, latent_shards
         if model.space != tokenizer.space:
             raise ValueError(f"the prior is of {model.space}, the tokenizer of {tokenizer.space}")
         self.latents = Latents(tokenizer, told, model.conditioning)

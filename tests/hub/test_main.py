@@ -6,6 +6,7 @@ import torch
 from authors import authors_names, autoencoder, pipeline, randomized, transformer
 from diffusers import AutoencoderKL, DiTPipeline, VQModel
 
+import train
 from ldm.hub.__main__ import main
 from ldm.hub.weights import fingerprint, read_state
 from ldm.networks.images.dit import DiT
@@ -182,9 +183,37 @@ def test_what_is_measured_is_in_the_configuration_of_an_exported_autoencoder(imp
     assert len(set(config.latents_std)) == 4
 
 
+def test_a_prior_is_trained_on_the_latents_of_a_tokenizer_and_of_no_other(
+    imported, tmp_path, refused
+):
+    folder = tmp_path / "latents"
+    main(["latents", str(imported), f"output={folder}"])
+    assert "is not an empty folder" in refused(main, "latents", str(imported), f"output={folder}")
+    small = ["data=digits", "sampler=ddim", "prior=dit", "prior/backbone=dit_s_2",
+             "prior.backbone.patch=1", "prior.backbone.width=32", "prior.backbone.depth=1",
+             "prior.backbone.heads=2", "prior.training.samples=64", "prior.training.batch_size=32",
+             "eval=none", "trainer.pictures=0", "tokenizer=kl_f8", *TOKENIZER]  # fmt: skip
+    shards = f"+prior.training.latent_shards={folder}"
+    given = [*small, "stages=[prior]", f"tokenizer.checkpoint={imported}", shards]
+    train.main([*given, f"run={tmp_path / 'run'}"])
+    assert not (tmp_path / ".latents").exists()  # nothing was encoded
+    assert drawn(tmp_path / "run", "sampler.steps=2")[1].shape == (N, 1, 8, 8)
+    own = imported / "tokenizer" / "model.safetensors"
+    with safetensors.safe_open(own, "pt") as file:
+        metadata = file.metadata()
+    other = read_state(own)
+    other["std"] = other["std"] * 1.01
+    safetensors.torch.save_file(other, tmp_path / "other.safetensors", metadata)
+    given[-2] = f"tokenizer.checkpoint={tmp_path / 'other.safetensors'}"
+    message = refused(train.main, *given, f"run={tmp_path / 'no'}")
+    assert "holds latents of the tokenizer" in message
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["latents", "output=x"], "name the run whose training data is encoded"),
+        (["latents", "none", "output=x"], "no run at none"),
         ([], "no command ''"),
         (["lsit"], "no command 'lsit': did you mean 'list'?"),
         (["list", "more"], "list takes no arguments"),
