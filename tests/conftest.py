@@ -28,7 +28,12 @@ gc.disable()  # while modules are imported, of which all stays
 
 
 def pytest_collection_finish():
+    gc.freeze()  # nor is any of it searched for garbage while tests run
     gc.enable()
+
+
+def pytest_sessionfinish():
+    gc.unfreeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,7 +5,6 @@ import os
 import re
 import runpy
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -38,21 +37,25 @@ def checkout(folder: Path) -> Path:
 
 
 def run(command: str, folder: Path) -> str:
-    """Run a command as printed, in an activated environment; returns what it prints."""
+    """Run a command as printed, in an activated environment; returns what it prints.
+
+    It runs in a process that is forked from one which has imported the libraries; so do the
+    processes that torchrun starts.
+    """
+    words = shlex.split(command)
+    start = next(place for place, word in enumerate(words) if "=" not in word)
+    given = dict(word.split("=", 1) for word in words[:start])
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path}
-    first, *words = shlex.split(command)
-    if first == "python":
-        return _python(words, folder, environment)
-    done = subprocess.run(
-        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    first, *words = words[start:]
+    if first == "torchrun":
+        words = ["-m", "torch.distributed.run", "--run-path", "--start-method", "fork", *words]
+    else:
+        assert first == "python", command
+    return _python(words, folder, {**os.environ, "PATH": path, **given})
 
 
 def _python(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """Run `python ...` in a process that is forked from one which has imported the libraries."""
+    """Run `python ...` in a forked process."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(WARM)
     with tempfile.TemporaryDirectory() as logs:
@@ -78,7 +81,9 @@ def _become(
     home = folder if module else (folder / words[0]).resolve().parent
     elsewhere = [path for path in sys.path if not Path(path or ".").resolve().is_relative_to(ROOT)]
     packages = [path for path in sys.path if "site-packages" in path]
-    sys.path[:] = [str(home), *dict.fromkeys([*elsewhere, *packages])]
+    given = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    own = [home, *(folder / path for path in given)]
+    sys.path[:] = [*map(str, own), *dict.fromkeys([*elsewhere, *packages])]
     sys.argv = list(words[1:] if module else words)
     if module:
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)

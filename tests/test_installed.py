@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pages
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -20,18 +21,8 @@ def installed(tmp_path_factory):
     return folder
 
 
-def run(installed: Path, cwd: Path, *command: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(installed)}
-    script = str(installed / "bin" / command[0])
-    done = subprocess.run(
-        [sys.executable, script, *command[1:]],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run(installed: Path, cwd: Path, script: str, arguments: str) -> str:
+    return pages.run(f"PYTHONPATH={installed} python {installed}/bin/{script} {arguments}", cwd)
 
 
 def test_it_takes_one_name_in_the_environment(installed):
@@ -40,9 +31,8 @@ def test_it_takes_one_name_in_the_environment(installed):
 
 
 def test_configurations_and_tables_travel_with_it(installed, tmp_path):
-    assert "prior" in run(
-        installed, tmp_path, "ldm-train", "experiment=demo/digits", "describe=true"
-    )
+    described = run(installed, tmp_path, "ldm-train", "experiment=demo/digits describe=true")
+    assert "prior" in described
     assert "published" in run(installed, tmp_path, "ldm-reproduce", "rsgm_earth")
 
 

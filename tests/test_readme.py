@@ -1,13 +1,11 @@
 """Every command that the README prints is understood as it is printed."""
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import pages
 import pytest
 
 import eval.__main__
@@ -82,14 +80,7 @@ def test_commands_on_a_run_do_what_they_say(command, tmp_path, monkeypatch, trai
 
 def test_a_package_of_the_users_is_trained(tmp_path):
     (command,) = re.findall(r"^    (LDM_CONFIGS=.*)$", README, flags=re.M)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(
-        f"{command} run={tmp_path}/run",
-        shell=True,
-        check=True,
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-    )
+    pages.run(f"{command} run={tmp_path}/run", ROOT)
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 

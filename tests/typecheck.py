@@ -23,13 +23,16 @@ def jaxtyped(typechecker: Callable) -> Callable:
     def decorate(thing: Callable) -> Callable:
         if inspect.isclass(thing) or inspect.isgeneratorfunction(thing):
             return thorough(thing, typechecker=typechecker)
-        check = typechecker(thing)
-        if check is thing:  # nothing is annotated
+        if not thing.__annotations__:
             return thing
+        check: Callable | None = None
 
         @functools.wraps(thing)
         def call(*arguments, **named):
             __tracebackhide__ = True
+            nonlocal check
+            if check is None:  # most of what is imported is never called
+                check = typechecker(thing)
             with axes:
                 return check(*arguments, **named)
 
