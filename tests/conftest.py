@@ -161,6 +161,14 @@ def trained(_trained, monkeypatch) -> Path:
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """Points are scored, and their density is not drawn, which would cost more than all else."""
+    from data import VonMisesFisher
+
+    monkeypatch.setattr(VonMisesFisher, "chart", lambda self: None)
+
+
+@pytest.fixture
 def logged_out(tmp_path, monkeypatch):
     """The home of a user who has never logged in to Weights & Biases, as on a new machine."""
     import wandb

@@ -94,12 +94,6 @@ def test_a_run_makes_each_part_once(quick, tmp_path, constructed):
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """Points are scored, and their density is not drawn, which would cost more than all else."""
-    monkeypatch.setattr(VonMisesFisher, "chart", lambda self: None)
-
-
-@pytest.fixture
 def spoil_last_average(monkeypatch):
     """`spoil_last_average(steps)`: the average of the last of so many steps is of no use."""
 
@@ -127,7 +121,7 @@ def metrics(run: Path) -> dict:
 
 def test_a_stage_leaves_the_averaged_weights_of_its_last_checkpoint(quick, tmp_path):
     averaged = [f"{stage}.training.ema=0.5" for stage in STAGES]
-    train.main([*quick, *averaged, "eval=none", f"run={tmp_path}/run"])
+    train.main([*quick, *averaged, "eval.scorers=[]", f"run={tmp_path}/run"])
     for stage in STAGES:
         last = tmp_path / "run" / stage / "checkpoints" / "last.ckpt"
         state = torch.load(last, weights_only=True)["state_dict"]
@@ -147,7 +141,7 @@ def test_a_selected_prior_is_the_best_and_not_the_last(tmp_path, undrawn, spoil_
         "{_target_: ldm.samplers.Likelihood, steps: 2}}"
     )
     spoil_last_average(4)
-    train.main([*SPHERE, selection, "eval=none", f"run={tmp_path}"])
+    train.main([*SPHERE, selection, "eval.scorers=[]", f"run={tmp_path}"])
     with safe_open(tmp_path / "prior" / "best.safetensors", framework="pt") as best:
         kept = {name: best.get_tensor(name) for name in best.keys()}  # noqa: SIM118
     left = weights_of(tmp_path, "prior")
@@ -161,7 +155,7 @@ def test_a_selected_prior_is_the_best_and_not_the_last(tmp_path, undrawn, spoil_
 def test_an_export_is_of_a_checkpoint_that_has_seen_every_sample(quick, tmp_path):
     # Between the last checkpoint that is due, at 61, and the end, at 62, no other one is.
     samples = ["tokenizer.training.samples=62", "tokenizer.training.batch_size=2"]
-    many = ["trainer.checkpoints=20", "stages=[tokenizer]", "eval=none"]
+    many = ["trainer.checkpoints=20", "stages=[tokenizer]", "eval.scorers=[]"]
     train.main([*quick, *samples, *many, f"run={tmp_path}/run"])
     last = tmp_path / "run" / "tokenizer" / "checkpoints" / "last.ckpt"
     assert torch.load(last, weights_only=True)["samples_seen"] == 62
@@ -172,7 +166,7 @@ def test_a_seed_decides_the_initial_weights_of_both_stages(quick, tmp_path):
     still += [f"{stage}.training.optimizer.lr=1e-12" for stage in STAGES]
     for before, (name, seed) in enumerate({"first": 1, "again": 1, "other": 2}.items()):
         torch.manual_seed(before)  # which must not matter
-        train.main([*quick, *still, "eval=none", f"seed={seed}", f"run={tmp_path}/{name}"])
+        train.main([*quick, *still, "eval.scorers=[]", f"seed={seed}", f"run={tmp_path}/{name}"])
     for stage in STAGES:
         first, again, other = (weights_of(tmp_path / n, stage) for n in ("first", "again", "other"))
         for name, value in first.items():

@@ -77,7 +77,7 @@ def test_weights_of_another_width_or_of_another_kind_are_refused(tmp_path):
 
 def test_a_prior_trains_on_from_another_runs_weights(trained, tiny, tmp_path, capsys):
     given = [f"tokenizer.checkpoint={trained}", f"prior.checkpoint={trained}", "stages=[prior]"]
-    short = ["prior.training.samples=64", "prior.training.optimizer.lr=1e-12"]
+    short = ["prior.training.samples=64", "prior.training.optimizer.lr=1e-12", "eval.scorers=[]"]
     train.main([*tiny, *given, *short, "prior.training.ema=0.0"])
     said = capsys.readouterr().out
     assert f"prior starts from 32 tensors of {trained}/prior/model.safetensors" in said

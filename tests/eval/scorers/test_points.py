@@ -16,7 +16,7 @@ from ldm.tokenizers import Identity
 from train import train
 
 
-def test_a_network_of_zeros_has_the_uniform_law(parts, tmp_path):
+def test_a_network_of_zeros_has_the_uniform_law(parts, tmp_path, undrawn):
     data = VonMisesFisher(kappa=KAPPA, size=1000)
     found = evaluate(parts(data))
     assert found["nll"] == found["nll_val"] == pytest.approx(math.log(AREA), rel=1e-6)
@@ -28,13 +28,13 @@ def test_a_network_of_zeros_has_the_uniform_law(parts, tmp_path):
     assert (tmp_path / "run" / "samples.png").is_file()
 
 
-def test_samples_are_worth_less_the_sharper_the_target(parts):
+def test_samples_are_worth_less_the_sharper_the_target(parts, undrawn):
     found = evaluate(parts(Known(kappa=KAPPA, size=100)))
     # Of the weights w = exp(kappa z), z uniform: (mean w)^2 / mean w^2.
     assert found["ess"] == pytest.approx(math.tanh(KAPPA) / KAPPA, abs=0.03)
 
 
-def test_the_law_of_the_data_scores_what_it_must(parts, tmp_path):
+def test_the_law_of_the_data_scores_what_it_must(parts, tmp_path, undrawn):
     data = Known(kappa=KAPPA, size=4000)
     known = parts(data)
     known.models["prior"] = Exact(data)
@@ -61,7 +61,7 @@ class Shifted(Known):
         return self.ood_dataset("uniform") if split == "val" else super().load(split)
 
 
-def test_thresholds_of_detection_are_chosen_on_the_val_split(parts):
+def test_thresholds_of_detection_are_chosen_on_the_val_split(parts, undrawn):
     data = Shifted(kappa=KAPPA, size=4000)
     known = parts(data)
     known.models["prior"] = Exact(data)
