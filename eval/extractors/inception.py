@@ -17,13 +17,14 @@ __all__ = ["Inception"]
 
 
 class Inception(Extractor):
-    """FID's network with one of the common resize methods, always in float32.
+    """FID's network with one of the common resize methods, in float32 whatever surrounds it.
 
     Grey pictures are repeated to three channels.
 
     Args:
         resize: a name in `eval.extractors.resize.RESIZES`: `tf1` for published tables.
         weights: file of the published weights; by default found in a cache or downloaded.
+        precision: `float32`; or `bfloat16` for autocast to it, as GSQ's tables were computed.
 
     Raises:
         BadCheckpoint: the weights are unavailable, or the file is damaged or another network's.
@@ -33,8 +34,16 @@ class Inception(Extractor):
     name = "inception"
     feature_size, spatial_size = 2048, 2023
 
-    def __init__(self, resize: str = "tf1", weights: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        resize: str = "tf1",
+        weights: str | os.PathLike[str] | None = None,
+        precision: str = "float32",
+    ) -> None:
         super().__init__()
+        if precision not in ("float32", "bfloat16"):
+            raise ValueError(f"expected float32 or bfloat16, got {precision!r}")
+        self.narrow = precision == "bfloat16"
         if resize not in RESIZES:
             raise ValueError(f"expected a resize among {sorted(RESIZES)}, got {resize!r}")
         self.resize = RESIZES[resize]
@@ -45,7 +54,7 @@ class Inception(Extractor):
             "extractor": "Inception 2015-12-05",
             "weights": digest(path)[:8],
             "resize": resize,
-            "precision": "float32",
+            "precision": precision,
         }
         self.freeze()
 
@@ -53,6 +62,7 @@ class Inception(Extractor):
         x = self.resize(colour(images, "Inception").float(), INPUT_SIZE)
         # TF32 and autocast change FID by more than the differences in many papers.
         exact = torch.backends.cudnn.flags(allow_tf32=False)
-        with torch.no_grad(), torch.autocast(images.device.type, enabled=False), exact:
+        autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=self.narrow)
+        with torch.no_grad(), autocast, exact:
             pooled, spatial, logits = self.network(x)
-        return Features(pooled, logits, spatial)
+        return Features(pooled.float(), logits.float(), spatial.float())

@@ -4,6 +4,7 @@ An evaluation is a list of scorers, `eval.scorers` in the configuration, with th
 
 of images
     reconstructions         PSNR, SSIM, LPIPS, codebook usage; with an extractor, rFD
+    rfid_protocols          rFD by the protocols of GSQ, CompVis and VA-VAE, side by side
     samples                 FD, KD, IS, precision and recall of samples, accuracy of their labels
     floor                   FD between train and test splits
     elbo                    likelihood under a variational tokenizer, and its bound
@@ -68,6 +69,7 @@ from eval.scorers.molecules import (
 )
 from eval.scorers.reconstructions import Reconstructions
 from eval.scorers.references import References
+from eval.scorers.rfid_protocols import ReconstructionProtocols
 from eval.scorers.samples import Samples
 from eval.scorers.scorer import BatchedScorer, Scorer
 
@@ -75,6 +77,7 @@ __all__ = ["SCORERS", "BatchedScorer", "Scorer"]
 
 SCORERS: dict[str, type[Scorer]] = {
     "reconstructions": Reconstructions,
+    "rfid_protocols": ReconstructionProtocols,
     "samples": Samples,
     "floor": Floor,
     "elbo": Elbo,

@@ -68,6 +68,18 @@ def test_grey_is_colour_thrice_and_neither_autocast_nor_train_changes_a_bit(ince
     assert not got.requires_grad
 
 
+def test_in_bfloat16_features_are_those_of_autocast(inception, weights):
+    narrow = Inception(weights=weights, precision="bfloat16")
+    x = pictures(1, 20)
+    got, exact = narrow(x).pooled, inception(x).pooled
+    assert got.dtype == torch.float32
+    assert not torch.equal(got, exact)
+    torch.testing.assert_close(got, exact, rtol=0.1, atol=0.1)
+    assert narrow.protocol["precision"] == "bfloat16"
+    with pytest.raises(ValueError, match="float32 or bfloat16, got 'half'"):
+        Inception(weights=weights, precision="half")
+
+
 def test_the_protocol_names_weights_and_resize(weights):
     extractor = Inception("clean", weights)
     assert extractor.protocol["resize"] == "clean"
