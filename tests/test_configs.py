@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from hydra.utils import get_class as locate
+from omegaconf import OmegaConf
 
 from data import ImageFolder
 from data.graphs.base import Graphs
 from data.images.listing import Listing
 from data.molecules.base import Molecules
 from ldm.config.compose import compose
-from ldm.config.groups import members
+from ldm.config.groups import CONFIGS, members
 from ldm.networks.images.unet import UNet
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data, build_guidance, build_part, build_sampler
@@ -67,7 +70,41 @@ def splits_without_files(self):
     return dict.fromkeys(("train", "test"), Listing(Path(self.root), ["1.png"], [], ["a word"]))
 
 
-@pytest.mark.parametrize("name", members("experiment"))
+SIZED = re.compile(r"(dit|lightningdit)_(\w+)_(\d)")  # backbones of published sizes
+GROUPS = {"override /prior/process", "override /sampler"}
+NUMBERS = {"data.size", "eval", "guidance", "prior.objective", "prior.process", "prior.training"}
+NUMBERS |= {"sampler", "tokenizer.bottleneck", "tokenizer.checkpoint"}
+
+
+def is_row(name):
+    """True if it extends another experiment by members and numbers that have tests of their own."""
+    own = yaml.safe_load((CONFIGS / "experiment" / f"{name}.yaml").read_text())
+    base, *rest = own.pop("defaults", [""])
+    pairs = [pair for one in rest if isinstance(one, dict) for pair in one.items()]
+    groups = {group for group, member in pairs if not SIZED.fullmatch(member)}
+    keys = {
+        f"{top}.{key}" if isinstance(node, dict) and top in ("data", "prior", "tokenizer") else top
+        for top, node in own.items()
+        for key in (node if isinstance(node, dict) else [""])
+    }
+    return str(base).startswith("/experiment/") and groups <= GROUPS and keys <= NUMBERS
+
+
+def test_backbones_of_transformers_have_the_sizes_of_their_names():
+    for name in members("prior/backbone"):
+        if found := SIZED.fullmatch(name):
+            node = OmegaConf.load(CONFIGS / "prior" / "backbone" / f"{name}.yaml")
+            sizes = {key.lower(): size for key, size in locate(node._target_).sizes.items()}
+            patch = {"patch": int(found[3])}
+            assert dict(node) == {"_target_": node._target_, **patch, **sizes[found[2]]}
+
+
+@pytest.mark.parametrize("name", [name for name in members("experiment") if is_row(name)])
+def test_every_row_of_a_table_composes(name):
+    assert compose([f"experiment={name}"]).run == f"runs/{name}"
+
+
+@pytest.mark.parametrize("name", [name for name in members("experiment") if not is_row(name)])
 def test_every_experiment_builds(name, request, monkeypatch):
     for kind in (Graphs, Molecules):
         monkeypatch.setattr(kind, "requests", requests_without_files)
@@ -99,14 +136,9 @@ def test_every_quantiser_stands_between_the_same_networks(name):
     assert bottleneck.space.shape == (bottleneck.in_channels, 16, 16)
 
 
-@pytest.mark.parametrize("name", ["dit", "sit", "rfm_dit"])
-def test_priors_of_images_build_on_stable_diffusions_latents(name):
-    sampler = "ddim" if name == "dit" else "flow_heun"
-    groups = ["tokenizer=kl_f8", f"prior={name}", f"sampler={sampler}", "stages=[prior]"]
-    parts = check(compose([*IMAGES, *groups]))
-    assert parts.tokenizer.space == Flat([4, 32, 32])
-    if name in ("dit", "sit"):
-        assert count(parts.prior) == 675_129_632
+def test_a_riemannian_prior_of_images_builds_on_stable_diffusions_latents():
+    groups = ["tokenizer=kl_f8", "prior=rfm_dit", "sampler=flow_heun", "stages=[prior]"]
+    assert check(compose([*IMAGES, *groups])).tokenizer.space == Flat([4, 32, 32])
 
 
 @pytest.mark.parametrize(
