@@ -230,9 +230,16 @@ class ImageFolder(Images):
     def _listed(self, folder: Path) -> Listing:
         listing = list_images(folder)
         listing = listing._replace(captions=read_captions(listing, self.folder, self.tables))
-        return self._sound(listing) if self.verify or self.skip_corrupt else listing
+        return self.sound(listing)
 
-    def _sound(self, listing: Listing) -> Listing:
+    def sound(self, listing: Listing) -> Listing:
+        """Decode all images once, if that is asked for; leaves out damaged ones, or refuses them.
+
+        Raises:
+            DataError: an image is damaged, or numbers of 16-bit images are larger than `bits` says.
+        """
+        if not (self.verify or self.skip_corrupt):
+            return listing
         found, total = inspect(listing), len(listing.names)
         if found.turned and not self.upright:
             log.warning(

@@ -3,6 +3,7 @@
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,9 +49,10 @@ def inspect(listing: Listing) -> Findings:
 
 def _looks(listing: Listing) -> Findings:
     log.info("verifying %d images under %s", len(listing.names), listing.folder)
-    paths = [listing.folder / name for name in listing.names]
+    total = len(listing.names)
     with ThreadPoolExecutor() as threads:
-        looks = track(threads.map(_look, paths), "verifying", total=len(paths), transient=True)
+        found = threads.map(partial(_look, listing), range(total))
+        looks = track(found, "verifying", total=total, transient=True)
         faults, turned, levels = zip(*looks, strict=True)
     damaged = {row: fault for row, fault in enumerate(faults) if fault}
     return Findings(damaged, sum(turned), max(levels))
@@ -61,10 +63,11 @@ def _findings(cache: Path) -> Findings:
     return Findings({int(row): fault for row, fault in damaged.items()}, turned, level)
 
 
-def _look(path: Path) -> tuple[str | None, bool, int]:
+def _look(listing: Listing, row: int) -> tuple[str | None, bool, int]:
+    name = str(listing.folder / listing.names[row])
     try:
-        image = open_image(path)
-        convert(image, str(path))
+        image = open_image(listing.source(row), name)
+        convert(image, name)
     except DataError as error:
         return str(error), False, 0
     return None, is_turned(image), brightest(image)

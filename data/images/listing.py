@@ -3,10 +3,12 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 from data.files.errors import DataError
+from data.files.tar_index import read_at
 from data.images.reading import EXTENSIONS
 
 __all__ = ["HIDDEN", "Listing", "list_images", "subfolder"]
@@ -39,12 +41,22 @@ class Listing(NamedTuple):
             folder, *([column[row] for row in rows] if column else [] for column in columns)
         )
 
+    def source(self, row: int) -> Path | BytesIO:
+        """Return the file of an image, or its content where it is in an archive.
+
+        Raises:
+            DataError: the archive is shorter than it was.
+        """
+        path = self.folder / self.names[row]
+        return BytesIO(read_at(path.parent, *self.places[row])) if self.places else path
+
     def digest(self) -> str:
         """Hash location, names, sizes and modification times of the files, without reading them."""
         digest = hashlib.sha256(str(self.folder.resolve()).encode())
-        for name in self.names:
-            status = os.stat(self.folder / name)
-            line = f"{name} {status.st_size} {status.st_mtime_ns}\n"
+        for row, name in enumerate(self.names):
+            status = os.stat((self.folder / name).parent if self.places else self.folder / name)
+            place = f" {self.places[row]}" if self.places else ""
+            line = f"{name} {status.st_size} {status.st_mtime_ns}{place}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 

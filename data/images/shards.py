@@ -26,8 +26,8 @@ class ImageShards(ImageFolder):
         test: that of the test images; where none matches, a fixed fraction of the images of `train`
             is held out.
         number: of classes; by default one more than the largest label of a training image.
-        size, channels, short_side, test_short_side, resize, crop, flip, test_fraction, seed,
-            workers: as for `ImageFolder`.
+        size, channels, short_side, test_short_side, resize, crop, flip, test_fraction, verify,
+            skip_corrupt, seed, workers: as for `ImageFolder`.
 
     Raises:
         DataError: there are no shards, or as for `list_shards`; labels are not below `number`.
@@ -53,6 +53,8 @@ class ImageShards(ImageFolder):
         crop: str = "center",
         flip: bool = False,
         test_fraction: float = 0.1,
+        verify: bool = True,
+        skip_corrupt: bool = False,
         seed: int = 0,
         workers: int = 4,
     ) -> None:
@@ -66,7 +68,8 @@ class ImageShards(ImageFolder):
             crop,
             flip,
             test_fraction=test_fraction,
-            verify=False,  # it would read all of them
+            verify=verify,
+            skip_corrupt=skip_corrupt,
             seed=seed,
             workers=workers,
         )
@@ -100,5 +103,7 @@ class ImageShards(ImageFolder):
             )
         if twice := set(found["train"]) & set(found.get("test", ())):
             raise DataError(f"{min(twice)} matches both train and test: set the patterns apart")
-        listings = {split: list_shards(self.folder, shards) for split, shards in found.items()}
+        listings = {
+            split: self.sound(list_shards(self.folder, shards)) for split, shards in found.items()
+        }
         return listings["train"], listings.get("test")

@@ -108,7 +108,9 @@ def test_skipping_damaged_files_looks_at_them_even_if_verifying_is_off(pictures)
 def test_files_are_verified_once(pictures, cache, monkeypatch):
     looked_at = []
     read = inspection.open_image
-    monkeypatch.setattr(inspection, "open_image", lambda path: looked_at.append(path) or read(path))
+    monkeypatch.setattr(
+        inspection, "open_image", lambda path, name: looked_at.append(path) or read(path)
+    )
     folder(pictures).setup()
     assert len(set(looked_at)) == len(looked_at) > 0
     monkeypatch.setattr(inspection, "open_image", pytest.fail)

@@ -165,5 +165,12 @@ def test_links_and_wrong_patterns_and_labels_are_refused(shards, samples):
 
 def test_a_damaged_image_is_named_by_shard_and_member(shards, samples):
     write(shards / "train-1.tar", [(samples[12][0], b"no image"), *samples[13:]])
-    with pytest.raises(DataError, match=r"train-1.tar/dog_1.png is not a sound image"):
-        ImageShards(str(shards), size=8).train_dataset.__getitems__(torch.arange(6).tolist())
+    sound = r"train-1.tar/dog_1.png is not a sound image"
+    with pytest.raises(DataError, match=rf"1 of 6 images .* the first: .*{sound}"):
+        _ = ImageShards(str(shards), size=8).train_dataset
+    unverified = ImageShards(str(shards), size=8, verify=False).train_dataset
+    with pytest.raises(DataError, match=sound):
+        unverified.__getitems__(torch.arange(6).tolist())
+    skipped = ImageShards(str(shards), size=8, skip_corrupt=True)
+    assert (len(skipped.train_dataset), skipped.skipped) == (5, 1)
+    assert skipped.train_dataset.__getitems__([4])["x"].shape == (1, 3, 8, 8)
