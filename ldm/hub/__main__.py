@@ -5,13 +5,13 @@ python -m ldm.hub import FILE_OR_NAME --as LAYOUT output=FOLDER [data=...] [key=
 python -m ldm.hub export RUN --as LAYOUT output=FOLDER [stage=...]
 python -m ldm.hub latents RUN output=FOLDER [data...=...]
 
-LAYOUT is diffusers, compvis, taming, dit, sit, or edm, which is also GeoLDM's and needs an
-experiment=edm/... or geoldm/... for what the network was trained on. A folder that was imported is
-a run folder: give it as tokenizer.checkpoint or prior.checkpoint, or sample from it. The scale of a
-tokenizer's latents is measured on the named data (measure=true), or given by scaling_factor=,
-shift_factor=, latents_mean= and latents_std= as in diffusers. `latents` writes those of a
-run's training data in LightningDiT's shards, on which prior.training.latent_shards=FOLDER trains.
-See docs/weights.md.
+LAYOUT is diffusers, compvis, taming, dit, sit, lightningdit, or edm, which is also GeoLDM's and
+needs an experiment=edm/... or geoldm/... for what the network was trained on. A folder that was
+imported is a run folder: give it as tokenizer.checkpoint or prior.checkpoint, or sample from it.
+The scale of a tokenizer's latents is measured on the named data (measure=true), or given by
+scaling_factor=, shift_factor=, latents_mean= and latents_std= as in diffusers, or by
+latents_stats=, a file of a mean and a std. `latents` writes those of a run's training data in
+LightningDiT's shards, on which prior.training.latent_shards=FOLDER trains. See docs/weights.md.
 """
 
 import sys
@@ -56,12 +56,15 @@ def _list(rest: list[str]) -> list[str]:
 
 def _import(rest: list[str]) -> list[str]:
     from ldm.run.exchange.imports import import_weights
+    from ldm.run.exchange.scales import read_statistics
     from ldm.run.folder import Run
 
     source, layout, rest = _positions(rest)
     kinds = dict.fromkeys((*NUMBERS, "measure"), _value)
-    own, overrides = take(rest, output=str, **kinds)
+    own, overrides = take(rest, output=str, latents_stats=str, **kinds)
     statistics = {key: own[key] for key in NUMBERS if key in own}
+    if path := own.get("latents_stats"):
+        statistics |= read_statistics(path)
     run = Run(_output(own))
     return [*import_weights(source, layout, run, overrides, statistics, own.get("measure"))]
 

@@ -18,9 +18,10 @@ from ldm.hub.weights import BadCheckpoint, read_state
 
 __all__ = ["EDM", "LAYOUTS", "Found", "read_layout"]
 
-LAYOUTS = ("diffusers", "compvis", "taming", "dit", "sit", "edm")
+LAYOUTS = ("diffusers", "compvis", "taming", "dit", "sit", "lightningdit", "edm")
 MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 CONFIG = "config.json"
+ROTARY = "feat_rope."  # prefix of LightningDiT's tables of angles
 EDM = "generative_model_ema.npy"  # a torch file, whatever its suffix
 REQUIRED = {  # by class: what our networks do, and diffusers can be told not to do
     "AutoencoderKL": {"act_fn": "silu", "norm_num_groups": 32, "mid_block_add_attention": True},
@@ -104,8 +105,8 @@ def _read(path: Path, layout: str) -> Found:
     try:
         if layout == "diffusers" and any(key.startswith("transformer_blocks.") for key in state):
             return _diffusers_dit(path, state, config)
-        if layout in ("dit", "sit"):
-            return Found(path, "prior", dict(state), dit_sizes(state), layout)
+        if layout in ("dit", "sit", "lightningdit"):
+            return _transformer(path, state, layout)
         convert = autoencoder_from_diffusers if layout == "diffusers" else autoencoder_from_compvis
         ours = convert(state)
         used = {id(x) for x in ours.values()}
@@ -119,6 +120,20 @@ def _read(path: Path, layout: str) -> Found:
         return Found(path, "tokenizer", ours, sizes, statistics=given, unused=unused)
     except (LookupError, ValueError) as error:
         raise BadCheckpoint(f"{path} cannot be imported as {layout}: {error}") from error
+
+
+def _transformer(path: Path, state: Mapping[str, Tensor], layout: str) -> Found:
+    """A transformer under the names of its authors, which are ours.
+
+    Tables of rotary embedding in the file follow from the sizes.
+    """
+    ours = {key: x for key, x in state.items() if not key.startswith(ROTARY)}
+    sizes = dit_sizes(ours)
+    if ("qk_norm" in sizes) != (layout == "lightningdit"):
+        other = "LightningDiT" if "qk_norm" in sizes else "DiT or SiT"
+        raise ValueError(f"this is a {other}: import it --as {other.split()[0].lower()}")
+    unused = [key for key in state if key not in ours]
+    return Found(path, "prior", ours, sizes, layout, unused=unused)
 
 
 def _edm(path: Path) -> list[Found]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ldm.networks.images import dit
+from ldm.networks.images import dit, lightningdit
 
 __all__ = ["autoencoder_sizes", "dit_sizes"]
 
@@ -58,14 +58,14 @@ def autoencoder_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def dit_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Read the sizes of a `ldm.networks.images.dit.DiT`.
+    """Read the sizes of a `ldm.networks.images.dit.DiT` or of a `LightningDiT`.
 
     Args:
         state: under our names; fixed places may be left out.
 
     Returns:
-        Arguments of `DiT`, without the number of heads where no published size tells it; and
-        `tokens`, the number of places, where the file has them.
+        Arguments of the network, without the number of heads where nothing tells it; and `tokens`,
+        the number of places, where the file has them.
 
     Raises:
         ValueError: this is no DiT.
@@ -83,13 +83,18 @@ def dit_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "depth": depth,
         "classes": 0 if table is None else len(table) - 1,
         "learn_sigma": values == 2 * channels,
-        "mlp_ratio": len(state["blocks.0.mlp.fc1.bias"]) / width,
     }
-    named = [
-        size for size in dit.SIZES.values() if (size["depth"], size["width"]) == (depth, width)
-    ]
-    if named:
-        found["heads"] = named[0]["heads"]
+    published = dit.SIZES
+    if "blocks.0.mlp.w12.bias" in state:
+        published, norm = lightningdit.SIZES, state.get("blocks.0.attn.q_norm.weight")
+        found["qk_norm"] = norm is not None
+        if norm is not None:
+            found["heads"] = width // len(norm)
+    else:
+        found["mlp_ratio"] = len(state["blocks.0.mlp.fc1.bias"]) / width
+    for size in published.values():
+        if (size["depth"], size["width"]) == (depth, width):
+            found["heads"] = size["heads"]
     if "pos_embed" in state:
         found["tokens"] = state["pos_embed"].shape[1]
     return found

@@ -10,6 +10,7 @@ import train
 from ldm.hub.__main__ import main
 from ldm.hub.weights import fingerprint, read_state
 from ldm.networks.images.dit import DiT
+from ldm.networks.images.lightningdit import LightningDiT
 from ldm.randomness import sample_generators
 from ldm.run.loading import load_run
 from ldm.run.sampling import draw
@@ -141,6 +142,33 @@ def test_a_sit_is_imported_as_a_flow(tmp_path):
     main(["export", str(tmp_path / "run"), "--as", "sit", f"output={out}"])
     back = read_state(out / "model.safetensors")
     assert all(torch.equal(back[key], x) for key, x in dit(2).items())
+
+
+def test_a_lightningdit_of_its_authors_comes_back_bit_for_bit(tmp_path, refused):
+    sizes = {"patch": 1, "width": 32, "depth": 2, "heads": 2, "classes": 10, "qk_norm": True}
+    network = randomized(LightningDiT([4, 4, 4], **sizes), 1)
+    network.pos_embed.data = LightningDiT([4, 4, 4], **sizes).pos_embed.data
+    theirs, run = network.state_dict(), tmp_path / "run"
+    torch.save({"ema": theirs, "opt": {}}, tmp_path / "lightningdit.pt")
+    kl = ["data=digits", "tokenizer.encoder.multipliers=[1,2]", "tokenizer.encoder.width=32"]
+    words = ["import", str(tmp_path / "lightningdit.pt"), f"output={run}", *kl]
+    assert "this is a LightningDiT: import it --as lightningdit" in refused(
+        main, *words, "--as", "sit"
+    )
+    main([*words, "--as", "lightningdit"])
+    safetensors.torch.save_file(
+        authors_names(autoencoder(channels=1, layers_per_block=2)), tmp_path / "kl.safetensors"
+    )
+    kl_file = str(tmp_path / "kl.safetensors")
+    main(["import", kl_file, "--as", "compvis", f"output={run}", "scaling_factor=0.5"])
+    export = ["export", str(run), f"output={tmp_path / 'out'}"]
+    assert "sit has no place for such a model: it must be a DiT" in refused(
+        main, *export, "--as", "sit"
+    )
+    main([*export, "--as", "lightningdit"])
+    back = read_state(tmp_path / "out" / "model.safetensors")
+    assert back.keys() == theirs.keys()
+    assert all(torch.equal(back[key], x) for key, x in theirs.items())
 
 
 def test_a_transformer_of_more_classes_than_the_data_keeps_its_null_class(tmp_path, imported):

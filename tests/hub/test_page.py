@@ -20,6 +20,7 @@ from data.files.download import digest
 from ldm.hub.edm import edm_to_published
 from ldm.hub.published import PUBLISHED
 from ldm.networks.images.dit import DiT
+from ldm.networks.images.lightningdit import LightningDiT
 from ldm.networks.molecules.egnn_autoencoder import EGNNDecoder, EGNNEncoder
 from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
 from ldm.processes.noise_schedules import polynomial_2
@@ -32,6 +33,8 @@ SMALLER = {
     "tokenizer=kl_f8": "tokenizer=kl_f8 tokenizer.encoder.width=32",
     "dit_s_2": "dit_s_2 prior.backbone.depth=2",
     "sampler=ddim": "sampler=ddim sampler.steps=2",
+    "steps=249": "steps=2",
+    "--as lightningdit": "--as lightningdit prior.backbone.heads=2",
     "=edm/qm9": "=edm/qm9 prior.backbone.width=8 prior.backbone.depth=1",
     "=geoldm/qm9_k2": "=geoldm/qm9_k2 prior.backbone.width=8 prior.backbone.depth=1 "
     "tokenizer.encoder.width=8 tokenizer.decoder.depth=1",
@@ -56,6 +59,18 @@ def save_molecules(folder) -> None:
         (folder / name).mkdir()
         state = edm_to_published(stages, GAMMA)
         torch.save(state, folder / name / "generative_model_ema.npy")
+
+
+def save_vavae() -> None:
+    """Write a small VA-VAE, its scale and a LightningDiT as their authors do."""
+    vavae = authors_names(randomized(autoencoder([32] * 5, latent=32)))
+    vavae["linear_proj.weight"] = torch.zeros(1024, 32, 1, 1)
+    torch.save({"state_dict": vavae}, "vavae.pt")
+    shape = 1, 32, 1, 1
+    torch.save({"mean": torch.full(shape, 0.5), "std": torch.full(shape, 2.0)}, "latents_stats.pt")
+    network = LightningDiT([32, 16, 16], 1, width=32, depth=1, heads=2)
+    tables = {"feat_rope.freqs_cos": torch.zeros(256, 16)}
+    torch.save({"ema": network.state_dict() | tables}, "lightningdit.pt")
 
 
 def command(printed: str) -> None:
@@ -88,6 +103,7 @@ def folder(tmp_path, monkeypatch):
     torch.save({"state_dict": small, "epoch": 3}, "first_stage.ckpt")
     torch.save(authors_names(randomized(autoencoder([32, 32, 64], codes=16))), "vqgan.ckpt")
     torch.save(DiT.sized("S/2").state_dict(), "DiT-S-2.pt")
+    save_vavae()
     scheduler = DDIMScheduler(clip_sample=False)
     save_molecules(tmp_path)
     network = transformer(32, 1000, patch_size=8)

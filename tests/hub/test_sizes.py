@@ -9,6 +9,7 @@ from ldm.config.compose import compose
 from ldm.hub.diffusers import autoencoder_from_diffusers, dit_to_diffusers
 from ldm.hub.sizes import autoencoder_sizes, dit_sizes
 from ldm.networks.images.dit import SIZES, DiT
+from ldm.networks.images.lightningdit import LightningDiT
 from ldm.run.models import build_models
 from ldm.run.parts import build_data
 
@@ -35,6 +36,15 @@ def test_a_published_transformer_is_known_by_its_shapes(size, patch):
         "mlp_ratio": 4,
         "tokens": (32 // patch) ** 2,
     }
+
+
+@pytest.mark.parametrize("size", LightningDiT.sizes)
+def test_a_published_lightningdit_is_known_by_its_shapes(size):
+    with torch.device("meta"):
+        state = LightningDiT.sized(f"{size}/1", qk_norm=size == "1p0B").state_dict()
+    rest = {"channels": 32, "patch": 1, "classes": 1000, "learn_sigma": False, "tokens": 256}
+    expected = {**LightningDiT.sizes[size], **rest, "qk_norm": size == "1p0B"}
+    assert dit_sizes(state) == expected
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -13,6 +13,7 @@ from ldm.config.compose import ConfigError, compose, overridden
 from ldm.config.groups import members
 from ldm.hub.layouts import Found
 from ldm.networks.images.dit import DiT
+from ldm.networks.images.lightningdit import LightningDiT
 from ldm.run.exchange.schedules import read_schedule
 from ldm.run.folder import Run
 from ldm.run.loading import last_config
@@ -21,7 +22,7 @@ from ldm.run.parts import build_data
 
 __all__ = ["check_shape", "from_experiment", "from_sizes"]
 
-SAMPLERS = {"dit": "ddim", "sit": "flow_euler"}
+SAMPLERS = {"dit": "ddim", "sit": "flow_euler", "lightningdit": "flow_euler"}
 
 
 def from_sizes(found: Found, run: Run, overrides: Sequence[str]) -> tuple[DictConfig, str]:
@@ -151,7 +152,8 @@ def _settings(found: Found, data: DataModule) -> dict[str, Any]:
     """Keys and values of the configuration that a model's sizes determine."""
     if found.stage == "tokenizer":
         return {f"tokenizer.{key}": x for key, x in found.sizes.items() if key != "channels"}
-    defaults = inspect.signature(DiT).parameters
+    network = LightningDiT if found.group == "lightningdit" else DiT
+    defaults = inspect.signature(network).parameters
     named = ("patch", "width", "depth", "heads")  # the configurations have them
     settings = {
         f"prior.backbone.{key}": value

@@ -26,7 +26,11 @@ from ldm.tokenizers import Tokenizer
 
 __all__ = ["export_weights"]
 
-LEARNED = {"dit": (GaussianDiffusion, "eps"), "sit": (LinearFlow, "velocity")}
+LEARNED = {
+    "dit": (GaussianDiffusion, "eps"),
+    "sit": (LinearFlow, "velocity"),
+    "lightningdit": (LinearFlow, "velocity"),
+}
 
 
 def export_weights(

@@ -1,6 +1,7 @@
 """The mean and standard deviation of imported latents: measured, given, or none."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,11 +9,12 @@ import torch
 from data import DataModule
 from ldm import distributed
 from ldm.config.compose import ConfigError
+from ldm.hub.weights import BadCheckpoint, few, read_state
 from ldm.randomness import step_generator
 from ldm.run.stages import encodings
 from ldm.tokenizers import Tokenizer
 
-__all__ = ["scale_latents"]
+__all__ = ["read_statistics", "scale_latents"]
 
 
 def scale_latents(
@@ -45,6 +47,18 @@ def scale_latents(
     _set(tokenizer, given)
     words = ", ".join(f"{key} {value}" for key, value in given.items())
     return f"latents: scaled by {words}"
+
+
+def read_statistics(path: str | Path) -> dict[str, list[float]]:
+    """Read `latents_mean` and `latents_std` from a file of `mean` and `std`, as VA-VAE has one.
+
+    Raises:
+        BadCheckpoint: the file is damaged, or holds something else.
+    """
+    state = read_state(Path(path))
+    if not {"mean", "std"} <= state.keys():
+        raise BadCheckpoint(f"{path} has no mean and std of latents: it has {few(state)}")
+    return {f"latents_{key}": state[key].flatten().tolist() for key in ("mean", "std")}
 
 
 def _measured(tokenizer: Tokenizer, data: DataModule) -> str:

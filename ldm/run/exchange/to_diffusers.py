@@ -14,6 +14,7 @@ from ldm.hub.sizes import RESOLUTION, autoencoder_sizes
 from ldm.hub.timesteps import fitted
 from ldm.networks.images.compvis import Decoder, Encoder
 from ldm.networks.images.dit import DiT
+from ldm.networks.images.lightningdit import LightningDiT
 from ldm.objectives import LearnedVariance, Regression
 from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
@@ -33,12 +34,13 @@ def dit_backbone(prior: nn.Module, layout: str) -> DiT:
     Raises:
         ConfigError: it is none.
     """
+    name = "LightningDiT" if layout == "lightningdit" else "DiT"
     if not (
         isinstance(prior, Denoiser)
-        and isinstance(prior.backbone, DiT)
+        and type(prior.backbone) is (LightningDiT if layout == "lightningdit" else DiT)
         and isinstance(prior.objective, Regression)
     ):
-        raise ConfigError(f"{layout} has no place for such a model: it must be a DiT")
+        raise ConfigError(f"{layout} has no place for such a model: it must be a {name}")
     return prior.backbone
 
 
