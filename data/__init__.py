@@ -8,6 +8,7 @@ from data.graphs.generic import CommunitySmall, EgoSmall, Enzymes, Grid
 from data.graphs.molecules import QM9Graphs, ZINC250k
 from data.images.base import Images
 from data.images.cifar10 import CIFAR10
+from data.images.coco import COCO
 from data.images.digits import Digits
 from data.images.folder import ImageFolder
 from data.images.imagenet import ImageNet
@@ -34,6 +35,7 @@ from data.points.wrapped_torus import WrappedTorus
 
 __all__ = [
     "CIFAR10",
+    "COCO",
     "MNIST",
     "QM9",
     "RNA",

@@ -229,8 +229,16 @@ class ImageFolder(Images):
 
     def _listed(self, folder: Path) -> Listing:
         listing = list_images(folder)
-        listing = listing._replace(captions=read_captions(listing, self.folder, self.tables))
+        listing = listing._replace(captions=self.captions_of(listing))
         return self.sound(listing)
+
+    def captions_of(self, listing: Listing) -> list[str]:
+        """Read a caption for each image; empty without captions.
+
+        Raises:
+            DataError: captions are damaged, or some images have none.
+        """
+        return read_captions(listing, self.folder, self.tables)
 
     def sound(self, listing: Listing) -> Listing:
         """Decode all images once, if that is asked for; leaves out damaged ones, or refuses them.
