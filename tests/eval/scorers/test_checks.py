@@ -55,6 +55,12 @@ def test_splits_too_small_for_a_score_of_images_are_refused(digits, scorer, size
         evaluation.check(small(digits, **sizes))
 
 
+def test_an_extrapolation_of_few_samples_is_refused(digits):
+    Evaluation(["samples"], samples=20, infinity=True).check(digits)
+    with pytest.raises(ConfigError, match="infinity needs 20 samples or more, got 19"):
+        Evaluation(["samples"], samples=19, infinity=True).check(digits)
+
+
 @pytest.mark.parametrize("samples", range(2, 10))
 def test_fewer_samples_than_the_scores_need_are_refused(digits, samples):
     with pytest.raises(ConfigError, match=f"^samples must be 10 or more, .* got {samples}"):

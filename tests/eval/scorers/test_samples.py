@@ -80,16 +80,19 @@ def test_the_seed_reaches_samples_and_subsets(trained, tmp_path, monkeypatch):
     seeds = []
     monkeypatch.setattr(
         "eval.scorers.samples.DistributionScores",
-        lambda extractor, seed=0: seeds.append(seed) or DistributionScores(extractor, seed),
+        lambda extractor, seed=0, **options: (
+            seeds.append(seed) or DistributionScores(extractor, seed, **options)
+        ),
     )
     found = []
     for seed in (3, 3, 4):
         record = Record()
-        Samples(samples=20, seed=seed).score(parts, record)
+        Samples(samples=20, seed=seed, infinity=True).score(parts, record)
         found.append(record.values)
     assert seeds == [3, 3, 4]
     assert found[0] == found[1]
     assert found[0]["fd_classifier"] != found[2]["fd_classifier"]
+    assert found[0]["fd_infinity_classifier"] < found[0]["fd_classifier"]
 
 
 def test_a_large_reference_is_remembered_in_part(trained, tmp_path, monkeypatch):
