@@ -11,6 +11,7 @@ from ldm.hub.__main__ import main
 from ldm.hub.weights import fingerprint, read_state
 from ldm.networks.images.dit import DiT
 from ldm.networks.images.lightningdit import LightningDiT
+from ldm.objectives import LearnedVariance
 from ldm.randomness import sample_generators
 from ldm.run.loading import load_run
 from ldm.run.sampling import draw
@@ -116,6 +117,18 @@ def test_authors_files_come_back_bit_for_bit(tmp_path, layout, codes, refused):
     back = read_state(out / "model.safetensors")
     assert back.keys() == theirs.keys()
     assert all(torch.equal(back[key], x) for key, x in theirs.items())
+
+
+def test_a_dit_of_its_authors_draws_by_the_variances_that_it_predicts(imported, refused):
+    parts = load_run(imported, [])
+    assert isinstance(parts.prior.objective, LearnedVariance)
+    learned = drawn(imported, "sampler=ddpm", "sampler.steps=3")[1]
+    fixed = ["prior.objective={_target_: ldm.objectives.Regression, target: eps}"]
+    assert not torch.equal(drawn(imported, "sampler=ddpm", "sampler.steps=3", *fixed)[1], learned)
+    export = ["export", str(imported), "--as", "diffusers", "output=none", "sampler=ddpm"]
+    assert "DiTPipeline leaves out the variances that the network predicts" in refused(
+        main, *export
+    )
 
 
 def test_a_transformer_of_its_authors_comes_back_bit_for_bit(imported, tmp_path, refused):

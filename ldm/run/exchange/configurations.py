@@ -160,6 +160,9 @@ def _settings(found: Found, data: DataModule) -> dict[str, Any]:
         for key, value in found.sizes.items()
         if key in named or (key in defaults and value != defaults[key].default)
     }
+    authors = found.group == "dit" and "frequency_shift" not in found.sizes
+    if authors and found.sizes["learn_sigma"]:
+        settings["prior.objective._target_"] = "ldm.objectives.LearnedVariance"
     if found.scheduler is not None:
         settings |= read_schedule(found.scheduler)[0]
     classes = found.sizes["classes"]
