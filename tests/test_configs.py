@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 from hydra.utils import get_class as locate
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from data import ImageFolder
@@ -73,7 +74,8 @@ def splits_without_files(self):
 SIZED = re.compile(r"(dit|lightningdit)_(\w+)_(\d)")  # backbones of published sizes
 GROUPS = {"override /prior/process", "override /sampler"}
 NUMBERS = {"data.size", "eval", "guidance", "prior.objective", "prior.process", "prior.training"}
-NUMBERS |= {"sampler", "tokenizer.bottleneck", "tokenizer.checkpoint"}
+NUMBERS |= {"sampler", "tokenizer.bottleneck", "tokenizer.checkpoint", "tokenizer.training"}
+NUMBERS |= {"tokenizer.encoder", "tokenizer.decoder"}
 
 
 def is_row(name):
@@ -125,6 +127,28 @@ def test_every_tokenizer_builds_at_the_papers_size(name):
         tokenizer = parts.tokenizer
         networks = count(tokenizer.encoder) + count(tokenizer.decoder)
         assert networks == PUBLISHED[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("codebook/d16_v256k", 75.59),
+        ("capacity/f8_attention", 77.70),
+        ("capacity/f8_wide_attention", 100.74),
+        ("groups/f16_d16_g1", 77.53),
+        ("capacity/f16_wide", 83.30),
+        ("capacity/f16_wider", 100.58),
+        ("capacity/f16_deep", 166.26),
+    ],
+)
+def test_gsqs_networks_have_the_sizes_of_its_figure(name, published):
+    """Counted, as the figure was, with 64 channels and a codebook of 2^22 numbers; millions."""
+    config = compose([f"experiment=gsq/{name}", "tokenizer.bottleneck.shape=[64]"]).tokenizer
+    with torch.device("meta"):
+        encoder = instantiate(config.encoder, out_channels=64)
+        decoder = instantiate({**config.encoder, **config.decoder, "in_channels": 64})
+    total = count(encoder) + count(decoder) + 2**22
+    assert total / 1e6 == pytest.approx(published, abs=0.006)
 
 
 @pytest.mark.parametrize("name", members("tokenizer/bottleneck"))

@@ -36,7 +36,7 @@ REDUCTIONS = ("mean", "sum")
 
 
 class ReconstructionLoss(nn.Module):
-    """A pixel error plus `perceptual_weight` times a perceptual distance.
+    """A weighted sum of a pixel error and a perceptual distance.
 
     The field uses two reductions; a KL weight is relative to one of them. With N the number of
     elements of one sample:
@@ -55,7 +55,8 @@ class ReconstructionLoss(nn.Module):
             of black and white pixels of images in [-1, 1] (with "sum" in nats per sample).
         perceptual: `perceptual(x, reconstruction)` returns a distance for each sample, `(batch,)`;
             it gets both unchanged, images in [-1, 1].
-        perceptual_weight: weight of the perceptual distance relative to the mean pixel error.
+        perceptual_weight: weight of the perceptual distance.
+        pixel_weight: weight of the mean pixel error.
         reduction: "mean" or "sum".
 
     Raises:
@@ -73,6 +74,7 @@ class ReconstructionLoss(nn.Module):
         perceptual: nn.Module | None = None,
         perceptual_weight: float = 1.0,
         reduction: str = "mean",
+        pixel_weight: float = 1.0,
     ) -> None:
         super().__init__()
         if pixel not in PIXEL:
@@ -81,6 +83,7 @@ class ReconstructionLoss(nn.Module):
             raise ValueError(f"no reduction {reduction!r}: choose one of {', '.join(REDUCTIONS)}")
         self.pixel, self.reduction = pixel, reduction
         self.perceptual, self.perceptual_weight = perceptual, perceptual_weight
+        self.pixel_weight = pixel_weight
 
     def forward(
         self, x: Float[Tensor, "batch ..."], reconstruction: Float[Tensor, "batch ..."]
@@ -92,7 +95,8 @@ class ReconstructionLoss(nn.Module):
                 f"got {tuple(reconstruction.shape)}"
             )
         scale = x[0].numel() if self.reduction == "sum" else 1
-        terms = {"pixel": scale * PIXEL[self.pixel](x, reconstruction).mean()}
+        error = PIXEL[self.pixel](x, reconstruction).mean()
+        terms = {"pixel": scale * self.pixel_weight * error}
         if self.perceptual is not None:
             distance = self.perceptual(x, reconstruction).mean()
             terms["perceptual"] = scale * self.perceptual_weight * distance

@@ -2,7 +2,7 @@
 
 from ldm.training.clipping import AdaptiveClip
 from ldm.training.fit import TrainerOptions
-from ldm.training.learning_rate import Constant, Cosine, Exponential
+from ldm.training.learning_rate import Constant, Cosine, Exponential, LateDecay
 from ldm.training.muon import MuonAdamW
 from ldm.training.prior_training import PriorTraining
 from ldm.training.riemannian_adam import RiemannianAdam
@@ -16,6 +16,7 @@ __all__ = [
     "Cosine",
     "Diverged",
     "Exponential",
+    "LateDecay",
     "MuonAdamW",
     "PriorTraining",
     "RiemannianAdam",

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["Constant", "Cosine", "Exponential"]
+__all__ = ["Constant", "Cosine", "Exponential", "LateDecay"]
 
 
 class Constant:
@@ -75,3 +75,30 @@ class Exponential(Constant):
 
     def __call__(self, seen: int, total: int) -> float:
         return super().__call__(seen, total) * self.factor ** (seen // self.every)
+
+
+class LateDecay(Constant):
+    """The full rate, and from a number of samples on a line down to a fraction of it at the end.
+
+    Args:
+        begin: samples after which the rate falls.
+        final: factor at the end.
+        warmup: samples of a linear warm-up, besides.
+
+    Raises:
+        ValueError: an argument is negative.
+
+    Example:
+        >>> LateDecay(begin=600, final=0.5)(seen=800, total=1000)
+        0.75
+    """
+
+    def __init__(self, begin: int, final: float = 0.0, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        if begin < 0 or final < 0:
+            raise ValueError(f"begin and final must be 0 or more, got {begin} and {final}")
+        self.begin, self.final = begin, final
+
+    def __call__(self, seen: int, total: int) -> float:
+        progress = min(1.0, max(0, seen - self.begin) / max(1, total - self.begin))
+        return super().__call__(seen, total) * (1 - progress * (1 - self.final))

@@ -105,6 +105,14 @@ def test_every_table_is_printed_with_its_rows(tmp_path, monkeypatch, capsys, nam
     assert out.count("not run") == configured - len(kept)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_the_experiment_of_every_row_exists_and_names_are_their_own(name):
+    rows = OmegaConf.load(TABLES / f"{name}.yaml").rows
+    named = [row.experiment for row in rows if row.experiment is not None]
+    assert [one for one in named if one not in members("experiment")] == []
+    assert len({row.name for row in rows}) == len(rows)
+
+
 def test_published_and_ours_stand_side_by_side(table, monkeypatch, capsys):
     finish(table)
     monkeypatch.chdir(table.parent)

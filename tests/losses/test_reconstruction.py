@@ -49,6 +49,15 @@ def test_mean_of_l2_equals_the_loss_of_gsq():
     assert_close(total(loss, x, y), expected)
 
 
+def test_pixels_and_perception_have_weights_of_their_own():
+    x, y = torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)
+    loss = ReconstructionLoss("l2", Distance(), 0.5, pixel_weight=5.0)
+    assert {name: term.item() for name, term in loss(x, y).items()} == {
+        "pixel": 5.0,
+        "perceptual": 0.5,
+    }
+
+
 def test_bernoulli_equals_the_cross_entropy_of_probabilities():
     x, y = pair()
     expected = nn.functional.binary_cross_entropy((y + 1) / 2, (x + 1) / 2, reduction="sum") / 4

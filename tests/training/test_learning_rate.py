@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldm.training import Constant, Cosine, Exponential
+from ldm.training import Constant, Cosine, Exponential, LateDecay
 
 
 def test_without_warm_up_a_constant_rate_is_full_from_the_start():
@@ -40,3 +40,12 @@ def test_an_exponential_rate_falls_by_a_factor_at_every_epoch():
     for every, factor in ((0, 0.5), (1, 0.0), (1, 1.5)):
         with pytest.raises(ValueError, match="1 sample or more"):
             Exponential(every, factor)
+
+
+def test_a_late_decay_is_a_line_from_its_beginning_to_its_final_share():
+    schedule = LateDecay(begin=60, final=0.1, warmup=10)
+    found = [schedule(seen, 100) for seen in (5, 10, 60, 70, 100, 120)]
+    assert found == pytest.approx([0.5, 1.0, 1.0, 0.775, 0.1, 0.1])
+    assert LateDecay(begin=200)(150, 100) == 1.0
+    with pytest.raises(ValueError, match="0 or more, got -1 and 0"):
+        LateDecay(begin=-1, final=0)

@@ -85,12 +85,12 @@ class UpLevel(Level):
         return self.upsample(super().forward(h))
 
 
-def middle(channels: int) -> nn.Sequential:
-    """Build the blocks at the coarsest grid: residual block, attention, residual block."""
+def middle(channels: int, attention: bool) -> nn.Sequential:
+    """Build the blocks at the coarsest grid: residual block, attention if any, residual block."""
     return nn.Sequential(
         OrderedDict(
             block_1=ResidualBlock(channels, channels),
-            attn_1=SpatialAttention(channels),
+            attn_1=SpatialAttention(channels) if attention else nn.Identity(),
             block_2=ResidualBlock(channels, channels),
         )
     )
@@ -110,6 +110,7 @@ class Encoder(nn.Module):
             of side `resolution`.
         resolution: side of the training images. It only decides which levels use attention:
             images of any size whose sides are multiples of `downsampling` can be encoded.
+        middle_attention: use attention between the blocks at the coarsest grid.
 
     Raises:
         ValueError: the channels of a level are not a multiple of 32 (group normalisation), or the
@@ -130,6 +131,7 @@ class Encoder(nn.Module):
         blocks: int = 2,
         attention_resolutions: Sequence[int] = (),
         resolution: int = 256,
+        middle_attention: bool = True,
     ) -> None:
         super().__init__()
         last = len(multipliers) - 1
@@ -142,7 +144,7 @@ class Encoder(nn.Module):
             attention = resolution // 2**level in attention_resolutions
             self.down.append(DownLevel(chain, attention, last=level == last))
             channels = chain[-1]
-        self.mid = middle(channels)
+        self.mid = middle(channels, middle_attention)
         self.norm_out = group_norm(channels)
         self.conv_out = nn.Conv2d(channels, out_channels, 3, padding=1)
         self.quant_conv = nn.Conv2d(out_channels, out_channels, 1)
@@ -167,7 +169,8 @@ class Decoder(nn.Module):
     Args:
         in_channels: latent channels.
         out_channels: image channels.
-        width, multipliers, blocks, attention_resolutions, resolution: the encoder's values.
+        width, multipliers, blocks, attention_resolutions, resolution, middle_attention: the
+            encoder's values.
 
     Raises:
         ValueError: the channels of a level are not a multiple of 32 (group normalisation).
@@ -187,12 +190,13 @@ class Decoder(nn.Module):
         blocks: int = 2,
         attention_resolutions: Sequence[int] = (),
         resolution: int = 256,
+        middle_attention: bool = True,
     ) -> None:
         super().__init__()
         channels = width * multipliers[-1]
         self.post_quant_conv = nn.Conv2d(in_channels, in_channels, 1)
         self.conv_in = nn.Conv2d(in_channels, channels, 3, padding=1)
-        self.mid = middle(channels)
+        self.mid = middle(channels, middle_attention)
         levels = []
         for level, multiplier in reversed(list(enumerate(multipliers))):
             chain = [channels] + [width * multiplier] * (blocks + 1)

@@ -113,3 +113,9 @@ def test_images_with_sides_not_divisible_by_the_downsampling_are_refused():
     encoder = Encoder(width=32, multipliers=[1, 1, 1])
     with pytest.raises(ValueError, match="downsamples 4-fold, found images of 8 x 30"):
         encoder(torch.zeros(1, 3, 8, 30))
+
+
+def test_attention_between_the_coarsest_blocks_can_be_left_out():
+    options = {"width": 32, "multipliers": [1, 2], "middle_attention": False}
+    for network in (Encoder(3, 8, **options), Decoder(4, 3, **options)):
+        assert not any(isinstance(module, SpatialAttention) for module in network.modules())
