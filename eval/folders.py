@@ -116,7 +116,9 @@ def score(
     sets = [Path(one).expanduser() for one in (samples, reference)]
     network = _extractor(extractor) if run is None else _classifier(run)
     record = Record(folder, samples=samples, reference=reference, protocol=protocol)
-    record.add(compare(*sets, network, protocol), **network.protocol)
+    scores = compare(*sets, network, protocol)
+    counts = {key: _count(path) for key, path in zip(("n", "n_reference"), sets, strict=True)}
+    record.add(scores, **counts, **network.protocol)
     record.save()
     print_scores(record, f"{samples} against {reference}")
 
@@ -159,6 +161,13 @@ def compare(
     names = DistributionScores(extractor, full=False)
     chosen = [name for name in how.scores or scores if name in scores]
     return {names.named(name): torch.as_tensor(scores[name]) for name in chosen}
+
+
+def _count(path: Path) -> int | None:
+    """Number of pictures, or of those that statistics were computed of; None if that is unknown."""
+    pictures = PictureSet(path)
+    moments = pictures.moments()
+    return pictures.pictures(3)[0] if moments is None else moments.n
 
 
 def _distance(one: Moments, other: Moments) -> Tensor:

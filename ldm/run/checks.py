@@ -165,8 +165,6 @@ def _check_shards(training: PriorTraining, data: DataModule) -> None:
             f"shards of latents have labels alone, and this prior reads {needed}: leave out "
             f"training.latent_shards"
         )
-    if tokenizer.latents == "codes":
-        raise ConfigError("shards hold no codes: leave out training.latent_shards")
     on_meta = any(one.is_meta for one in (*tokenizer.parameters(), *tokenizer.buffers()))
     if not tokenizer.training and tokenizer.measured and not on_meta:
         shards.check(tokenizer, data.classes)

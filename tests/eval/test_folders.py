@@ -175,6 +175,8 @@ def test_samples_of_a_run_are_scored_on_the_classifier_of_its_data(
     eval.__main__.main([*folders, f"output={tmp_path}/scores"])
     found = json.loads((tmp_path / "scores" / "metrics.json").read_text())
     assert found["protocol"]["fd_classifier"]["reference"] == str(reference)
+    assert found["protocol"]["fd_classifier"]["n"] == 20
+    assert found["protocol"]["fd_classifier"]["n_reference"] == 40
     assert found["fd_classifier"] > 1
     assert "fd_classifier" in capsys.readouterr().out
 

@@ -5,9 +5,11 @@ from urllib.error import URLError
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import train
 from data import Digits
+from data.files.errors import DataError
 from eval import __main__ as scorer
 from ldm.config.compose import ConfigError, compose
 from ldm.hub.weights import BadCheckpoint
@@ -91,6 +93,18 @@ def test_options_of_a_sampler_and_guidance_are_taken(draw):
     # It is tried with these very options: the same ones are refused with a value of no use.
     with pytest.raises(ConfigError, match="eta"):
         draw("+sampler.eta=many", "guidance.scale=2", "guidance.interval=[0.1,5]")
+
+
+def test_shards_of_latents_that_are_missing_or_tell_too_little_are_found(tmp_path):
+    shards = f"+prior.training.latent_shards={tmp_path}/latents"
+    with pytest.raises(DataError, match=r"no latents in .*/latents: expected files latents_rank"):
+        check(tmp_path, shards)
+    (tmp_path / "latents").mkdir()
+    one = {"latents": torch.zeros(1, 4, 4, 4), "labels": torch.zeros(1, dtype=torch.int64)}
+    save_file(one, tmp_path / "latents" / "latents_rank00_shard000.safetensors")
+    more = "+prior.conditioning.text={_target_: ldm.conditioning.Array, shape: [3]}"
+    with pytest.raises(ConfigError, match="have labels alone, and this prior reads text"):
+        check(tmp_path, shards, more, data=Digits(captions=True))
 
 
 def test_missing_weights_of_a_loss_are_found_before_training(tmp_path, offline):
