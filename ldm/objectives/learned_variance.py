@@ -29,8 +29,8 @@ class LearnedVariance(Regression):
     from the bound alone, through which the mean has no gradient. A sample's term of the bound is
     that of its own time, one of the process's T, so the sum of the terms is weighted by 1/T.
 
-    At time 0 the term is the log density of the latents; with 8-bit pixels it would be that of
-    their bins.
+    At time 0 the term is the log density of the latents. (In DDPM, whose data are 8-bit pixels, it
+    is the log probability of their bins.)
 
     Args:
         target: what the first half of the output predicts, see `Regression`.

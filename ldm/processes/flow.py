@@ -51,10 +51,11 @@ class Interpolant(GaussianProcess):
         self.span = (sample_eps, 1 - sample_eps)
 
     def random_times(self, n: int, generator: Generators, device) -> Float[Tensor, " n"]:
-        draw = uniform((n,), generator, device)
-        if self.times is not None:
-            draw = self.times(n, generator, device)
-        return self.train_eps + (1 - 2 * self.train_eps) * draw
+        if self.times is None:
+            t = uniform((n,), generator, device)
+        else:
+            t = self.times(n, generator, device)
+        return self.train_eps + (1 - 2 * self.train_eps) * t
 
 
 class LinearFlow(Interpolant):
@@ -88,7 +89,7 @@ class VariancePreservingFlow(Interpolant):
     """SiT's VP: the diffusion of linear beta in continuous time, run from noise.
 
     `alpha = exp(-1/4 (1 - t)^2 (end - start) - 1/2 (1 - t) start)`, `sigma = sqrt(1 - alpha^2)`.
-    Some noise's rate is infinite at data, so sampling has to stop before.
+    The rate of sigma is infinite at data, so sampling has to stop before.
 
     Args:
         space, times, train_eps, sample_eps: see `Interpolant`.
