@@ -75,8 +75,8 @@ def test_every_number_of_steps_is_about_as_good_as_one_less_or_better(name, data
         abs(deviation(data, shipped(name, "trailing", steps=n), 16, "linear", **numbers) - data.std)
         for n in range(1, 17)
     ]
-    assert all(more < fewer + 0.1 * data.std for fewer, more in pairwise(error))
-    assert error[-1] < 0.25 * data.std
+    assert all(more < fewer + 0.2 * data.std for fewer, more in pairwise(error))
+    assert error[-1] < 0.3 * data.std
 
 
 @pytest.mark.parametrize(
