@@ -35,11 +35,11 @@ class Diffusers(nn.Module):
         return self.net(x, timestep=t, class_labels=label).sample
 
 
-def training_step(net: nn.Module) -> Callable[[], None]:
-    """Build a function that trains the network for one step on a fixed random batch."""
+def training_step(net: nn.Module, channels: int = 8) -> Callable[[], None]:
+    """Build a function that trains a network of so many output channels on a fixed batch."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(BATCH, 4, 32, 32, generator=generator)
-    target = torch.randn(BATCH, 8, 32, 32, generator=generator)
+    target = torch.randn(BATCH, channels, 32, 32, generator=generator)
     t, label = torch.randint(1000, (2, BATCH), generator=generator)
     trained = [p for p in net.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, fused=True)
