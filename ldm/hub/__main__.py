@@ -5,8 +5,8 @@ python -m ldm.hub import FILE_OR_NAME --as LAYOUT output=FOLDER [data=...] [key=
 python -m ldm.hub export RUN --as LAYOUT output=FOLDER [stage=...]
 python -m ldm.hub latents RUN output=FOLDER [data...=...]
 
-LAYOUT is diffusers, compvis, taming, dit, sit, lightningdit, or edm, which is also GeoLDM's and
-needs an experiment=edm/... or geoldm/... for what the network was trained on. A folder that was
+LAYOUT is diffusers, compvis, taming, ldm, dit, sit, lightningdit, or edm, which is also GeoLDM's
+and needs an experiment=edm/... or geoldm/... for what the network was trained on. A folder that was
 imported is a run folder: give it as tokenizer.checkpoint or prior.checkpoint, or sample from it.
 The scale of a tokenizer's latents is measured on the named data (measure=true), or given by
 scaling_factor=, shift_factor=, latents_mean= and latents_std= as in diffusers, or by

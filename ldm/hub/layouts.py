@@ -1,7 +1,7 @@
 """The layouts in which others keep weights, read as what our configurations call them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,33 @@ from ldm.hub.compvis import autoencoder_from_compvis
 from ldm.hub.diffusers import autoencoder_from_diffusers, dit_from_diffusers
 from ldm.hub.edm import SCHEDULE, edm_from_published
 from ldm.hub.published import PUBLISHED, fetch
-from ldm.hub.sizes import autoencoder_sizes, dit_sizes
+from ldm.hub.sizes import autoencoder_sizes, dit_sizes, unet_sizes
+from ldm.hub.unet import LDM, unet_from_compvis, unet_from_diffusers
 from ldm.hub.weights import BadCheckpoint, read_state
 
 __all__ = ["EDM", "LAYOUTS", "Found", "read_layout"]
 
-LAYOUTS = ("diffusers", "compvis", "taming", "dit", "sit", "lightningdit", "edm")
+LAYOUTS = ("diffusers", "compvis", "taming", "ldm", "dit", "sit", "lightningdit", "edm")
 MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 CONFIG = "config.json"
 ROTARY = "feat_rope."  # prefix of LightningDiT's tables of angles
 EDM = "generative_model_ema.npy"  # a torch file, whatever its suffix
+UNET = {
+    "act_fn": "silu",
+    "norm_num_groups": 32,
+    "norm_eps": 1e-5,
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "center_input_sample": False,
+    "downsample_padding": 1,
+    "mid_block_scale_factor": 1,
+    "time_embedding_type": "positional",
+    "class_embed_type": None,
+    "only_cross_attention": False,
+    "dual_cross_attention": False,
+    "addition_embed_type": None,
+    "add_attention": True,
+}
 REQUIRED = {  # by class: what our networks do, and diffusers can be told not to do
     "AutoencoderKL": {"act_fn": "silu", "norm_num_groups": 32, "mid_block_add_attention": True},
     "VQModel": {
@@ -38,6 +55,8 @@ REQUIRED = {  # by class: what our networks do, and diffusers can be told not to
         "norm_elementwise_affine": False,
         "norm_type": "ada_norm_zero",
     },
+    "UNet2DModel": UNET,
+    "UNet2DConditionModel": UNET,
 }
 
 
@@ -87,7 +106,7 @@ def read_layout(source: str, layout: str) -> list[Found]:
     if published is not None and not path.exists():
         path = fetch(source)
     pipeline = path.is_dir() and (path / "model_index.json").is_file()
-    parts = [path / "vae", path / "transformer"] if pipeline else [path]
+    parts = _parts(path) if pipeline else [path]
     found = [_read(part, layout) for part in parts]
     if pipeline:
         found[1].scheduler = path / "scheduler" / "scheduler_config.json"
@@ -105,6 +124,10 @@ def _read(path: Path, layout: str) -> Found:
     try:
         if layout == "diffusers" and any(key.startswith("transformer_blocks.") for key in state):
             return _diffusers_dit(path, state, config)
+        if layout == "ldm":
+            return _ldm(path, state)
+        if layout == "diffusers" and "time_embedding.linear_1.weight" in state:
+            return _diffusers_unet(path, state, config)
         if layout in ("dit", "sit", "lightningdit"):
             return _transformer(path, state, layout)
         convert = autoencoder_from_diffusers if layout == "diffusers" else autoencoder_from_compvis
@@ -134,6 +157,49 @@ def _transformer(path: Path, state: Mapping[str, Tensor], layout: str) -> Found:
         raise ValueError(f"this is a {other}: import it --as {other.split()[0].lower()}")
     unused = [key for key in state if key not in ours]
     return Found(path, "prior", ours, sizes, layout, unused=unused)
+
+
+def _parts(pipeline: Path) -> list[Path]:
+    """Folders of a pipeline's tokenizer and prior, which have different names in each."""
+    names = ("vae", "vqvae"), ("transformer", "unet")
+    return [
+        next((pipeline / one for one in both if (pipeline / one).is_dir()), pipeline / both[0])
+        for both in names
+    ]
+
+
+def _ldm(path: Path, state: Mapping[str, Tensor]) -> Found:
+    ours = unet_from_compvis(state)
+    unused = [key for key in state if not key.startswith(LDM)]
+    return _unet(path, ours, unet_sizes(ours), unused)
+
+
+def _diffusers_unet(path: Path, state: Mapping[str, Tensor], config: dict[str, Any]) -> Found:
+    if not config:
+        raise ValueError("it does not tell the heads of attention: give the folder, not the file")
+    wide = config["block_out_channels"]
+    heads, head_width = config["attention_head_dim"], None
+    if config["_class_name"] == "UNet2DModel":  # which has the width of a head under this name
+        heads, head_width = None, heads or wide[0]
+    else:
+        heads = config.get("num_attention_heads") or heads
+        each = heads if isinstance(heads, list) else [heads] * len(wide)
+        widths = {channels / n for channels, n in zip(wide, each, strict=True)}
+        if len(set(each)) == 1:
+            heads = each[0]
+        elif len(widths) == 1:
+            heads, head_width = None, int(widths.pop())
+        else:
+            raise ValueError(f"its levels of {wide} channels have {each} heads")
+    ours = unet_from_diffusers(state, head_width or 1)
+    return _unet(path, ours, unet_sizes(ours) | {"heads": heads, "head_width": head_width})
+
+
+def _unet(
+    path: Path, ours: dict[str, Tensor], sizes: dict[str, Any], unused: Sequence[str] = ()
+) -> Found:
+    group = "text_ldm" if "text" in sizes else "ldm"
+    return Found(path, "prior", ours, sizes, group, unused=list(unused))
 
 
 def _edm(path: Path) -> list[Found]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ldm.networks.images import dit, lightningdit
 
-__all__ = ["autoencoder_sizes", "dit_sizes"]
+__all__ = ["autoencoder_sizes", "dit_sizes", "unet_sizes"]
 
 RESOLUTION = 256
 """Side of the images for which the configurations name the grids that have attention."""
@@ -97,6 +97,46 @@ def dit_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
             found["heads"] = size["heads"]
     if "pos_embed" in state:
         found["tokens"] = state["pos_embed"].shape[1]
+    return found
+
+
+def unet_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Read the sizes of a `ldm.networks.images.unet.UNet`.
+
+    Args:
+        state: under our names.
+
+    Returns:
+        Arguments of `UNet`, without those of heads, which no shape tells; `channels` of latents;
+        and `text`, the width of embedded texts, where the network attends to them.
+
+    Raises:
+        ValueError: this is no U-Net, or one that no configuration builds.
+    """
+    if "conv_in.weight" not in state or not _indices(state, "down"):
+        raise ValueError(f"there is no conv_in.weight, so this is no U-Net: {_some(state)}")
+    width, inputs = state["conv_in.weight"].shape[:2]
+    channels, levels = len(state["conv_out.bias"]), range(1 + max(_indices(state, "down")))
+    if inputs != channels:
+        raise ValueError(f"it reads {inputs} channels of latents of {channels}, so an image, too")
+    wide = [len(state[f"down.{i}.layers.0.residual.conv1.bias"]) for i in levels]
+    table, attention = state.get("y_embedder.embedding_table.weight"), "middle.0.attention"
+    found = {
+        "channels": channels,
+        "width": width,
+        "multipliers": [each // width for each in wide],
+        "blocks": len(_indices(state, "down.0.layers")),
+        "attention": [2**i for i in levels if f"down.{i}.layers.0.attention.norm.weight" in state],
+        "scale_shift": len(state["middle.0.residual.time.bias"]) == 2 * wide[-1],
+        "resample_blocks": "down.0.downsample.conv1.weight" in state,
+        "classes": 0 if table is None else len(table) - 1,
+    }
+    key = state.get(f"{attention}.layers.0.sequence.k.weight")
+    if key is not None:
+        found["depth"] = len(_indices(state, f"{attention}.layers"))
+        found["linear"] = state[f"{attention}.proj_in.weight"].ndim == 2
+        told = "text" if table is None or table.shape[1] != key.shape[1] else "context"
+        found[told] = key.shape[1]
     return found
 
 

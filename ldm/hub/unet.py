@@ -13,6 +13,7 @@ from torch import Tensor
 from ldm.hub.names import Rules, inverse, rename
 
 __all__ = [
+    "LDM",
     "unet_from_compvis",
     "unet_from_diffusers",
     "unet_to_compvis",
@@ -71,7 +72,10 @@ QKV = "qkv.weight"
 TABLE = "y_embedder.embedding_table.weight"
 NETWORK = "model.diffusion_model."  # prefix of the network in the file of a whole latent diffusion
 AVERAGED = "model_ema."  # prefix of its averaged weights, whose names have no dots
+PROJECTION, BIAS = "encoder_hid_proj.weight", "encoder_hid_proj.bias"
 CLASSES = "cond_stage_model.embedding.weight"  # the classes that pixels attend to, beside it
+LDM = (NETWORK, AVERAGED, CLASSES)
+"""Beginnings of the names that a whole latent diffusion has for its prior."""
 
 
 def unet_from_diffusers(state: Mapping[str, Tensor], head_width: int) -> dict[str, Tensor]:
@@ -80,8 +84,15 @@ def unet_from_diffusers(state: Mapping[str, Tensor], head_width: int) -> dict[st
     Args:
         state: of the model.
         head_width: channels of a head; read where pixels attend to one another alone.
+
+    Raises:
+        ValueError: it reads a sequence by another projection than a table of classes.
     """
     ours = {rename(key, inverse(*DIFFUSERS)): x for key, x in state.items()}
+    if PROJECTION in ours:
+        if ours.pop(BIAS).any():
+            raise ValueError(f"{BIAS} is not zero, so what is projected is no class")
+        ours[TABLE] = ours.pop(PROJECTION).mT
     for place in [key.removesuffix("to_q.weight") for key in ours if key.endswith("to_q.weight")]:
         for kind in ("weight", "bias"):
             parts = [ours.pop(f"{place}to_{part}.{kind}") for part in "qkv"]
@@ -95,8 +106,15 @@ def unet_from_diffusers(state: Mapping[str, Tensor], head_width: int) -> dict[st
 
 
 def unet_to_diffusers(state: Mapping[str, Tensor], head_width: int) -> dict[str, Tensor]:
-    """Convert a `UNet` to a `UNet2DModel` or, with a context, to a `UNet2DConditionModel`."""
+    """Convert a `UNet` to a `UNet2DModel` or, with a context, to a `UNet2DConditionModel`.
+
+    A class that pixels attend to is a sequence of one vector there, one at the place of the class
+    and zero elsewhere, which is projected to the context (`encoder_hid_proj`).
+    """
     theirs = dict(state)
+    if _class_in_context(state):
+        table = theirs.pop(TABLE)
+        theirs |= {PROJECTION: table.mT, BIAS: table.new_zeros(table.shape[1])}
     for place in _pixel_attention(state):
         for kind in ("weight", "bias"):
             joined = theirs.pop(f"{place}qkv.{kind}")
@@ -149,10 +167,14 @@ def unet_to_compvis(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key, x in state.items():
         name = NETWORK + rename(_their_place(key, blocks, attending), COMPVIS)
         theirs[name] = x[..., None] if key in vectors else x
-    table = state.get(TABLE)
-    if table is not None and table.shape[1] != len(state["t_embedder.mlp.2.bias"]):
+    if _class_in_context(state):
         theirs[CLASSES] = theirs.pop(f"{NETWORK}label_emb.weight")
     return theirs
+
+
+def _class_in_context(state: Mapping[str, Tensor]) -> bool:
+    """True if pixels attend to classes; others are added to the embedding of the time."""
+    return TABLE in state and state[TABLE].shape[1] != len(state["t_embedder.mlp.2.bias"])
 
 
 def _pixel_attention(state: Mapping[str, Tensor]) -> list[str]:

@@ -14,6 +14,7 @@ from ldm.config.groups import members
 from ldm.hub.layouts import Found
 from ldm.networks.images.dit import DiT
 from ldm.networks.images.lightningdit import LightningDiT
+from ldm.networks.images.unet import UNet
 from ldm.run.exchange.schedules import read_schedule
 from ldm.run.folder import Run
 from ldm.run.loading import last_config
@@ -22,7 +23,15 @@ from ldm.run.parts import build_data
 
 __all__ = ["check_shape", "from_experiment", "from_sizes"]
 
-SAMPLERS = {"dit": "ddim", "sit": "flow_euler", "lightningdit": "flow_euler"}
+SAMPLERS = {
+    "dit": "ddim",
+    "sit": "flow_euler",
+    "lightningdit": "flow_euler",
+    "ldm": "ddim",
+    "text_ldm": "ddim",
+}
+NETWORKS = {"ldm": UNet, "text_ldm": UNet, "lightningdit": LightningDiT}
+"""Networks of priors that are no DiT, by the configurations of these priors."""
 
 
 def from_sizes(found: Found, run: Run, overrides: Sequence[str]) -> tuple[DictConfig, str]:
@@ -44,7 +53,7 @@ def from_sizes(found: Found, run: Run, overrides: Sequence[str]) -> tuple[DictCo
     _check_heads(found, overrides)
     config = _base(stage, member, run, groups)
     changed = []
-    for key, value in _settings(found, build_data(config)).items():
+    for key, value in _settings(found, config, build_data(config)).items():
         before = OmegaConf.select(config, key, default=inspect)  # which no configuration holds
         if before != value and not (key == "sampler" and _names("sampler", groups)):
             OmegaConf.update(config, key, value, merge=False, force_add=True)
@@ -95,6 +104,13 @@ def check_shape(found: Found, config: DictConfig, data: DataModule) -> None:
         )
     below = build_models(config, data, ["tokenizer"], "meta")["tokenizer"]
     channels, *grid = below.space.shape
+    if "patch" not in sizes:  # it reads any grid
+        if channels != sizes["channels"]:
+            raise ConfigError(
+                f"{found.path} is for latents of {sizes['channels']} channels, and the tokenizer "
+                f"makes {channels}: name the tokenizer that it was trained on"
+            )
+        return
     tokens = math.prod(grid) // sizes["patch"] ** 2
     if (channels, tokens) != (sizes["channels"], sizes.get("tokens", tokens)):
         raise ConfigError(
@@ -129,7 +145,7 @@ def _check_heads(found: Found, overrides: Sequence[str]) -> None:
     if not known and not any(_names(key, overrides) for key in told):
         raise ConfigError(
             f"{found.path} does not tell how many heads its attention has, and it is of no "
-            f"published size: add prior.backbone.heads=..."
+            f"published size: add prior.backbone.heads=..., or name its size by prior/backbone=..."
         )
 
 
@@ -148,17 +164,15 @@ def _tokenizer_group(sizes: Mapping[str, Any]) -> str:
     return name if name in members("tokenizer") else f"{kind}_f8"
 
 
-def _settings(found: Found, data: DataModule) -> dict[str, Any]:
+def _settings(found: Found, config: DictConfig, data: DataModule) -> dict[str, Any]:
     """Keys and values of the configuration that a model's sizes determine."""
     if found.stage == "tokenizer":
         return {f"tokenizer.{key}": x for key, x in found.sizes.items() if key != "channels"}
-    network = LightningDiT if found.group == "lightningdit" else DiT
-    defaults = inspect.signature(network).parameters
-    named = ("patch", "width", "depth", "heads")  # the configurations have them
+    defaults = inspect.signature(NETWORKS.get(found.group, DiT)).parameters
     settings = {
         f"prior.backbone.{key}": value
         for key, value in found.sizes.items()
-        if key in named or (key in defaults and value != defaults[key].default)
+        if key in defaults and (key in config.prior.backbone or value != defaults[key].default)
     }
     authors = found.group == "dit" and "frequency_shift" not in found.sizes
     if authors and found.sizes["learn_sigma"]:
@@ -166,6 +180,8 @@ def _settings(found: Found, data: DataModule) -> dict[str, Any]:
     if found.scheduler is not None:
         settings |= read_schedule(found.scheduler)[0]
     classes = found.sizes["classes"]
+    if "text" in found.sizes:
+        return settings
     settings.pop("prior.backbone.classes", None)
     if classes == 0:
         return settings | {"prior.conditioning": None}

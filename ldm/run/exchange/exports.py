@@ -11,14 +11,18 @@ from ldm.config.compose import ConfigError
 from ldm.hub.compvis import autoencoder_to_compvis
 from ldm.hub.edm import edm_to_published
 from ldm.hub.layouts import EDM
+from ldm.hub.unet import unet_to_compvis
+from ldm.networks.images.dit import DiT
+from ldm.networks.images.lightningdit import LightningDiT
+from ldm.networks.images.unet import UNet
 from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
 from ldm.run.exchange.to_diffusers import (
-    dit_backbone,
+    network_of,
     to_autoencoder,
+    to_network,
     to_pipeline,
-    to_transformer,
     tokenizer_sizes,
 )
 from ldm.run.parts import Parts
@@ -27,10 +31,12 @@ from ldm.tokenizers import Tokenizer
 __all__ = ["export_weights"]
 
 LEARNED = {
-    "dit": (GaussianDiffusion, "eps"),
-    "sit": (LinearFlow, "velocity"),
-    "lightningdit": (LinearFlow, "velocity"),
+    "dit": (DiT, GaussianDiffusion, ("eps",)),
+    "sit": (DiT, LinearFlow, ("velocity",)),
+    "lightningdit": (LightningDiT, LinearFlow, ("velocity",)),
+    "ldm": (UNet, GaussianDiffusion, ("eps", "v")),
 }
+"""Network, process and targets of the priors that a layout is for."""
 
 
 def export_weights(
@@ -73,10 +79,14 @@ def _write_diffusers(parts: Parts, layout: str, folder: Path, stage: str | None)
     """Write a pipeline, or one model, as diffusers does."""
     if stage is None and parts.prior is not None:
         export, said = to_pipeline(parts)
+        if isinstance(export, dict):
+            for name, model in export.items():
+                model.save_pretrained(folder / name)
+            return [*said, f"{folder}: {', '.join(export)} of diffusers"]
     elif stage is None or isinstance(parts.models[stage], Tokenizer):
         export, said = to_autoencoder(parts.models[stage] if stage else parts.tokenizer, False), []
     else:
-        export, _, said = to_transformer(parts, stage)
+        export, _, said = to_network(parts, stage)
     export.save_pretrained(folder)
     return [*said, f"{folder}: {type(export).__name__} of diffusers"]
 
@@ -114,12 +124,16 @@ def _model(parts: Parts, layout: str) -> nn.Module:
 def _state(model: nn.Module, layout: str) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors of a model in the layout of its authors, and what has no place there."""
     if layout in LEARNED:
-        process, target = LEARNED[layout]
-        backbone = dit_backbone(model, layout)
-        if not isinstance(model.process, process) or model.objective.target != target:
+        kind, process, targets = LEARNED[layout]
+        backbone = network_of(model, (kind,), layout)
+        if not isinstance(model.process, process) or model.objective.target not in targets:
             raise ConfigError(
-                f"{layout} is a network of a {process.__name__} that predicts {target}"
+                f"{layout} is a network of a {process.__name__} that predicts "
+                f"{' or '.join(targets)}"
             )
+        if isinstance(backbone, UNet):
+            state = unet_to_compvis(backbone.state_dict())
+            return {key: x.contiguous() for key, x in state.items()}, []
         if backbone.frequency_shift or backbone.norm_eps != 1e-6:
             raise ConfigError(
                 "this DiT has the time embedding and norm of diffusers: export it --as diffusers"

@@ -45,8 +45,7 @@ def read_schedule(path: Path) -> tuple[dict[str, Any], str]:
     targets = {theirs: ours for ours, theirs in PREDICTIONS.items()}
     target = targets.get(config.get("prediction_type", "epsilon"))
     betas = getattr(kind.from_config(config), "betas", None) if kind else None
-    schedules = (each for each in SCHEDULES if betas is not None and _same(betas, each))
-    schedule = next(schedules, None)
+    schedule, numbers = _named(betas) if betas is not None else (None, {})
     if schedule is None or target is None:
         raise ConfigError(
             f"{path} is a {name} whose noise levels or prediction no process here has: they are "
@@ -68,6 +67,7 @@ def read_schedule(path: Path) -> tuple[dict[str, Any], str]:
         sampler["scheduler"] = partial
     settings = {
         "prior.process.schedule": schedule,
+        **{f"prior.process.{key}": value for key, value in numbers.items()},
         "prior.process.steps": len(betas),
         "prior.objective.target": target,
         "sampler": sampler,
@@ -76,9 +76,16 @@ def read_schedule(path: Path) -> tuple[dict[str, Any], str]:
     return settings, f"sampler: {name} of the pipeline{clips}"
 
 
-def _same(betas: torch.Tensor, schedule: str) -> bool:
-    ours = SCHEDULES[schedule](len(betas)).to(betas)
-    return torch.allclose(ours, betas, rtol=1e-4, atol=1e-7)
+def _named(betas: torch.Tensor) -> tuple[str | None, dict[str, float]]:
+    """Find the schedule of these betas, and its ends where these differ between models."""
+    ends = {"start": float(f"{betas[0]:.5g}"), "end": float(f"{betas[-1]:.5g}")}
+    plain = [(each, {}) for each in SCHEDULES]
+    tries = [("scaled_linear", ends), *plain, ("linear", ends)]
+    for schedule, numbers in tries:
+        ours = SCHEDULES[schedule](len(betas), **numbers).to(betas)
+        if torch.allclose(ours, betas, rtol=1e-4, atol=1e-7):
+            return schedule, numbers
+    return None, {}
 
 
 def _options(theirs: dict[str, Any]) -> dict[str, Any]:

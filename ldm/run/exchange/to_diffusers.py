@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DiTPipeline, DiTTransformer2DModel, SchedulerMixin, VQModel
+from diffusers import (
+    AutoencoderKL,
+    DiTPipeline,
+    DiTTransformer2DModel,
+    LDMPipeline,
+    ModelMixin,
+    SchedulerMixin,
+    UNet2DModel,
+    VQModel,
+)
 from torch import Tensor, nn
 
 from ldm.bottlenecks import Gaussian, VectorQuantizer
@@ -14,33 +23,34 @@ from ldm.hub.sizes import RESOLUTION, autoencoder_sizes
 from ldm.hub.timesteps import fitted
 from ldm.networks.images.compvis import Decoder, Encoder
 from ldm.networks.images.dit import DiT
-from ldm.networks.images.lightningdit import LightningDiT
+from ldm.networks.images.unet import UNet
 from ldm.objectives import LearnedVariance, Regression
 from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
 from ldm.run.exchange.schedules import PREDICTIONS, to_scheduler
+from ldm.run.exchange.unet_to_diffusers import to_unet
 from ldm.run.parts import Parts
 from ldm.samplers import DDPM
 from ldm.tokenizers import Tokenizer
 
-__all__ = ["dit_backbone", "to_autoencoder", "to_pipeline", "to_transformer", "tokenizer_sizes"]
+__all__ = ["network_of", "to_autoencoder", "to_network", "to_pipeline", "tokenizer_sizes"]
 
 NO_CLASS = 1000  # the label that DiTPipeline takes for none
 
 
-def dit_backbone(prior: nn.Module, layout: str) -> DiT:
-    """Return the network of a prior that is a DiT.
+def network_of(prior: nn.Module, kinds: tuple[type[DiT | UNet], ...], layout: str) -> DiT | UNet:
+    """Return the network of a prior that is of one of these kinds.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is of none.
     """
-    name = "LightningDiT" if layout == "lightningdit" else "DiT"
     if not (
         isinstance(prior, Denoiser)
-        and type(prior.backbone) is (LightningDiT if layout == "lightningdit" else DiT)
+        and type(prior.backbone) in kinds
         and isinstance(prior.objective, Regression)
     ):
-        raise ConfigError(f"{layout} has no place for such a model: it must be a {name}")
+        names = " or ".join(f"a {kind.__name__}" for kind in kinds)
+        raise ConfigError(f"{layout} has no place for such a model: it must be {names}")
     return prior.backbone
 
 
@@ -131,17 +141,23 @@ def _normalizing(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {**state, **{key: x.to(state[key]) for key, x in changed.items()}}
 
 
-def to_transformer(
-    parts: Parts, stage: str
-) -> tuple[DiTTransformer2DModel, SchedulerMixin, list[str]]:
+def to_network(parts: Parts, stage: str) -> tuple[ModelMixin, SchedulerMixin, list[str]]:
     """Convert a prior to diffusers: its network and its scheduler, and what to know of them.
 
     Raises:
-        ConfigError: diffusers' DiT, or its pipeline, computes something else.
+        ConfigError: diffusers' network, or its pipeline, computes something else.
     """
     prior = parts.models[stage]
-    backbone = dit_backbone(prior, "diffusers")
+    backbone = network_of(prior, (DiT, UNet), "diffusers")
     scheduler = _scheduler(parts, prior)
+    if isinstance(backbone, UNet):
+        return to_unet(backbone), scheduler, []
+    return _to_transformer(backbone, parts, prior, scheduler)
+
+
+def _to_transformer(
+    backbone: DiT, parts: Parts, prior: Denoiser, scheduler: SchedulerMixin
+) -> tuple[DiTTransformer2DModel, SchedulerMixin, list[str]]:
     channels, *sides = backbone.shape
     width, hidden = backbone.t_embedder.mlp[2].out_features, backbone.blocks[0].mlp.fc1.out_features
     if len(set(sides)) != 1 or hidden != 4 * width or backbone.classes > NO_CLASS:
@@ -213,16 +229,27 @@ def _scheduler(parts: Parts, prior: Denoiser) -> SchedulerMixin:
     return scheduler
 
 
-def to_pipeline(parts: Parts) -> tuple[DiTPipeline, list[str]]:
+def to_pipeline(
+    parts: Parts,
+) -> tuple[DiTPipeline | LDMPipeline | dict[str, ModelMixin | SchedulerMixin], list[str]]:
     """Convert a tokenizer and a prior to a pipeline that draws the same samples.
 
+    U-Nets that are told a class or a text have no pipeline in diffusers that needs nothing else, so
+    their parts are returned by their names.
+
     Raises:
-        ConfigError: see `to_transformer` and `to_autoencoder`.
+        ConfigError: see `to_network` and `to_autoencoder`.
     """
-    transformer, scheduler, said = to_transformer(parts, parts.stage)
+    network, scheduler, said = to_network(parts, parts.stage)
     vae = to_autoencoder(parts.tokenizer, normalized=True)
     steps, scale = parts.sampler.steps, parts.guidance.scale
     if parts.prior.process.steps % steps:
         said.append(f"diffusers spaces {steps} steps otherwise: choose a divisor for equal samples")
+    if isinstance(network, UNet2DModel) and network.class_embedding is None:
+        eta = getattr(parts.sampler, "eta", 0.0)
+        said.append(f"draws as here with num_inference_steps={steps}, eta={eta:g}")
+        return LDMPipeline(vae, network, scheduler), said
     said.append(f"draws as here with num_inference_steps={steps}, guidance_scale={scale:g}")
-    return DiTPipeline(transformer, vae, scheduler), said
+    if isinstance(network, DiTTransformer2DModel):
+        return DiTPipeline(network, vae, scheduler), said
+    return {"vae": vae, "unet": network, "scheduler": scheduler}, said
