@@ -200,7 +200,11 @@ def unet_authors_names(model: UNet2DModel | UNet2DConditionModel) -> dict[str, T
         resampling(f"output_blocks.{index - 1}.{place}", block.upsamplers, "conv")
     put("out.0", model.conv_norm_out)
     put("out.2", model.conv_out)
-    return {f"model.diffusion_model.{key}": x for key, x in state.items()}
+    state = {f"model.diffusion_model.{key}": x for key, x in state.items()}
+    classes = getattr(model, "encoder_hid_proj", None)
+    if classes is not None:  # of vectors of one one: a table of classes, which stands beside it
+        state["cond_stage_model.embedding.weight"] = classes.weight.data.mT
+    return state
 
 
 def unet(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from authors import autoencoder, randomized, transformer
+from authors import autoencoder, randomized, transformer, unet
 
 from ldm.hub.layouts import read_layout
 from ldm.hub.weights import BadCheckpoint
@@ -25,6 +25,28 @@ def test_a_model_without_convolutions_around_its_bottleneck_gets_the_identity(tm
     assert found.statistics == {"scaling_factor": 0.4, "shift_factor": 0.1}
 
 
+@pytest.mark.parametrize(
+    ("options", "heads", "head_width"),
+    [({}, None, 8), ({"context": 16}, None, 8), ({"context": 16, "heads": 4}, 4, None)],
+)
+def test_the_heads_of_a_unet_of_diffusers_are_in_its_configuration(
+    tmp_path, options, heads, head_width
+):
+    unet(**options).save_pretrained(tmp_path)
+    (found,) = read_layout(str(tmp_path), "diffusers")
+    assert (found.sizes["heads"], found.sizes["head_width"]) == (heads, head_width)
+    assert found.sizes["multipliers"] == [1, 2]
+    assert found.group == ("text_ldm" if options else "ldm")
+    with pytest.raises(BadCheckpoint, match="the heads of attention: give the folder"):
+        read_layout(str(tmp_path / "diffusion_pytorch_model.safetensors"), "diffusers")
+
+
+def test_a_unet_that_also_reads_an_image_is_refused(tmp_path):
+    unet(channels=7).save_pretrained(tmp_path)
+    with pytest.raises(BadCheckpoint, match="reads 7 channels of latents of 4, so an image, too"):
+        read_layout(str(tmp_path), "diffusers")
+
+
 def test_a_bare_file_of_diffusers_is_told_by_its_names(tmp_path):
     for model, stage in ((autoencoder(), "tokenizer"), (transformer(), "prior")):
         torch.save(model.state_dict(), tmp_path / "file.pt")
@@ -39,7 +61,7 @@ def test_a_bare_file_of_diffusers_is_told_by_its_names(tmp_path):
         (autoencoder, {"norm_num_groups": 16}, "norm_num_groups=16.*must be 32"),
         (autoencoder, {"act_fn": "relu"}, "act_fn=relu.*must be silu"),
         (transformer, {"attention_bias": False}, "attention_bias=False"),
-        (autoencoder, {"_class_name": "UNet2DModel"}, "is of a UNet2DModel: what can be imported"),
+        (autoencoder, {"_class_name": "UNet1DModel"}, "is of a UNet1DModel: what can be imported"),
     ],
 )
 def test_a_model_that_computes_something_else_is_refused(tmp_path, make, options, message):

@@ -37,7 +37,10 @@ PAIRS = {  # our network, and diffusers' options for the same
             "layers_per_block": 2,
         },
     ),
-    "class in context": ({"classes": 5, "context": 16}, {"context": 16}),
+    "class in context": (
+        {"classes": 5, "context": 16},
+        {"context": 16, "encoder_hid_dim": 6, "encoder_hid_dim_type": "text_proj"},
+    ),
     "image": ({"image_shape": [3, 8, 8]}, {"channels": 7}),
 }
 
@@ -74,8 +77,8 @@ def by_diffusers(net: UNet, theirs: nn.Module, x: Tensor, t: Tensor, given: dict
     """What diffusers' network computes from the same."""
     if "image" in given:
         x = torch.cat([x, given["image"]], 1)
-    if net.class_in_context:
-        context = net.y_embedder(given["label"])[:, None]
+    if net.class_in_context:  # one at the place of the class, zero elsewhere
+        context = torch.eye(net.classes + 1, dtype=x.dtype)[given["label"], None]
         return theirs(x, t, encoder_hidden_states=context).sample
     if "text" in given:
         options = {"encoder_attention_mask": given["text_mask"]}
@@ -90,8 +93,6 @@ def test_the_network_equals_diffusers(name, dtype):
     sizes, options = PAIRS[name]
     net, theirs = randomized(ours(sizes)).to(dtype), unet(**options).to(dtype).eval()
     state = unet_to_diffusers(net.state_dict(), WIDE)
-    if net.class_in_context:
-        del state["class_embedding.weight"]
     theirs.load_state_dict(state)
     if dtype == torch.float64:
         theirs.time_proj = Waves(32)
@@ -106,6 +107,8 @@ def test_the_network_equals_diffusers(name, dtype):
 def test_there_and_back_no_bit_changes(name):
     sizes, options = PAIRS[name]
     theirs = randomized(unet(**options))
+    if "encoder_hid_dim" in options:
+        nn.init.zeros_(theirs.encoder_hid_proj.bias)  # as no table of classes has any
     state = unet_from_diffusers(theirs.state_dict(), WIDE)
     back = unet_to_diffusers(state, WIDE)
     assert back.keys() == theirs.state_dict().keys()
@@ -117,8 +120,7 @@ def test_there_and_back_no_bit_changes(name):
     again = unet_to_compvis(found)
     assert again.keys() == authors.keys()
     assert all(torch.equal(again[key], x) for key, x in authors.items())
-    own = ours(sizes).state_dict().keys() - {"y_embedder.embedding_table.weight"}
-    assert own <= state.keys()
+    assert state.keys() == ours(sizes).state_dict().keys()
 
 
 SD = {"levels": (320, 640, 1280, 1280), "attention": (0, 1, 2)}
@@ -170,6 +172,12 @@ def test_the_averaged_weights_of_a_whole_latent_diffusion_are_taken():
     found = unet_from_compvis(whole)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[key], x + 1) for key, x in expected.items())
+
+
+def test_a_projection_that_is_no_table_of_classes_is_refused():
+    theirs = unet(context=16, encoder_hid_dim=6, encoder_hid_dim_type="text_proj")
+    with pytest.raises(ValueError, match="what is projected is no class"):
+        unet_from_diffusers(theirs.state_dict(), WIDE)
 
 
 def test_a_file_of_something_else_is_refused():

@@ -86,9 +86,22 @@ def test_clipping_is_said_not_to_be_taken_over(tmp_path):
     assert "not its clipping" in read(DDIMScheduler(), tmp_path)[1]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "start", "end"),
+    [("linear", 2e-4, 0.03), ("scaled_linear", 0.00085, 0.012), ("scaled_linear", 0.0015, 0.0195)],
+)
+def test_the_ends_of_a_schedule_are_read(tmp_path, schedule, start, end):
+    betas = {"beta_schedule": schedule, "beta_start": start, "beta_end": end}
+    settings = read(DDIMScheduler(**betas), tmp_path)[0]
+    named = {"schedule": schedule, "start": start, "end": end}
+    assert (
+        settings.items() >= {f"prior.process.{key}": value for key, value in named.items()}.items()
+    )
+
+
 def test_other_noise_levels_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="noise levels or prediction no process here has"):
-        read(DDIMScheduler(beta_end=0.5), tmp_path)
+        read(DDIMScheduler(rescale_betas_zero_snr=True), tmp_path)
     (tmp_path / "scheduler_config.json").write_text(json.dumps({"_class_name": "Nothing"}))
     with pytest.raises(ConfigError, match="is a Nothing"):
         read_schedule(tmp_path / "scheduler_config.json")
