@@ -198,7 +198,7 @@ def _diffusers_unet(path: Path, state: Mapping[str, Tensor], config: dict[str, A
 def _unet(
     path: Path, ours: dict[str, Tensor], sizes: dict[str, Any], unused: Sequence[str] = ()
 ) -> Found:
-    group = "text_ldm" if "text" in sizes else "ldm"
+    group = "stable_diffusion" if "text" in sizes else "ldm"
     return Found(path, "prior", ours, sizes, group, unused=list(unused))
 
 

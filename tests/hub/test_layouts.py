@@ -36,7 +36,7 @@ def test_the_heads_of_a_unet_of_diffusers_are_in_its_configuration(
     (found,) = read_layout(str(tmp_path), "diffusers")
     assert (found.sizes["heads"], found.sizes["head_width"]) == (heads, head_width)
     assert found.sizes["multipliers"] == [1, 2]
-    assert found.group == ("text_ldm" if options else "ldm")
+    assert found.group == ("stable_diffusion" if options else "ldm")
     with pytest.raises(BadCheckpoint, match="the heads of attention: give the folder"):
         read_layout(str(tmp_path / "diffusion_pytorch_model.safetensors"), "diffusers")
 

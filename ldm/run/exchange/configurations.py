@@ -28,9 +28,9 @@ SAMPLERS = {
     "sit": "flow_euler",
     "lightningdit": "flow_euler",
     "ldm": "ddim",
-    "text_ldm": "ddim",
+    "stable_diffusion": "ddim",
 }
-NETWORKS = {"ldm": UNet, "text_ldm": UNet, "lightningdit": LightningDiT}
+NETWORKS = {"ldm": UNet, "stable_diffusion": UNet, "lightningdit": LightningDiT}
 """Networks of priors that are no DiT, by the configurations of these priors."""
 
 
