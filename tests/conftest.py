@@ -111,13 +111,6 @@ SHORT = [
 ]
 
 
-@pytest.fixture
-def tiny(tmp_path, monkeypatch) -> list[str]:
-    """Overrides that make the demo a matter of seconds, in a folder of its own."""
-    monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
-    return [*SHORT, f"run={tmp_path}/runs/digits"]
-
-
 def _train(folder: Path) -> None:
     from ldm.config.compose import compose
     from train import train
@@ -151,6 +144,17 @@ def _trained(tmp_path_factory) -> Path:
 def trained_cache(_trained) -> Path:
     """The cache of that run, with its classifier of digits: copy it."""
     return _trained / "cache"
+
+
+@pytest.fixture
+def tiny(tmp_path, trained_cache, monkeypatch) -> list[str]:
+    """Overrides that make the demo a matter of seconds, in a folder of its own.
+
+    Its cache holds the classifier that tests share, and nothing else.
+    """
+    shutil.copytree(trained_cache / "classifiers", tmp_path / "cache" / "classifiers")
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
+    return [*SHORT, f"run={tmp_path}/runs/digits"]
 
 
 @pytest.fixture
