@@ -112,7 +112,7 @@ def test_a_commands_own_arguments_are_taken_by_kind():
 @pytest.mark.parametrize(
     ("main", "choices"),
     [
-        (train.main, ["  experiment: delta_vae/r2,", "demo/digits,", "  trainer: auto, cpu,"]),
+        (train.main, ["  experiment: ", "delta_vae/r2,", "demo/digits,", "  trainer: auto, cpu,"]),
         (sample.main, ["  sampler: adaptive_ode, ddim,"]),
         (eval.__main__.main, ["  eval: classifier,", "  sampler: adaptive_ode,"]),
         (eval.reproduce.main, ["  table: compvis,"]),
