@@ -8,7 +8,7 @@ import numpy as np
 import pages
 import pytest
 import torch
-from authors import authors_names, autoencoder, randomized, transformer
+from authors import authors_names, autoencoder, randomized, transformer, unet, unet_authors_names
 from diffusers import DDIMScheduler, DiTPipeline
 from PIL import Image
 from torch import nn
@@ -27,7 +27,13 @@ from ldm.processes.noise_schedules import polynomial_2
 from ldm.run.loading import load_run
 
 PAGE = pages.ROOT / "docs" / "weights.md"
-SHORTER = {"400_000": "16", "100_000": "16", "batch_size=64": "batch_size=8", "steps=50": "steps=2"}
+SHORTER = {
+    "400_000": "16",
+    "100_000": "16",
+    "batch_size=64": "batch_size=8",
+    "steps=50": "steps=2",
+    "(50)": "(2)",
+}
 SMALLER = {
     "data.size=64": "data.size=16",
     "tokenizer=kl_f8": "tokenizer=kl_f8 tokenizer.encoder.width=32",
@@ -103,6 +109,9 @@ def folder(tmp_path, monkeypatch):
     torch.save({"state_dict": small, "epoch": 3}, "first_stage.ckpt")
     torch.save(authors_names(randomized(autoencoder([32, 32, 64], codes=16))), "vqgan.ckpt")
     torch.save(DiT.sized("S/2").state_dict(), "DiT-S-2.pt")
+    network = unet_authors_names(randomized(unet(context=16, heads=1)))
+    network["cond_stage_model.embedding.weight"] = torch.randn(3, 16)
+    torch.save({"state_dict": network}, "ldm.ckpt")
     save_vavae()
     scheduler = DDIMScheduler(clip_sample=False)
     save_molecules(tmp_path)
@@ -124,7 +133,9 @@ def test_every_command_does_what_the_page_says(folder, capsys):
     assert load_run("runs/vqgan", []).tokenizer.bottleneck.vocabulary == 16
     assert load_run("runs/more", []).prior.backbone.classes == 2
     assert len(list((folder / "samples").glob("*.png"))) == 4
-    (code,) = re.findall(r"^```python\n(from diffusers.*?)^```$", PAGE.read_text(), re.M | re.S)
-    for long, short in SHORTER.items():
-        code = code.replace(long, short)
-    exec(code, {})
+    code = re.findall(r"^```python\n(.*?^from diffusers.*?)^```$", PAGE.read_text(), re.M | re.S)
+    assert len(code) == 2
+    for block in code:
+        for long, short in SHORTER.items():
+            block = block.replace(long, short)
+        exec(block, {})
