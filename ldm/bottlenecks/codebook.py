@@ -94,10 +94,10 @@ def usage(
     """
     codes = codes.flatten()
     counts = torch.zeros(vocabulary, device=codes.device)
-    ones = torch.ones_like(codes) if counted is None else counted.flatten()
-    counts.scatter_add_(0, codes, ones.to(counts.dtype))
+    ones = counts.new_ones(1).expand_as(codes) if counted is None else counted.flatten().float()
+    counts.scatter_add_(0, codes, ones)
     frequency = counts / counts.sum()
     return {
-        "usage": (counts > 0).float().mean(),
+        "usage": counts.count_nonzero() / vocabulary,
         "perplexity": torch.special.entr(frequency).sum().exp(),
     }

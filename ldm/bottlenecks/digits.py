@@ -36,8 +36,8 @@ def to_codes(
     digits: Int[Tensor, "batch channels *grid"], levels: Sequence[int]
 ) -> Int[Tensor, "batch *grid 1"]:
     """Number the digits of each token, which run from 0 to its channel's levels less 1."""
-    digits = digits.movedim(1, -1)
-    return (digits * _weights(levels, digits)).sum(-1, keepdim=True)
+    weights = _weights(levels, digits).view(-1, *[1] * (digits.ndim - 2))
+    return (digits * weights).sum(1)[..., None]
 
 
 def to_digits(

@@ -65,9 +65,9 @@ class FiniteScalarQuantizer(DiscreteBottleneck):
         self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
     ) -> Encoded:
         z = self._bounded(full_precision(h, self.in_channels))
-        half = self._half(z)
-        codes = self._codes(z / half)
-        latent = snap(z, z.round()) / half
+        rounded = z.detach().round()
+        codes = self._codes(rounded)
+        latent = snap(z, rounded) / self._half(z)
         return Encoded(latent, codes, codes, {}, digit_usage(codes, self.vocabulary))
 
     def latent(
@@ -78,7 +78,9 @@ class FiniteScalarQuantizer(DiscreteBottleneck):
     def decodable(
         self, latent: Float[Tensor, "batch channels *grid"]
     ) -> Float[Tensor, "batch channels *grid"]:
-        return self.codes_to_latent(self._codes(full_precision(latent, self.in_channels)))
+        half = self._half(latent := full_precision(latent, self.in_channels).detach())
+        most = self._column([level - 1 for level in self.levels], latent) - half
+        return self.codes_to_latent(self._codes((latent * half).round().clamp(-half, most)))
 
     def codes_to_latent(
         self, codes: Int[Tensor, "batch *grid group"]
@@ -93,12 +95,10 @@ class FiniteScalarQuantizer(DiscreteBottleneck):
         offset = (1 - levels % 2) / 2
         return (h + (offset / half).atanh()).tanh() * half - offset
 
-    def _codes(self, latent: Tensor) -> Tensor:
-        """Codes of the levels nearest to points of the latent space."""
-        half = self._half(latent)
-        digits = ((latent.detach() * half).round() + half).long()
-        most = self._column([level - 1 for level in self.levels], digits)
-        return to_codes(digits.clamp(min=0).minimum(most), self.levels)
+    def _codes(self, rounded: Tensor) -> Tensor:
+        """Codes of levels, counted from the middle one."""
+        codes = to_codes((rounded + self._half(rounded)).long(), self.levels)
+        return codes.clamp(0, self.vocabulary - 1)  # values that are not finite have a code, too
 
     def _half(self, like: Tensor) -> Tensor:
         return self._column([level // 2 for level in self.levels], like)

@@ -1,9 +1,11 @@
 """Exact nearest-neighbour search in a codebook, without the full distance matrix.
 
-The full matrix would limit codebooks: 8,192 queries and 262,144 codes need 8 GiB of float32. Three
+The full matrix would limit codebooks: 8,192 queries and 262,144 codes need 8 GiB of float32. Four
 searches avoid it; each is exact in float64, and ties go to the lowest index:
 
 - `sorted_search`, one dimension: a binary search among sorted codes.
+- `ring_search`, two dimensions and codes of equal lengths, as a spherical codebook begins: a binary
+  search among sorted angles.
 - `tree_search`, few dimensions on a CPU: a k-d tree (Friedman, Bentley and Finkel, "An algorithm
   for finding best matches in logarithmic expected time", 1977).
 - `block_search`, everything else: float32 products exclude whole blocks of codes by a bound on
@@ -11,6 +13,7 @@ searches avoid it; each is exact in float64, and ties go to the lowest index:
 """
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +23,7 @@ from torch import Tensor
 
 from ldm.tensors import WITHOUT_FLOAT64
 
-__all__ = ["block_search", "nearest", "sorted_search", "tree_search"]
+__all__ = ["block_search", "nearest", "ring_search", "sorted_search", "tree_search"]
 
 TREE_DIMENSIONS = 4  # in more, a k-d tree visits so many leaves that products are faster
 BLOCK = 128  # codes that are kept or excluded together
@@ -31,7 +34,12 @@ DEVICE_TILE = 8192  # 256 MiB: enough to fill an accelerator
 # Relative rounding of a product's inputs under each torch.set_float32_matmul_precision.
 INPUT_ROUNDING = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
 
-trees: deque[cKDTree] = deque(maxlen=4)  # of recent codebooks: an evaluation builds each once
+ROUND = 1e-6  # relative difference of lengths up to which they are those of a ring
+NEAR = 1024  # codes of a ring that are compared with one query; with more, blocks are faster
+
+# Of recent codebooks: an evaluation builds each once.
+trees: deque[cKDTree] = deque(maxlen=4)
+rings: deque["Ring"] = deque(maxlen=4)
 
 
 def nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
@@ -70,6 +78,8 @@ def _nearest(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[
     queries, codes = (x.to(torch.float64, copy=True).nan_to_num_(0, 0, 0) for x in (queries, codes))
     if codes.shape[1] == 1:
         return sorted_search(queries, codes).to(home)
+    if codes.shape[1] == 2 and (ring := _ring(codes)) is not None:
+        return ring_search(queries, ring).to(home)
     if codes.device.type == "cpu" and codes.shape[1] <= TREE_DIMENSIONS:
         return tree_search(queries, codes).to(home)
     return block_search(queries, codes).to(home)
@@ -86,6 +96,74 @@ def sorted_search(queries: Float[Tensor, "n 1"], codes: Float[Tensor, "v 1"]) ->
     first, second = order[below], order[above]
     tied = torch.minimum(first, second)
     return torch.where(left == right, tied, torch.where(left < right, first, second))
+
+
+class Ring(NamedTuple):
+    """Codes of almost equal lengths, and their angles in ascending order.
+
+    Attributes:
+        codes: float64.
+        shortest, longest: their lengths.
+        angles: in [-pi, pi].
+        order: which code has each angle.
+    """
+
+    codes: Float[Tensor, "v 2"]
+    shortest: float
+    longest: float
+    angles: Float[Tensor, " v"]
+    order: Int[Tensor, " v"]
+
+
+def _ring(codes: Float[Tensor, "v 2"]) -> Ring | None:
+    for ring in rings:
+        if ring.codes.device == codes.device and torch.equal(ring.codes, codes):
+            return ring
+    shortest, longest = (x.item() for x in codes.norm(dim=1).aminmax())
+    if not longest - shortest <= ROUND * shortest or shortest == 0:
+        return None
+    angles = torch.atan2(codes[:, 1], codes[:, 0])
+    # numpy sorts several times as fast as torch.
+    order = torch.from_numpy(np.argsort(angles.cpu().numpy())).to(codes.device)
+    rings.append(Ring(codes, shortest, longest, angles[order], order))
+    return rings[-1]
+
+
+def ring_search(queries: Float[Tensor, "n 2"], ring: Ring) -> Int[Tensor, " n"]:
+    """Find the nearest code of float64 vectors in the plane, where codes have almost equal lengths.
+
+    With lengths p and r and an angle a between them, |q - c|^2 = (p - r)^2 + 4 p r sin^2(a / 2):
+    the code of the nearest angle bounds the angles of all codes that can be as near.
+    """
+    count = len(ring.codes)
+    length, angle = queries.norm(dim=1), torch.atan2(queries[:, 1], queries[:, 0])
+    above = torch.searchsorted(ring.angles, angle) % count
+    first = ring.codes[ring.order[above]]
+    least = (length - length.clamp(ring.shortest, ring.longest)).square()
+    slack = 1e-14 * (length + ring.longest).square()  # of rounding
+    sine = ((queries - first).square().sum(1) - least + slack) / (4 * length * ring.shortest)
+    reach = 2 * sine.clamp(0, 1).sqrt().asin() + 1e-14
+    reach = reach.nan_to_num(torch.pi)  # the origin is as far from all angles
+    begin = _place(ring.angles, angle - reach)
+    sizes = _place(ring.angles, angle + reach, right=True) - begin
+    near = sizes <= NEAR
+    result = begin.new_empty(len(queries))
+    if not near.all():
+        result[~near] = block_search(queries[~near], ring.codes)
+    sizes = sizes[near]
+    query = torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
+    within = torch.arange(len(query), device=sizes.device) - (sizes.cumsum(0) - sizes)[query]
+    candidate = ring.order[(begin[near][query] + within) % count]
+    tile = TILE.get(ring.codes.device.type, DEVICE_TILE)
+    result[near] = _decide(queries[near], ring.codes[:, None], query, candidate, tile)
+    return result
+
+
+def _place(angles: Tensor, angle: Tensor, right: bool = False) -> Int[Tensor, " n"]:
+    """Place of angles in [-2 pi, 2 pi] among sorted ones, counted on beyond both ends."""
+    turn = (angle > torch.pi).to(angle) - (angle < -torch.pi).to(angle)
+    place = torch.searchsorted(angles, angle - 2 * torch.pi * turn, right=right)
+    return place + turn.long() * len(angles)
 
 
 def tree_search(queries: Float[Tensor, "n d"], codes: Float[Tensor, "v d"]) -> Int[Tensor, " n"]:
@@ -156,13 +234,14 @@ def _block_scores(queries, weights, tile):
 
 def _decide(queries, blocks, query, block, tile):
     """Index of the nearest code of each query among the blocks paired with it."""
-    pairs = max(1, tile * tile // (BLOCK * queries.shape[1]))
+    size = blocks.shape[1]
+    pairs = max(1, tile * tile // (size * queries.shape[1]))
     distance, index = [], []
     for q, b in zip(query.split(pairs), block.split(pairs), strict=True):
         squares = (queries[q, None] - blocks[b]).square().sum(2)
         least, position = squares.amin(1), squares.argmin(1)  # argmin: the first of equal ones
         distance.append(least)
-        index.append(b * BLOCK + position)
+        index.append(b * size + position)
     distance, index = torch.cat(distance), torch.cat(index)
     least = distance.new_full((len(queries),), torch.inf).scatter_reduce(0, query, distance, "amin")
     none = torch.iinfo(torch.int64).max

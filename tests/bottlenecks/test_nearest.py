@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldm.bottlenecks.nearest import block_search, nearest, sorted_search, tree_search
+from ldm.bottlenecks.nearest import block_search, nearest, rings, sorted_search, tree_search
 
 
 def normal(*shape: int, seed: int) -> torch.Tensor:
@@ -56,6 +56,28 @@ def test_equals_brute_force_at_any_scale_and_offset(d, seed, codes_scale, scale,
     expected = brute_force(queries, codes)
     assert torch.equal(nearest(queries, codes), expected)
     assert torch.equal(block_search(queries.double(), codes.double()), expected)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 200), st.integers(0, 2**32), st.floats(-3, 3), st.booleans())
+def test_codes_on_a_circle_are_searched_by_their_angles(v, seed, scale, repeated):
+    circle = torch.nn.functional.normalize(normal(v, 2, seed=seed), dim=1)  # round to float32
+    circle = torch.cat([circle, circle.flip(0), -circle]) if repeated else circle
+    queries = normal(30, 2, seed=seed + 1) * 10**scale
+    queries[0] = 0  # as far from all of them, but for their rounding
+    queries[1] = circle[v // 2]
+    queries[2:4] = torch.tensor([[-1.0, 1e-9], [-1.0, -1e-9]])  # where angles begin and end
+    for codes in (circle, 1e3 * circle):
+        rings.clear()
+        assert torch.equal(nearest(queries, codes), brute_force(queries, codes))
+        assert len(rings) == 1
+        assert torch.equal(nearest(queries, codes), brute_force(queries, codes))
+
+
+def test_queries_near_more_codes_of_a_ring_than_are_compared_are_searched_in_blocks():
+    codes = torch.nn.functional.normalize(normal(3000, 2, seed=0), dim=1)
+    queries = torch.cat([torch.zeros(1, 2), 1e-7 * normal(20, 2, seed=1), normal(20, 2, seed=2)])
+    assert torch.equal(nearest(queries, codes), brute_force(queries, codes))
 
 
 @pytest.mark.parametrize("d", [1, 2, 4, 16])
