@@ -43,7 +43,7 @@ def folder(root) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["data=digits"], "no tokenizer is named: tokenizer=delta_vae_r3 |"),
+        (["data=digits"], "no tokenizer is named: tokenizer=bsq_f8 |"),
         ([DEMO, "tokenizer.bottlneck.groups=4"], "did you mean 'tokenizer.bottleneck.groups'?"),
         (["experiment=demo/digts"], "did you mean 'demo/digits'?"),
         ([DEMO, "sampler=ddimm"], "did you mean 'ddim'?"),
