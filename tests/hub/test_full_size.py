@@ -9,7 +9,7 @@ from ldm.networks.images.lightningdit import LightningDiT
 
 
 def names_and_shapes(depth, width, channels, values, lightning):
-    """As the fact sheet of the papers lists them, for 1000 classes."""
+    """Parameters of the authors' checkpoint for 1000 classes, name by name."""
     hidden = int(2 / 3 * 4 * width)
     layers = {
         "t_embedder.mlp.0": (width, 256),

@@ -74,7 +74,7 @@ def told(net: UNet, dtype: torch.dtype) -> dict[str, Tensor]:
 
 
 def by_diffusers(net: UNet, theirs: nn.Module, x: Tensor, t: Tensor, given: dict) -> Tensor:
-    """What diffusers' network computes from the same."""
+    """Output of diffusers' network for the same inputs."""
     if "image" in given:
         x = torch.cat([x, given["image"]], 1)
     if net.class_in_context:  # one at the place of the class, zero elsewhere

@@ -177,7 +177,7 @@ class LightningDiT(DiT):
         return RMSFinalLayer(width, values)
 
     def rotation(self, device: torch.device) -> Rotation:
-        """What blocks turn queries and keys by."""
+        """Cosines and sines of the angles by which blocks rotate queries and keys."""
         grid = [side // self.patch for side in self.shape[1:]]
         attention = self.blocks[0].attn
         angle = rotary_angles(grid, attention.proj.in_features // attention.heads)

@@ -1,4 +1,4 @@
-"""What each augmentation of a discriminator's images keeps."""
+"""Augmentations of a discriminator's images: what each of them leaves unchanged."""
 
 import pytest
 import torch

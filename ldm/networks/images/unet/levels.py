@@ -18,7 +18,7 @@ __all__ = ["Block", "DownLevel", "Style", "UpLevel"]
 
 @dataclass(frozen=True)
 class Style:
-    """What all blocks of a U-Net have in common.
+    """Options that all blocks of a U-Net share.
 
     Attributes:
         embedding: width of the time embedding.
