@@ -45,6 +45,7 @@ def reading(model: str) -> Generator[tuple[Any, str], None, None]:
     shipped = find_spec(package.replace("-", "_")) if package else None
     own = Path(shipped.origin).parent / folder if shipped and shipped.origin else None
     said = transformers.logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()  # of unused layers, say
     hub = logging.getLogger("huggingface_hub")  # which announces each of its attempts
     loud, _ = hub.level, hub.setLevel(logging.ERROR)
@@ -61,7 +62,8 @@ def reading(model: str) -> Generator[tuple[Any, str], None, None]:
     finally:
         transformers.logging.set_verbosity(said)
         hub.setLevel(loud)
-        transformers.logging.enable_progress_bar()
+        if bars:
+            transformers.logging.enable_progress_bar()
 
 
 def read_tokenizer(model: str, pad: str | None = None) -> Any:

@@ -155,6 +155,17 @@ def test_files_that_are_missing_damaged_or_of_another_width_are_refused(folder, 
             encoder(tmp_path / name).check()
 
 
+def test_reading_leaves_what_transformers_says_as_the_user_set_it(folder):
+    transformers.logging.disable_progress_bar()
+    try:
+        encoder(folder("clip")[0]).check()
+        assert not transformers.logging.is_progress_bar_enabled()
+    finally:
+        transformers.logging.enable_progress_bar()
+    encoder(folder("clip")[0]).check()
+    assert transformers.logging.is_progress_bar_enabled()
+
+
 def test_without_transformers_a_text_encoder_says_what_to_install(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(name)
