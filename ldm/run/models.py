@@ -89,7 +89,8 @@ def build_tokenizer(
         handed = {**both, "in_channels": shape[0], "out_channels": bottleneck.in_channels}
         with torch.device(device):
             built["encoder"] = encoder = build_part(config, f"{name}.encoder", handed)
-        _declare_grid(config, name, encoder, bottleneck, {"x": example["x"], **context})
+        kind = locate(node["_target_"], name)
+        _declare_grid(name, kind, encoder, bottleneck, {"x": example["x"], **context})
         with torch.device(device):
             handed = both | _decoder_interface(node, shape, bottleneck.space.shape)
             built["decoder"] = build_part(config, f"{name}.decoder", handed)
@@ -99,14 +100,14 @@ def build_tokenizer(
 
 
 def _declare_grid(
-    config: DictConfig, name: str, encoder: nn.Module, bottleneck: Any, example: dict
+    name: str, kind: type[Tokenizer], encoder: nn.Module, bottleneck: Any, example: dict
 ) -> None:
-    x, context = example["x"], {key: value for key, value in example.items() if key != "x"}
+    shape = tuple(example["x"].shape[1:])
     try:
-        features = on_meta(encoder, lambda network: network(x, **context))
+        features = on_meta(encoder, lambda network: kind.features(network, **example))
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
-            f"the {name} does not fit data of shape {tuple(x.shape[1:])}: {error}; change "
+            f"the {name} does not fit data of shape {shape}: {error}; change "
             f"{name}.encoder, or the size of the data"
         ) from error
     if len(bottleneck.space.shape) == 1 and features.ndim > 2:

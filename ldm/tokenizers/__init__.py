@@ -1,8 +1,18 @@
 """Tokenizers: maps from data to latents and back."""
 
+from ldm.tokenizers.framewise import Framewise, FramewiseEncoded
 from ldm.tokenizers.identity import Identity
 from ldm.tokenizers.stacked import Stacked, latents_as_data
 from ldm.tokenizers.stereographic import Stereographic
 from ldm.tokenizers.tokenizer import Context, Tokenizer
 
-__all__ = ["Context", "Identity", "Stacked", "Stereographic", "Tokenizer", "latents_as_data"]
+__all__ = [
+    "Context",
+    "Framewise",
+    "FramewiseEncoded",
+    "Identity",
+    "Stacked",
+    "Stereographic",
+    "Tokenizer",
+    "latents_as_data",
+]

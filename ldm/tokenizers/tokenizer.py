@@ -101,10 +101,20 @@ class Tokenizer(nn.Module):
         """True if latents can be normalised: their mean and standard deviation are known."""
         return self.latents == "codes" or bool((self.std > 0).all())
 
+    @staticmethod
+    def features(encoder: nn.Module, x: Tensor, **context: Tensor) -> Tensor:
+        """Features of data for the bottleneck, by the encoder of such a tokenizer."""
+        return encoder(x, **context)
+
+    @staticmethod
+    def outputs(decoder: nn.Module, latent: Tensor, **context: Tensor) -> Tensor:
+        """Data of latents, by the decoder of such a tokenizer."""
+        return decoder(latent, **context)
+
     def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
         """Raw latents of a batch, with codes, losses, stats and context."""
         context = {key: batch[key] for key in self.context_keys if key in batch}
-        features = self.encoder(batch["x"], **context)
+        features = self.features(self.encoder, batch["x"], **context)
         return self.bottleneck.on(context)(features, generator)._replace(context=context)
 
     def decode(
@@ -206,7 +216,7 @@ class Tokenizer(nn.Module):
     def _decode(self, latent: Tensor, context: Context | None) -> Batch:
         context = dict(context or {})
         read = {key: context[key] for key in self.context_keys if key in context}
-        return {"x": self.decoder(latent, **read), **read}
+        return {"x": self.outputs(self.decoder, latent, **read), **read}
 
 
 def _one_each(scale: float | Sequence[float], features: int) -> Float[Tensor, " features"]:

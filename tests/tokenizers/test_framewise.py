@@ -1,0 +1,93 @@
+"""A tokenizer of images on clips is itself on every frame, with its weights and its codes."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from ldm.bottlenecks import Gaussian, GroupedSphericalQuantizer
+from ldm.config.compose import ConfigError, compose
+from ldm.hub.checkpoints import load_into
+from ldm.hub.weights import save
+from ldm.networks.images import compvis, gsq
+from ldm.run.models import build_models
+from ldm.run.parts import build_data
+from ldm.spaces import Categorical
+from ldm.tokenizers import Framewise, FramewiseEncoded, Tokenizer
+
+SMALL = {"width": 32, "multipliers": [1, 2], "blocks": 1}
+
+
+def gaussian(kind: type[Tokenizer], grid: list[int]) -> Tokenizer:
+    torch.manual_seed(0)
+    encoder, decoder = compvis.Encoder(3, 8, **SMALL), compvis.Decoder(4, 3, **SMALL)
+    return kind(encoder, Gaussian([4, *grid]), decoder).double().eval()
+
+
+def quantised(kind: type[Tokenizer], grid: list[int], **options) -> Tokenizer:
+    torch.manual_seed(0)
+    encoder, decoder = gsq.Encoder(3, 4, **SMALL), gsq.Decoder(4, 3, **SMALL)
+    bottleneck = GroupedSphericalQuantizer([4, *grid], groups=2, codes=16)
+    return kind(encoder, bottleneck, decoder, **options).eval()
+
+
+def clips(n: int = 2, frames: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(n, 3, frames, 8, 8, generator=generator)
+
+
+@pytest.mark.parametrize("gradients", [True, False])
+def test_every_frame_is_encoded_and_decoded_as_an_image(gradients):
+    of_clips, of_images = gaussian(Framewise, [3, 4, 4]), gaussian(Tokenizer, [4, 4])
+    x = clips().double()
+    with torch.set_grad_enabled(gradients):
+        raw = of_clips.encode({"x": x}).raw
+        latent = of_clips.bottleneck.mode(raw)
+        back = of_clips.decode(latent)["x"]
+        for frame in range(3):
+            assert_close(raw[:, :, frame], of_images.encode({"x": x[:, :, frame]}).raw)
+            assert_close(back[:, :, frame], of_images.decode(latent[:, :, frame])["x"])
+    assert back.shape == x.shape
+
+
+def test_gradients_reach_the_encoder_through_all_frames():
+    tokenizer, x = gaussian(Framewise, [3, 4, 4]), clips().double().requires_grad_()
+    reconstruction, _ = tokenizer({"x": x}, torch.Generator().manual_seed(0))
+    (gradient,) = torch.autograd.grad(reconstruction["x"].square().sum(), x)
+    assert (gradient.abs().amax((0, 1, 3, 4)) > 0).all()
+
+
+def test_codes_of_a_clip_are_those_of_its_frames():
+    of_clips = quantised(Framewise, [3, 4, 4], latents="codes")
+    of_images, x = quantised(Tokenizer, [4, 4]), clips()
+    codes = of_clips.encode({"x": x}).codes
+    assert of_clips.space == Categorical([3, 4, 4, 2], 16)
+    for frame in range(3):
+        assert torch.equal(codes[:, frame], of_images.encode({"x": x[:, :, frame]}).codes)
+    assert of_clips.decode(codes)["x"].shape == x.shape
+
+
+def test_weights_of_a_tokenizer_of_images_load_as_they_are(tmp_path):
+    of_images = gaussian(Tokenizer, [4, 4])
+    save(tmp_path / "model.safetensors", of_images, {"space": repr(of_images.space)})
+    of_clips = gaussian(Framewise, [3, 4, 4])
+    for parameter in of_clips.parameters():
+        parameter.data.zero_()
+    load_into(tmp_path / "model.safetensors", of_clips, "tokenizer", repr(of_clips.space))
+    x = clips().double()
+    assert_close(of_clips.encode({"x": x}).raw[:, :, 1], of_images.encode({"x": x[:, :, 1]}).raw)
+
+
+def test_a_decoder_of_clips_may_follow_an_encoder_of_images():
+    tokenizer = gaussian(FramewiseEncoded, [3, 4, 4])
+    tokenizer.decoder = torch.nn.Conv3d(4, 3, 1).double()
+    reconstruction, encoded = tokenizer({"x": clips().double()})
+    assert encoded.latent.shape == (2, 4, 3, 4, 4)
+    assert reconstruction["x"].shape == (2, 3, 3, 4, 4)
+
+
+def test_images_are_refused():
+    config = compose(
+        ["data=digits", "tokenizer=kl_f8_frames", "stages=[tokenizer]", "run=unused", "eval=none"]
+    )
+    with pytest.raises(ConfigError, match=r"reads clips .* found \(1, 8, 8\): choose data of vid"):
+        build_models(config, build_data(config), ["tokenizer"], "meta")
