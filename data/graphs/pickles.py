@@ -1,8 +1,7 @@
 """Pickled lists of networkx graphs, read without running anything that the file names.
 
-A pickle is a program that may call any function. Here every name in it is looked up in a short list
-of stand-ins, which hold data and do nothing; a file that asks for any other name is refused. So the
-published files of networkx 1 and 2 are read whatever version is installed, or none.
+A file that names anything but what graphs are made of is refused. So the published files of
+networkx 1 and 2 are read whatever version is installed, or none.
 """
 
 import collections
@@ -15,22 +14,13 @@ from typing import Any
 import numpy as np
 
 from data.files.errors import DataError
+from data.files.inert import Inert, Reader
 from data.graphs.packed import Graph
 
 __all__ = ["read_pickle"]
 
 NUMBER = re.compile(r"[<>=|]?[biuf][1248]")  # type codes of numpy's whole and real numbers
 LARGEST = 1 << 30  # bytes; the published files have less than three million
-
-
-class Inert:
-    """A stand-in for any object: keeps the state that a pickle gives it."""
-
-    def __init__(self, *_: object) -> None:
-        self.state: Any = None
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
 
 
 class NumpyType(Inert):
@@ -94,18 +84,10 @@ KNOWN: dict[str, type] = {
 """All that a pickle may name."""
 
 
-class Reader(pickle.Unpickler):
-    """An unpickler that knows nothing but the stand-ins."""
+class GraphReader(Reader):
+    """An unpickler that knows what graphs are made of."""
 
-    def find_class(self, module: str, name: str) -> type:
-        """Return the stand-in of a name.
-
-        Raises:
-            UnpicklingError: there is none.
-        """
-        if (known := KNOWN.get(f"{module}.{name}")) is None:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of a graph")
-        return known
+    known = KNOWN
 
 
 def read_pickle(path: Path) -> list[Graph]:
@@ -120,7 +102,7 @@ def read_pickle(path: Path) -> list[Graph]:
         if path.stat().st_size > LARGEST:
             raise pickle.UnpicklingError(f"it is larger than {LARGEST >> 20} MiB")
         with path.open("rb") as file:
-            graphs = Reader(file, encoding="latin-1").load()
+            graphs = GraphReader(file, encoding="latin-1").load()
         if not isinstance(graphs, list | tuple) or not graphs:
             raise pickle.UnpicklingError("it holds no list of graphs")
         return [_graph(graph) for graph in graphs]

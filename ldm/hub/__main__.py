@@ -4,6 +4,7 @@ python -m ldm.hub list
 python -m ldm.hub import FILE_OR_NAME --as LAYOUT output=FOLDER [data=...] [key=value ...]
 python -m ldm.hub export RUN --as LAYOUT output=FOLDER [stage=...]
 python -m ldm.hub latents RUN output=FOLDER [data...=...]
+python -m ldm.hub tensors FILE output=FILE
 
 LAYOUT is diffusers, compvis, taming, ldm, dit, sit, lightningdit, or edm, which is also GeoLDM's
 and needs an experiment=edm/... or geoldm/... for what the network was trained on. A folder that was
@@ -11,10 +12,13 @@ imported is a run folder: give it as tokenizer.checkpoint or prior.checkpoint, o
 The scale of a tokenizer's latents is measured on the named data (measure=true), or given by
 scaling_factor=, shift_factor=, latents_mean= and latents_std= as in diffusers, or by
 latents_stats=, a file of a mean and a std. `latents` writes those of a run's training data in
-LightningDiT's shards, on which prior.training.latent_shards=FOLDER trains. See docs/weights.md.
+LightningDiT's shards, on which prior.training.latent_shards=FOLDER trains. `tensors` writes the
+weights of a file that pickles Python objects beside them as safetensors, and runs nothing of the
+file. See docs/weights.md.
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,18 +27,18 @@ from ldm.cli import command, take
 from ldm.config.compose import ConfigError
 from ldm.config.signatures import suggest
 
-COMMANDS = ("list", "import", "export", "latents")
+COMMANDS = ("list", "import", "export", "latents", "tensors")
 NUMBERS = ("scaling_factor", "shift_factor", "latents_mean", "latents_std")
 
 
 @command
 def main(arguments: list[str]) -> None:
-    """List what is published, import weights to a run folder, or export a run's."""
+    """List what is published, bring weights in, or take them out."""
     name, *rest = arguments or [""]
     if name not in COMMANDS:
         raise ConfigError(f"no command {name!r}{suggest(name, COMMANDS)}")
-    does = {"list": _list, "import": _import, "export": _export, "latents": _latents}
-    for line in does[name](rest):
+    does = _list, _import, _export, _latents, _tensors
+    for line in dict(zip(COMMANDS, does, strict=True))[name](rest):
         print(line)
 
 
@@ -90,6 +94,15 @@ def _latents(rest: list[str]) -> list[str]:
     return export_latents(load_run(rest[0], rest[1:]), folder)
 
 
+def _tensors(rest: list[str]) -> list[str]:
+    from ldm.hub.pickles import write_tensors
+
+    own, rest = take(rest, output=str)
+    if len(rest) != 1:
+        raise ConfigError(f"tensors takes one file and output=..., got {' '.join(rest) or 'none'}")
+    return write_tensors(Path(rest[0]), Path(_output(own, "file")))
+
+
 def _positions(rest: list[str]) -> tuple[str, str, list[str]]:
     """Split the arguments into what stands before `--as`, the layout, and `key=value`."""
     from ldm.hub.layouts import LAYOUTS
@@ -104,9 +117,9 @@ def _positions(rest: list[str]) -> tuple[str, str, list[str]]:
     return source, layout, others[:-1] if others else []
 
 
-def _output(own: dict[str, Any]) -> str:
+def _output(own: dict[str, Any], kind: str = "folder") -> str:
     if not own.get("output"):
-        raise ConfigError("name the folder to write: output=...")
+        raise ConfigError(f"name the {kind} to write: output=...")
     return own["output"]
 
 

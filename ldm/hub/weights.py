@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import re
+import shlex
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -24,6 +25,7 @@ __all__ = [
     "fingerprint",
     "load",
     "load_averaged",
+    "named_weights",
     "put",
     "read_facts",
     "read_state",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 
-NESTED = ("ema", "state_dict", "model")
+NESTED = ("ema", "state_dict", "model_state_dict", "model")
 """Entries of a training's checkpoint that hold its weights, the preferred first."""
 
 DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
@@ -95,8 +97,8 @@ def load(path: Path, model: nn.Module) -> None:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file, or of a torch file of tensors and plain values.
 
-    Of a training's checkpoint these are its averaged weights (`ema`), or its `state_dict` or
-    `model`. No code in the file is run; the tensors are on the CPU.
+    Of a training's checkpoint these are its weights, see `named_weights`. No code in the file is
+    run; the tensors are on the CPU.
 
     Raises:
         BadCheckpoint: truncated, needs pickle to load, or not a file of tensors.
@@ -108,24 +110,36 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise BadCheckpoint(f"no weights at {path}: {error.strerror or error}") from error
     except Exception as error:  # pickle, zip, torch and safetensors each raise their own kinds
-        if found := re.search(r"Unsupported (?:global|class)\S* (?:GLOBAL )?(\S+)", str(error)):
+        if (named := _objects(path, error)) is not None:
             raise BadCheckpoint(
-                f"{path} needs pickle for more than tensors ({found[1]}), which can run any code: "
-                f"refused. Where you trust the file, keep its tensors alone, with the libraries "
-                f"that wrote it at hand: torch.save(torch.load({path.name!r}, weights_only=False)"
-                f"['state_dict'], 'tensors.pt')"
+                f"{path} holds Python objects beside its tensors{named}, and loading these can run "
+                f"any code: refused. {keep_tensors(path)}"
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadCheckpoint(
             f"{path} is not a whole file of weights ({reason}): fetch it again"
         ) from error
-    for key in NESTED:
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-            break
+    state = named_weights(state)
     if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
         raise BadCheckpoint(f"{path} holds something else than named tensors: give another file")
     return state
+
+
+def named_weights(found: Any) -> Any:
+    """Find the weights in a training's checkpoint: averaged ones, else its `state_dict` or `model`.
+
+    What has none of these entries is returned as it is.
+    """
+    if isinstance(found, dict):
+        return next((found[key] for key in NESTED if isinstance(found.get(key), dict)), found)
+    return found
+
+
+def keep_tensors(path: Path) -> str:
+    """Tell by which command the tensors of a file are kept, and nothing of it is run."""
+    command = ["python", "-m", "ldm.hub", "tensors", str(path)]
+    command.append(f"output={path.with_suffix('.safetensors')}")
+    return f"Its tensors alone are written by: {shlex.join(command)}"
 
 
 def put(
@@ -184,7 +198,7 @@ def check_resumable(path: Path) -> int:
         if "weights_only" in str(error) or "Weights only" in str(error):
             raise BadCheckpoint(
                 f"{path} needs pickle to load, which can run any code: refused; delete it to train "
-                f"this stage anew, or convert its tensors to safetensors"
+                f"this stage anew. {keep_tensors(path)}"
             ) from error
         raise BadCheckpoint(
             f"{path} is truncated or corrupt ({error}): delete it to train this stage anew"
@@ -226,6 +240,14 @@ def few(names: Iterable[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
+def _objects(path: Path, error: Exception) -> str | None:
+    """Name the object that torch refuses to load, in brackets; None if this is no such error."""
+    if found := re.search(r"(?:GLOBAL|Unsupported class) (\S+)", str(error)):
+        return f" ({found[1]})"
+    # A whole file, whose pickle has instructions that tensors do not need.
+    return "" if isinstance(error, pickle.UnpicklingError) and zipfile.is_zipfile(path) else None
+
+
 def _start(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(9)
@@ -238,7 +260,8 @@ def _is_safetensors(path: Path) -> bool:
 def _what_is(path: Path) -> str:
     if not _is_safetensors(path) and _start(path).startswith((b"PK", b"\x80")):
         return (
-            "a pickle-based checkpoint, which can run any code when loaded: refused; convert its "
-            "tensors to safetensors"
+            "a pickle-based checkpoint, which can run any code when loaded: refused; convert it "
+            f"to a run folder: python -m ldm.hub import {shlex.quote(str(path))} --as LAYOUT "
+            f"output=FOLDER"
         )
     return "truncated or not a safetensors file: copy or train it again"

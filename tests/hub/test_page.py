@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
@@ -107,6 +108,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setitem(PUBLISHED, "sd-vae-ft-mse", mse)
     small = authors_names(randomized(autoencoder([32, 64])))
     torch.save({"state_dict": small, "epoch": 3}, "first_stage.ckpt")
+    torch.save({"state_dict": small, "args": Namespace(epoch=3)}, "model.ckpt")
     torch.save(authors_names(randomized(autoencoder([32, 32, 64], codes=16))), "vqgan.ckpt")
     torch.save(DiT.sized("S/2").state_dict(), "DiT-S-2.pt")
     network = unet_authors_names(randomized(unet(context=16, heads=1)))

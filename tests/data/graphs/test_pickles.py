@@ -78,7 +78,7 @@ def test_a_call_in_a_pickle_is_refused_by_its_name_and_not_made(tmp_path, protoc
 def test_no_other_function_can_be_named(tmp_path, call):
     path = tmp_path / "graphs.pkl"
     path.write_bytes(pickle.dumps([Runs(call, "x")], 2))
-    with pytest.raises(DataError, match="no part of a graph"):
+    with pytest.raises(DataError, match="no part of such data"):
         read_pickle(path)
 
 
