@@ -1,6 +1,6 @@
 """Losses of tokenizers: reconstruction, perceptual and adversarial."""
 
-from ldm.losses.adversarial import Adversarial
+from ldm.losses.adversarial import Adversarial, Adversaries
 from ldm.losses.alignment import Alignment
 from ldm.losses.atoms import AtomError
 from ldm.losses.dino_discriminator import DINODiscriminator
@@ -14,6 +14,7 @@ from ldm.losses.regularizer import Regularizer
 __all__ = [
     "LPIPS",
     "Adversarial",
+    "Adversaries",
     "Alignment",
     "AtomError",
     "DINODiscriminator",

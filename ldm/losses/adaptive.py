@@ -1,13 +1,21 @@
 """Adaptive weights: ratios of the gradient norms of two losses at one layer.
 
-Sources: Esser et al. 2021 (VQGAN), Wang et al. 2024 (GSQ) and Yao and Wang 2025 (VA-VAE).
+Sources: Esser et al. 2021 (VQGAN), Wang et al. 2024 (GSQ), Yao and Wang 2025 (VA-VAE) and Li et
+al. 2025 (WF-VAE).
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["ADAPTIVE_RATIOS", "gradient_norm", "gsq_ratio", "vavae_ratio", "vqgan_ratio"]
+__all__ = [
+    "ADAPTIVE_RATIOS",
+    "gradient_norm",
+    "gsq_ratio",
+    "vavae_ratio",
+    "vqgan_ratio",
+    "wf_vae_ratio",
+]
 
 Scalar = Float[Tensor, ""]
 
@@ -22,12 +30,17 @@ def vavae_ratio(reconstruction: Scalar, other: Scalar) -> Scalar:
     return (reconstruction / (other + 1e-4)).clamp(max=1e8)
 
 
+def wf_vae_ratio(reconstruction: Scalar, other: Scalar) -> Scalar:
+    """Compute the ratio of two gradient norms, at most 1e6; the published 1e-6 in the divisor."""
+    return (reconstruction / (other + 1e-6)).clamp(max=1e6)
+
+
 def gsq_ratio(reconstruction: Scalar, other: Scalar) -> Scalar:
     """Compute the ratio of two gradient norms, at most 1e3; divisor at least 1e-3; NaN gives 1."""
     return (reconstruction / other.clamp(min=1e-3)).nan_to_num(nan=1.0).clamp(max=1e3)
 
 
-ADAPTIVE_RATIOS = {"vqgan": vqgan_ratio, "gsq": gsq_ratio}
+ADAPTIVE_RATIOS = {"vqgan": vqgan_ratio, "gsq": gsq_ratio, "wf_vae": wf_vae_ratio}
 """Ratios by which adversarial losses may be weighted."""
 
 

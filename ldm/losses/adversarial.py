@@ -1,10 +1,10 @@
 """Adversarial losses.
 
 Sources: Lim and Ye 2017 (hinge); Goodfellow et al. 2014 (vanilla); Wang et al. 2024 (GSQ) for
-logits averaged before the loss.
+logits averaged before the loss; Wang et al. 2018 (pix2pixHD) for feature matching.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
 from ldm.losses.adaptive import ADAPTIVE_RATIOS, gradient_norm
+from ldm.losses.frames import frames_of
 
-__all__ = ["DISCRIMINATOR_LOSSES", "GENERATOR_LOSSES", "Adversarial"]
+__all__ = ["DISCRIMINATOR_LOSSES", "GENERATOR_LOSSES", "Adversarial", "Adversaries"]
 
 Logits = Float[Tensor, "batch ..."]
 Scalar = Float[Tensor, ""]
@@ -72,13 +73,19 @@ class Adversarial(nn.Module):
         weight: weight of the tokenizer's adversarial loss.
         start: number of training samples after which both losses start; until then the
             discriminator is not called.
-        adaptive: "vqgan" or "gsq" multiply the weight by the ratio of the norms of the gradients of
-            the reconstruction and the adversarial loss at the decoder's last layer; None does not.
+        adaptive: a name in `ADAPTIVE_RATIOS` to multiply the weight by the ratio of the norms of
+            the gradients of the reconstruction and the adversarial loss at the decoder's last
+            layer; None does not.
         penalties: terms of the discriminator's loss by name, see `ldm.losses.penalties`:
             `penalty(real data, its logits, logits of reconstructions)` returns a scalar.
+        feature_matching: weight of the mean absolute difference of the discriminator's features of
+            data and of reconstructions, summed over its layers; above 0, the discriminator has
+            `features(x)`, whose last entry is the logits, which are not compared.
+        frames: of clips `(batch, channels, frames, height, width)` that a discriminator of images
+            judges, "every" or "random"; None for a discriminator of whole samples.
 
     Raises:
-        ValueError: a name is unknown.
+        ValueError: a name is unknown, or the discriminator has no features to match.
 
     Example: GSQ's choice, non-saturating loss for the tokenizer, hinge for the discriminator.
         >>> discriminator = nn.Conv2d(3, 1, 4, 4)
@@ -98,17 +105,23 @@ class Adversarial(nn.Module):
         start: int = 0,
         adaptive: str | None = None,
         penalties: Mapping[str, nn.Module] | None = None,
+        feature_matching: float = 0.0,
+        frames: str | None = None,
     ) -> None:
         super().__init__()
+        if feature_matching and not hasattr(discriminator, "features"):
+            raise ValueError(f"{type(discriminator).__name__} has no `features` to match")
         self.discriminator = discriminator
         self.penalties = nn.ModuleDict(dict(penalties or {}))
         self._generator = _named(GENERATOR_LOSSES, generator, "generator loss")
         self._loss = _named(DISCRIMINATOR_LOSSES, discriminator_loss, "discriminator loss")
         self._ratio = adaptive and _named(ADAPTIVE_RATIOS, adaptive, "adaptive weight")
         self.weight, self.start = weight, start
+        self.feature_matching, self._seen = feature_matching, frames_of(frames)
 
     def generator_loss(
         self,
+        real: Float[Tensor, "batch ..."],
         reconstruction: Float[Tensor, "batch ..."],
         nll: Float[Tensor, ""],
         last_layer: Tensor | None,
@@ -117,6 +130,7 @@ class Adversarial(nn.Module):
         """Compute the tokenizer's weighted loss; the discriminator gets no gradient.
 
         Args:
+            real: the data.
             reconstruction: the decoder's output, with its graph.
             nll: the reconstruction loss, for the adaptive weight.
             last_layer: weight of the decoder's last layer; used by adaptive weights only. Exclude
@@ -131,12 +145,28 @@ class Adversarial(nn.Module):
         """
         if samples < self.start:
             return reconstruction.new_zeros((), requires_grad=True), {}
+        real, fake = self._seen(real, reconstruction)
+        matching = None
         with _frozen(self.discriminator):
-            loss = self._generator(_wide(self.discriminator(reconstruction)))
+            if self.feature_matching:
+                *features, logits = self.discriminator.features(fake)
+                matching = self.feature_matching * self._mismatch(real, features)
+            else:
+                logits = self.discriminator(fake)
+            loss = self._generator(_wide(logits))
         weight = loss.new_tensor(self.weight)
         if self._ratio is not None:
             weight = weight * self._ratio(*(gradient_norm(x, last_layer) for x in (nll, loss)))
-        return weight * loss, {"generator": loss.detach(), "adversarial_weight": weight}
+        total, stats = weight * loss, {"generator": loss.detach(), "adversarial_weight": weight}
+        if matching is None:
+            return total, stats
+        return total + matching, {**stats, "feature_matching": matching.detach()}
+
+    def _mismatch(self, real: Tensor, fake: Sequence[Tensor]) -> Scalar:
+        """Compute the mean absolute differences of features, summed over layers."""
+        with torch.no_grad():
+            *features, _ = self.discriminator.features(real)
+        return sum((_wide(y) - _wide(x)).abs().mean() for x, y in zip(features, fake, strict=True))
 
     def discriminator_loss(
         self,
@@ -147,6 +177,7 @@ class Adversarial(nn.Module):
         """Compute the discriminator's loss; the tokenizer that made `fake` gets no gradient."""
         if samples < self.start:
             return real.new_zeros((), requires_grad=True), {}
+        real, fake = self._seen(real, fake)
         if self.penalties:
             real = real.detach().requires_grad_()
         logits_real = _wide(self.discriminator(real))
@@ -164,6 +195,67 @@ class Adversarial(nn.Module):
     def frozen(self) -> list[nn.Module]:
         """Modules that the discriminator reads features of, neither trained nor saved."""
         return getattr(self.discriminator, "frozen", [])
+
+
+class Adversaries(nn.Module):
+    """Several adversarial losses, which are added: such as of frames and of whole clips.
+
+    It is used in place of one `Adversarial`, whose methods it has.
+
+    Args:
+        parts: adversarial losses by name; the names precede those of what is logged.
+
+    Raises:
+        ValueError: there are none.
+
+    Example:
+        >>> frame = Adversarial(nn.Conv2d(3, 1, 4), "hinge", "hinge", 1.0, frames="random")
+        >>> clip = Adversarial(nn.Conv3d(3, 1, 4), "hinge", "hinge", 1.0)
+        >>> x = torch.zeros(2, 3, 4, 8, 8)
+        >>> loss, stats = Adversaries({"frame": frame, "clip": clip}).discriminator_loss(x, x, 0)
+        >>> "frame_discriminator" in stats
+        True
+    """
+
+    def __init__(self, parts: Mapping[str, Adversarial]) -> None:
+        super().__init__()
+        if not parts:
+            raise ValueError("no adversarial loss is named")
+        self.parts = nn.ModuleDict(dict(parts))
+        self.start = min(part.start for part in parts.values())
+
+    def generator_loss(
+        self,
+        real: Float[Tensor, "batch ..."],
+        reconstruction: Float[Tensor, "batch ..."],
+        nll: Float[Tensor, ""],
+        last_layer: Tensor | None,
+        samples: int,
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """Add the tokenizer's losses, see `Adversarial.generator_loss`."""
+        return self._sum("generator_loss", real, reconstruction, nll, last_layer, samples)
+
+    def discriminator_loss(
+        self,
+        real: Float[Tensor, "batch ..."],
+        fake: Float[Tensor, "batch ..."],
+        samples: int,
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """Add the discriminators' losses, see `Adversarial.discriminator_loss`."""
+        return self._sum("discriminator_loss", real, fake, samples)
+
+    @property
+    def frozen(self) -> list[nn.Module]:
+        """Modules that the discriminators read features of, neither trained nor saved."""
+        return [module for part in self.parts.values() for module in part.frozen]
+
+    def _sum(self, method: str, *given) -> tuple[Scalar, dict[str, Scalar]]:
+        losses, stats = [], {}
+        for name, part in self.parts.items():
+            loss, own = getattr(part, method)(*given)
+            losses.append(loss)
+            stats |= {f"{name}_{key}": value for key, value in own.items()}
+        return sum(losses), stats
 
 
 @contextmanager

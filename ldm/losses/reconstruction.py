@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ldm.losses.frames import frames_of
+
 __all__ = ["ReconstructionLoss", "bernoulli"]
 
 
@@ -47,8 +49,8 @@ class ReconstructionLoss(nn.Module):
       perceptual distance is multiplied by N as well, so both terms keep their proportion.
       Latent diffusion's KL autoencoders (Rombach et al. 2022): `l1` with LPIPS, log variance 0.
 
-    For videos, fold the frames into the batch first, both for sums per frame and for perceptual
-    networks of images.
+    With `frames`, data are clips, "sum" is per frame (He et al. 2022, LVDM; Li et al. 2025,
+    WF-VAE), and the perceptual distance is of frames; the pixel error is always of all of them.
 
     Args:
         pixel: "l1" for absolute, "l2" for squared error; "bernoulli" for minus the log probability
@@ -58,9 +60,12 @@ class ReconstructionLoss(nn.Module):
         perceptual_weight: weight of the perceptual distance.
         pixel_weight: weight of the mean pixel error.
         reduction: "mean" or "sum".
+        frames: of clips `(batch, channels, frames, height, width)` that the perceptual distance
+            sees: "every", or a "random" one of each clip; None for data that are no clips.
 
     Raises:
-        ValueError: `pixel` or `reduction` is unknown, or the shapes of the two batches differ.
+        ValueError: `pixel`, `reduction` or `frames` is unknown, or the shapes of the two batches
+            differ.
 
     Example:
         >>> loss = ReconstructionLoss("l2", reduction="sum")
@@ -75,6 +80,7 @@ class ReconstructionLoss(nn.Module):
         perceptual_weight: float = 1.0,
         reduction: str = "mean",
         pixel_weight: float = 1.0,
+        frames: str | None = None,
     ) -> None:
         super().__init__()
         if pixel not in PIXEL:
@@ -84,6 +90,7 @@ class ReconstructionLoss(nn.Module):
         self.pixel, self.reduction = pixel, reduction
         self.perceptual, self.perceptual_weight = perceptual, perceptual_weight
         self.pixel_weight = pixel_weight
+        self.frames, self._seen = frames, frames_of(frames)
 
     def forward(
         self, x: Float[Tensor, "batch ..."], reconstruction: Float[Tensor, "batch ..."]
@@ -94,10 +101,11 @@ class ReconstructionLoss(nn.Module):
                 f"a reconstruction has the shape of its data, {tuple(x.shape)}, "
                 f"got {tuple(reconstruction.shape)}"
             )
-        scale = x[0].numel() if self.reduction == "sum" else 1
+        one = x[0] if self.frames is None else x[0, :, 0]
+        scale = one.numel() if self.reduction == "sum" else 1
         error = PIXEL[self.pixel](x, reconstruction).mean()
         terms = {"pixel": scale * self.pixel_weight * error}
         if self.perceptual is not None:
-            distance = self.perceptual(x, reconstruction).mean()
+            distance = self.perceptual(*self._seen(x, reconstruction)).mean()
             terms["perceptual"] = scale * self.perceptual_weight * distance
         return terms

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from data import Batch
 from ldm.bottlenecks import Encoded
-from ldm.losses import Adversarial, Alignment, Regularizer
+from ldm.losses import Adversarial, Adversaries, Alignment, Regularizer
 from ldm.tokenizers import Tokenizer, latents_as_data
 from ldm.training.clipping import AdaptiveClip
 from ldm.training.training import Training, trained
@@ -54,7 +54,7 @@ class TokenizerTraining(Training):
         loss: nn.Module | None,
         bottleneck_weight: float,
         regularizers: Mapping[str, Regularizer] | None = None,
-        adversarial: Adversarial | None = None,
+        adversarial: Adversarial | Adversaries | None = None,
         discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
         second_batch: bool = False,
         alignment: Alignment | None = None,
@@ -181,8 +181,9 @@ class TokenizerTraining(Training):
         self.codes_drawn = 0 if encoded.codes is None else encoded.codes.numel()
         total, compared, stats = self._terms(self.model, batch, reconstruction, encoded, generator)
         if self.adversarial is not None:
+            layer = self.model.decoder.last_layer
             extra, more = self.adversarial.generator_loss(
-                reconstruction["x"], compared, self.model.decoder.last_layer, self.samples_seen
+                batch["x"], reconstruction["x"], compared, layer, self.samples_seen
             )
             total, stats = total + extra, {**stats, **more}
         if self.alignment is not None:

@@ -31,6 +31,9 @@ def test_ratios_are_bounded_as_published():
     assert vqgan(100 * one, zero) == 1e4
     assert vavae_ratio(100 * one, zero).item() == pytest.approx(1e6)
     assert vavae_ratio(1e5 * one, zero) == 1e8
+    wf_vae = RATIOS["wf_vae"]
+    assert wf_vae(one, zero).item() == pytest.approx(1e6)
+    assert wf_vae(100 * one, zero) == 1e6
     assert gsq(one, one) == 1
     assert gsq(one, zero).item() == pytest.approx(1e3)
     assert gsq(100 * one, zero) == 1e3

@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.testing import assert_close
 
-from ldm.losses import Adversarial, GradientPenalty, LeCam
+from ldm.losses import Adversarial, Adversaries, GradientPenalty, LeCam
 from ldm.losses.adversarial import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
+from ldm.networks.images.patchgan import PatchGAN
 
 law = settings(max_examples=20, deadline=None)
 
@@ -45,7 +46,8 @@ class Setting:
     def generator_loss(self, samples: int = 0, scale: float = 1.0):
         y = self.decoder(self.z)
         nll = scale * (y - self.x).abs().mean()
-        return self.adversarial.generator_loss(y, nll, self.decoder.last.weight, samples)
+        last = self.decoder.last.weight
+        return self.adversarial.generator_loss(self.x, y, nll, last, samples)
 
     def gradients(self, module: nn.Module) -> list[torch.Tensor | None]:
         return [p.grad for p in module.parameters()]
@@ -103,7 +105,7 @@ def test_the_adaptive_weight_balances_the_gradients_at_the_last_layer():
     last = setting.decoder.last.weight
     y = setting.decoder(setting.z)
     nll = (y - setting.x).abs().mean()
-    loss, stats = setting.adversarial.generator_loss(y, nll, last, 0)
+    loss, stats = setting.adversarial.generator_loss(y.detach(), y, nll, last, 0)
     (of_nll,) = torch.autograd.grad(nll, last, retain_graph=True)
     (of_loss,) = torch.autograd.grad(loss, last)
     assert_close(of_loss.norm(), 0.25 * of_nll.norm())
@@ -173,7 +175,7 @@ def test_compiled_networks_under_autocast_take_the_same_steps():
                 y = setting.decoder(setting.z).float()
                 nll = (y - setting.x).abs().mean()
                 last = setting.decoder.last.weight
-                loss, _ = setting.adversarial.generator_loss(y, nll, last, samples)
+                loss, _ = setting.adversarial.generator_loss(y.detach(), y, nll, last, samples)
             assert loss.dtype == torch.float32
             (nll + loss).backward()
             losses.append(loss)
@@ -182,8 +184,78 @@ def test_compiled_networks_under_autocast_take_the_same_steps():
             assert_close(compiled, eager, rtol=0.02, atol=1e-3 * eager.abs().max().item())
 
 
+def test_feature_matching_is_the_difference_of_all_layers_but_the_logits():
+    torch.manual_seed(0)
+    patchgan = PatchGAN(width=4, layers=2, norm="none")
+    adversarial = Adversarial(patchgan, "hinge", "hinge", weight=0.0, feature_matching=4.0)
+    x, y = torch.randn(2, 2, 3, 16, 16).requires_grad_()
+    loss, stats = adversarial.generator_loss(x, y, y.mean(), None, 0)
+    real, fake = patchgan.features(x)[:-1], patchgan.features(y)[:-1]
+    assert len(real) == 3
+    assert_close(loss, 4 * sum((a - b).abs().mean() for a, b in zip(real, fake, strict=True)))
+    assert_close(stats["feature_matching"], loss.detach())
+    of_real, of_fake = torch.autograd.grad(loss, (x, y), allow_unused=True)
+    assert of_real is None or not of_real.any()
+    assert of_fake.any()
+    alike, _ = adversarial.generator_loss(x, x.detach(), x.mean(), None, 0)
+    assert alike == 0
+
+
+class Brightness(nn.Module):
+    """Judges images, and keeps what it saw."""
+
+    def forward(self, x):
+        self.seen = x.detach()
+        return x.mean((1, 2, 3))
+
+    def features(self, x):
+        return [self(x), self(x)]
+
+
+def clips(b: int = 2, t: int = 5) -> torch.Tensor:
+    """Clips whose k-th frame is full of k."""
+    return torch.arange(t).float().view(1, 1, t, 1, 1).expand(b, 3, t, 8, 8).contiguous()
+
+
+def test_a_discriminator_of_images_judges_all_frames_or_one_of_each_clip():
+    x, judge = clips(), Brightness()
+    every = Adversarial(judge, "hinge", "hinge", 1.0, frames="every")
+    loss, _ = every.generator_loss(x, x, x.mean(), None, 0)
+    assert judge.seen.shape == (10, 3, 8, 8)
+    assert loss == -2
+    random = Adversarial(judge, "hinge", "hinge", 1.0, frames="random", feature_matching=1.0)
+    times = set()
+    for seed in range(30):
+        torch.manual_seed(seed)
+        # Data and reconstruction are compared at the same times.
+        _, stats = random.generator_loss(x, x.clone(), x.mean(), None, 0)
+        assert stats["feature_matching"] == 0
+        assert judge.seen.shape == (2, 3, 8, 8)
+        times |= set(judge.seen[:, 0, 0, 0].tolist())
+    assert times == {0, 1, 2, 3, 4}
+
+
+def test_several_adversaries_are_added():
+    x = clips()
+    frame = Adversarial(Brightness(), "hinge", "hinge", 2.0, start=10, frames="every")
+    clip = Adversarial(nn.Flatten(), "hinge", "hinge", 3.0, start=20)
+    both = Adversaries({"frame": frame, "clip": clip})
+    assert both.start == 10
+    for samples, expected in ((0, 0), (10, -4), (20, -10)):
+        loss, stats = both.generator_loss(x, x, x.mean(), None, samples)
+        assert loss == expected
+        parts = [part.discriminator_loss(x, x, samples)[0] for part in (frame, clip)]
+        assert both.discriminator_loss(x, x, samples)[0] == sum(parts)
+    assert {"frame_generator", "clip_generator"} <= set(stats)
+    with pytest.raises(ValueError, match="no adversarial loss"):
+        Adversaries({})
+
+
 def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="Sequential has no `features` to match"):
+        Setting(feature_matching=1.0)
     for option, match in [
+        ({"frames": "first"}, "frames is one of every, random, or null, found 'first'"),
         ({"generator": "wgan"}, "no generator loss 'wgan': choose one of hinge, vanilla"),
         ({"discriminator_loss": "wgan"}, "no discriminator loss 'wgan'"),
         ({"adaptive": "wgan"}, "no adaptive weight 'wgan': choose one of vqgan, gsq"),

@@ -49,6 +49,26 @@ def test_mean_of_l2_equals_the_loss_of_gsq():
     assert_close(total(loss, x, y), expected)
 
 
+def test_sums_of_clips_are_per_frame_with_a_distance_of_each_frame():
+    x, y = pair(shape=(2, 3, 5, 8, 6))
+    frames = [c.movedim(2, 1).flatten(0, 1) for c in (x, y)]
+    each = (x - y).abs().movedim(2, 1).flatten(0, 1) + Distance()(*frames).view(-1, 1, 1, 1)
+    loss = ReconstructionLoss("l1", Distance(), reduction="sum", frames="every")
+    assert_close(total(loss, x, y), each.sum() / 10)
+
+
+def test_a_random_frame_leaves_the_pixel_error_that_of_all_frames():
+    x, y = pair(shape=(2, 3, 5, 8, 6))
+    loss = ReconstructionLoss("l1", Distance(), 4.0, pixel_weight=4.0, frames="random")
+    torch.manual_seed(0)
+    terms = loss(x, y)
+    torch.manual_seed(0)
+    times = torch.randint(5, (2,))
+    chosen = [c[torch.arange(2), :, times] for c in (x, y)]
+    assert_close(terms["pixel"], 4 * (x - y).abs().mean())
+    assert_close(terms["perceptual"], 4 * Distance()(*chosen).mean())
+
+
 def test_pixels_and_perception_have_weights_of_their_own():
     x, y = torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)
     loss = ReconstructionLoss("l2", Distance(), 0.5, pixel_weight=5.0)

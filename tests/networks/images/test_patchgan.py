@@ -57,10 +57,34 @@ def test_kaiming_weights_have_linear_gain_and_the_last_layer_is_scaled_by_0_1():
     assert last.weight.std().item() == pytest.approx(0.1 / math.sqrt(512 * 16), rel=0.06)
 
 
+def test_clips_may_keep_their_frames_in_later_layers():
+    with torch.device("meta"):
+        clip = torch.empty(1, 3, 25, 64, 64)
+        options = dict(axes=3, kernel=3, dropout=0.3)
+        assert PatchGAN(layers=4, time_layers=2, **options)(clip).shape == (1, 1, 7, 4, 4)
+        assert PatchGAN(layers=4, **options)(clip).shape == (1, 1, 2, 4, 4)
+        # Kernels of 4 with padding 2 add 1 to each grid, halved or not.
+        patchgan = PatchGAN(layers=3, axes=3, padding=2)
+        shapes = [tuple(one.shape[1:]) for one in patchgan.features(clip)]
+    assert shapes[0] == (64, 13, 33, 33)
+    assert [shape[0] for shape in shapes] == [64, 128, 256, 512, 1]
+
+
+def test_one_frame_is_judged_by_a_discriminator_of_clips():
+    patchgan = PatchGAN(width=4, layers=2, axes=3, kernel=3, dropout=0.5)
+    x = torch.randn(2, 3, 1, 16, 16)
+    assert patchgan(x).shape == (2, 1, 1, 4, 4)
+    assert not torch.equal(patchgan(x), patchgan(x))
+    patchgan.eval()
+    assert torch.equal(patchgan(x), patchgan(x))
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="norm is one of batch, none, found 'layer'"):
         PatchGAN(norm="layer")
     with pytest.raises(ValueError, match="init is one of"):
         PatchGAN(init="zero")
+    with pytest.raises(ValueError, match="axes is one of 2, 3, found 1"):
+        PatchGAN(axes=1)
     with pytest.raises(ValueError, match="at least 24 pixels a side, found 8 x 64"):
         PatchGAN()(torch.zeros(1, 3, 8, 64))
