@@ -36,12 +36,17 @@ def walker(parts: Parts) -> Denoiser:
     """The prior, if it has a process whose points can be carried either way.
 
     Raises:
-        ConfigError: there is no trained prior, or it has no process.
+        ConfigError: there is no trained prior, it has no process, or walks points in parts.
     """
     if not isinstance(parts.prior, Denoiser):
         kind = type(parts.prior).__name__
         what = "no trained prior" if parts.prior is None else f"a prior without a process, {kind}"
         raise ConfigError(f"{parts.config.run} has {what}: nothing can be inverted or edited")
+    if parts.prior.space != parts.prior.process.space:
+        raise ConfigError(
+            f"{parts.config.run} draws clips of several windows, one told the other: to invert or "
+            f"edit one window, set data to clips of that length"
+        )
     return parts.prior
 
 

@@ -4,8 +4,18 @@ from ldm.conditioning.arrays import Array
 from ldm.conditioning.condition import Condition
 from ldm.conditioning.conditioning import Conditioning
 from ldm.conditioning.labels import Labels
+from ldm.conditioning.previous import WithPrevious
 from ldm.conditioning.text import Text
 from ldm.conditioning.text_encoder import TextEncoder
 from ldm.conditioning.tokens import Tokens
 
-__all__ = ["Array", "Condition", "Conditioning", "Labels", "Text", "TextEncoder", "Tokens"]
+__all__ = [
+    "Array",
+    "Condition",
+    "Conditioning",
+    "Labels",
+    "Text",
+    "TextEncoder",
+    "Tokens",
+    "WithPrevious",
+]

@@ -13,7 +13,9 @@ def hand_over(node: Any, given: Mapping[str, Any]) -> Any:
     """Add values to a part's configuration, for the constructors that have parameters of this name.
 
     Nested parts are included: with `shape` given, every class below `node` whose constructor has a
-    parameter `shape` receives it, unless the configuration sets it.
+    parameter `shape` receives it, unless the configuration sets it. A class whose parts meet other
+    sizes than itself says so by a static method `hands(node, given)`, which returns the values for
+    the nodes inside its own.
 
     Args:
         node: plain containers, with a `_target_` and perhaps nested ones.
@@ -27,8 +29,10 @@ def hand_over(node: Any, given: Mapping[str, Any]) -> Any:
         return [hand_over(child, given) for child in node]
     if not isinstance(node, dict):
         return node
-    whole = {key: hand_over(child, given) for key, child in node.items()}
-    if "_target_" not in node:
+    target = locate(node["_target_"]) if "_target_" in node else None
+    inside = target.hands(node, given) if hasattr(target, "hands") else given
+    whole = {key: hand_over(child, inside) for key, child in node.items()}
+    if target is None:
         return whole
-    taken = parameters(locate(node["_target_"]))[0]
+    taken = parameters(target)[0]
     return {key: value for key, value in given.items() if key in taken} | whole

@@ -22,7 +22,7 @@ ANY = inspect.Parameter.empty
 COUNTS = (
     "channels circles codes condition degree depth frequencies groups heads "
     "in_channels levels mlp_ratio multipliers out_channels patch shape steps vocabulary "
-    "width widths"
+    "width widths window"
 )
 COUNTS_OR_NONE = (
     "beta blocks bottleneck_weight classes corrections eta layers middle_blocks warmup weight_decay"

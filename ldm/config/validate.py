@@ -35,7 +35,16 @@ ALLOWED = (
 """Packages whose classes a configuration may name; a downloaded run folder can call nothing else.
 Functions are excluded, since some of them write files."""
 
-STAGE_KEYS = {"checkpoint", "resize_classes", "training", "on", "given", "sampler", "guidance"}
+STAGE_KEYS = {
+    "checkpoint",
+    "resize_classes",
+    "training",
+    "on",
+    "given",
+    "window",
+    "sampler",
+    "guidance",
+}
 """Keys of a stage's node that are not arguments of its model."""
 
 KINDS = {

@@ -71,5 +71,5 @@ def load_into(checkpoint: str | Path, model: nn.Module, stage: str, space: str) 
 
 
 def _without_grid(space: str | None) -> str | None:
-    """Cut the sides of a grid: what is trained on images is used at other sizes, and on clips."""
-    return space and re.sub(r"^Flat\((\d+)(, \d+){2,}\)$", r"Flat(\1, ...)", space)
+    """Cut the sides of a grid: what is trained on images is used at other sizes and lengths."""
+    return space and re.sub(r"^Flat\((\d+)(, \d+)+\)$", r"Flat(\1, ...)", space)

@@ -2,5 +2,6 @@
 
 from ldm.priors.denoiser import Denoiser
 from ldm.priors.prior import Prior
+from ldm.priors.successive import Successive
 
-__all__ = ["Denoiser", "Prior"]
+__all__ = ["Denoiser", "Prior", "Successive"]

@@ -18,6 +18,7 @@ from ldm.priors import Prior
 from ldm.randomness import fold
 from ldm.run.parts import build_part, reader, told_readers
 from ldm.run.rehearsal import on_meta
+from ldm.spaces import Flat, Space
 from ldm.tokenizers import Identity, Tokenizer
 
 __all__ = ["build_models", "build_prior", "build_tokenizer"]
@@ -166,13 +167,14 @@ def build_prior(
     The network receives `shape`, `dim` and `in_features` (the numbers in a point) of the space,
     `classes`, 0 without labels, and `<key>_shape` of what else conditions it: entries of a batch,
     and the latents of other stages; the `horizon`, the largest time of the process; and the
-    numbers of the data. The objective also receives, as `latent_scale`, the fixed numbers that data
-    are divided by where they are their own latents.
+    numbers of the data. A prior that takes a number of `windows` receives that of the tokenizer's,
+    or of those that are `window` long, and its parts the sizes of one. The objective also receives,
+    as `latent_scale`, the fixed numbers that data are divided by where they are their own latents.
 
     Raises:
-        ConfigError: a part refuses its arguments.
+        ConfigError: a part refuses its arguments, or latents are no whole number of windows.
     """
-    space, node = on.space, config[name]
+    node, (space, windows) = config[name], _window(config, name, on)
     conditions = node.get("conditioning")
     labelled = "backbone" not in node or (conditions or {}).get("label") is not None
     classes = data.classes if labelled else 0
@@ -184,6 +186,7 @@ def build_prior(
         "in_features": math.prod(space.shape),
         "classes": classes,
         **{f"{key}_shape": one for key, one in shapes.items()},
+        "windows": windows,
     }
     if isinstance(on, Identity) and on.fixed:
         handed["latent_scale"] = on.std.tolist()
@@ -202,6 +205,26 @@ def build_prior(
         built["space"] = space
     with torch.device(device):
         return build_part(config, name, handed, **built)
+
+
+def _window(config: DictConfig, name: str, on: Tokenizer) -> tuple[Space, int]:
+    """Space that the parts of a prior learn, that of all latents or of a window; and how many."""
+    node, space, windows = config[name], on.space, on.windows
+    if "windows" not in parameters(locate(node["_target_"], name))[0]:
+        return space, 1
+    if not isinstance(space, Flat) or len(space.shape) < 2:
+        raise ConfigError(
+            f"{name} draws windows, which {space} has no axis for: choose a flat grid"
+        )
+    length = space.shape[1]
+    if node.get("window") is not None:
+        windows = max(length // node.window, 1)
+    if (node.get("window") or length // windows) * windows != length:
+        raise ConfigError(
+            f"latents {space} are no whole number of windows {node.window} long: change "
+            f"{name}.window, or the length of the data"
+        )
+    return space.cut(windows), windows
 
 
 def _check_interface(config: DictConfig, name: str, data: DataModule) -> None:

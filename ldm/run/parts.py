@@ -125,9 +125,8 @@ def build_part(
     rest = {key: value for key, value in node.items() if key not in parts}
     # Again, since not everything in the configuration of a finished run has been checked.
     check_targets(targets(OmegaConf.create(rest), place))
-    if handed:
-        rest = hand_over(rest, handed)
     try:
+        rest = hand_over(rest, handed or {})
         # In two steps: Hydra would also instantiate nodes with a target inside `parts`.
         return instantiate(OmegaConf.create(rest), _partial_=True)(**parts)
     except InstantiationException as error:

@@ -12,6 +12,7 @@ from ldm.samplers.guidance import Guidance
 from ldm.samplers.inpainting import Inpainting
 from ldm.samplers.likelihood import Likelihood, LikelihoodResult
 from ldm.samplers.ode import EulerODE, HeunODE
+from ldm.samplers.per_window import PerWindow
 from ldm.samplers.plms import PLMS
 from ldm.samplers.sampler import Sampler, Span, Unsolved, refuse_nan
 
@@ -30,6 +31,7 @@ __all__ = [
     "Inpainting",
     "Likelihood",
     "LikelihoodResult",
+    "PerWindow",
     "Sampler",
     "Span",
     "Unsolved",

@@ -88,5 +88,16 @@ class Flat(Space):
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         return mean, std
 
+    def cut(self, parts: int) -> "Flat":
+        """Space of one of equal parts of a point, along the first axis behind the channels.
+
+        Raises:
+            ValueError: the axis has no such parts.
+        """
+        channels, length, *grid = self.shape
+        if length % parts:
+            raise ValueError(f"{self} has no {parts} equal parts along its axis of {length}")
+        return Flat([channels, length // parts, *grid])
+
     def __repr__(self) -> str:
         return f"Flat({', '.join(map(str, self.shape))})"

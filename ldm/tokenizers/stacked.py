@@ -40,6 +40,11 @@ class Stacked(Tokenizer):
         return self.second.space
 
     @property
+    def windows(self) -> int:
+        """Number of windows in the second tokenizer's latents."""
+        return self.second.windows
+
+    @property
     def measured(self) -> bool:
         """True if the latents of both tokenizers can be normalised."""
         return self.first.measured and self.second.measured

@@ -92,6 +92,11 @@ class Tokenizer(nn.Module):
         return self.bottleneck.space
 
     @property
+    def windows(self) -> int:
+        """Number of windows that follow each other along the first axis of the latents' grid."""
+        return getattr(self.encoder, "windows", 1)
+
+    @property
     def learned(self) -> bool:
         """True if there are parameters to train and to load."""
         return any(True for _ in self.parameters())

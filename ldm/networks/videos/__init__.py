@@ -1,0 +1,1 @@
+"""Networks of videos, clips `(b, c, t, h, w)`."""

@@ -1,0 +1,63 @@
+"""Networks of clips of a set length, applied to windows of longer clips."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["Windows"]
+
+
+class Windows(nn.Module):
+    """Applies an encoder or a decoder to successive windows of a clip, one after another.
+
+    So any tokenizer of clips of one length is a tokenizer of clips of several times that length.
+    Windows follow each other along the first axis behind the channels, of clips and of latents:
+    latents `(d, l, ...)` of one window make latents `(d, windows l, ...)` of a clip. Without
+    gradients the memory of activations is that of one window.
+
+    Args:
+        network: encoder or decoder of one window; wherever it takes a `shape` or a `latent_shape`,
+            it is handed that of a window.
+        window: frames of a window.
+        shape: of clips, `(channels, frames, height, width)`.
+
+    Raises:
+        ValueError: the windows do not fill the clip.
+
+    Example: eight frames as two windows of four.
+        >>> encoder = Windows(nn.Conv3d(3, 4, 4, stride=4), window=4, shape=[3, 8, 16, 16])
+        >>> encoder(torch.zeros(1, 3, 8, 16, 16)).shape
+        torch.Size([1, 4, 2, 4, 4])
+    """
+
+    def __init__(self, network: nn.Module, window: int, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.network, self.window = network, window
+        self.windows = _count(window, shape)
+
+    @staticmethod
+    def hands(node: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Values for the network inside, see `ldm.config.interfaces.hand_over`."""
+        windows = _count({**given, **node}["window"], given["shape"])
+        shapes = {key: given[key] for key in ("shape", "latent_shape") if key in given}
+        cut = {key: [c, length // windows, *grid] for key, (c, length, *grid) in shapes.items()}
+        return {**given, **cut}
+
+    def forward(self, x: Float[Tensor, "b c t ..."], **context: Tensor) -> Tensor:
+        """Features of a clip, or a clip of latents, `(b, d, windows l, ...)`."""
+        parts = x.chunk(self.windows, 2)
+        return torch.cat([self.network(part, **context) for part in parts], 2)
+
+
+def _count(window: int, shape: Sequence[int]) -> int:
+    """Number of windows in a clip."""
+    _, frames, *_ = shape
+    if frames % window:
+        raise ValueError(
+            f"clips of {frames} frames are no whole number of windows of {window} frames: choose "
+            f"data.frames={max(frames // window, 1) * window}, or another multiple of {window}"
+        )
+    return frames // window
