@@ -5,16 +5,16 @@ as in the published checkpoints.
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, ClassVar
 
 import torch
-from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ldm.networks.embedders import LabelEmbedder, TimestepEmbedder
-from ldm.networks.images.patches import PatchEmbedder, position_embedding
+from ldm.networks.images.patches import PatchEmbedder, joined, position_embedding
 from ldm.networks.transformer import Block, FinalLayer, reset_parameters
 
 __all__ = ["SIZES", "DiT"]
@@ -46,8 +46,9 @@ class DiT(nn.Module):
         norm_eps: added to the variance before each perceptron: 1e-5 for weights of diffusers.
 
     Raises:
-        ValueError: a side of the grid is not a multiple of `patch`, `width` is not a multiple of 4
-            and of `heads`, the input has another shape, or a label is given with `classes=0`.
+        ValueError: a latent has other axes, a side of the grid is not a multiple of `patch`,
+            `width` is not a multiple of 4 and of `heads`, the input has another shape, or a label
+            is given with `classes=0`.
 
     Example:
         >>> dit = DiT.sized("S/2", shape=[4, 32, 32])
@@ -74,8 +75,17 @@ class DiT(nn.Module):
     ) -> None:
         super().__init__()
         in_channels, *size = shape
-        if patch < 1 or any(side % patch for side in size):
-            raise ValueError(f"patches of side {patch} do not tile a grid of {tuple(size)}")
+        sides = self.patch_sides(patch)
+        if len(sides) != len(size):
+            raise ValueError(
+                f"{type(self).__name__} reads latents with {len(sides)} axes after the channels, "
+                f"found {tuple(shape)}: choose another prior/backbone"
+            )
+        if min(sides) < 1 or any(n % side for n, side in zip(size, sides, strict=True)):
+            raise ValueError(
+                f"patches of side {' x '.join(map(str, dict.fromkeys(sides)))} do not tile a grid "
+                f"of {tuple(size)}"
+            )
         if heads < 1 or width < 1 or width % 4 or width % heads:
             raise ValueError(f"width must be a multiple of 4 and of {heads} heads, found {width}")
         self.shape = tuple(shape)
@@ -83,14 +93,13 @@ class DiT(nn.Module):
         self.classes = classes
         self.frequency_shift, self.norm_eps = frequency_shift, norm_eps
         self.checkpointing = False
-        self.x_embedder = PatchEmbedder(in_channels, patch, width)
+        self.x_embedder = PatchEmbedder(in_channels, sides, width)
         self.t_embedder = TimestepEmbedder(width, frequency_shift)
         self.y_embedder = LabelEmbedder(classes, width) if classes else None
         # Not trained: a parameter only so that counts and checkpoints match the published ones.
-        grid = [side // patch for side in size]
-        self.pos_embed = nn.Parameter(position_embedding(grid, width), requires_grad=False)
+        self.pos_embed = nn.Parameter(position_embedding(self.grid, width), requires_grad=False)
         self.blocks = nn.ModuleList(self.build_block(width, heads, mlp_ratio) for _ in range(depth))
-        self.final_layer = self.build_final(width, (1 + learn_sigma) * in_channels * patch**2)
+        self.final_layer = self.build_final(width, (1 + learn_sigma) * in_channels * prod(sides))
         self.reset_parameters()
 
     @classmethod
@@ -106,6 +115,16 @@ class DiT(nn.Module):
                 f"sizes are {', '.join(cls.sizes)}, then /patch as in XL/2; found {name!r}"
             )
         return cls(patch=int(patch), **cls.sizes[size], **arguments)
+
+    def patch_sides(self, patch: int) -> tuple[int, ...]:
+        """Sides of a patch, one for each axis of the grid."""
+        return patch, patch
+
+    @property
+    def grid(self) -> list[int]:
+        """Numbers of tokens along each axis."""
+        sides = self.patch_sides(self.patch)
+        return [n // side for n, side in zip(self.shape[1:], sides, strict=True)]
 
     def build_block(self, width: int, heads: int, mlp_ratio: float) -> nn.Module:
         """Build one block, which reads tokens, the condition, and what `through` was told."""
@@ -126,10 +145,10 @@ class DiT(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "b c h w"],
+        x: Float[Tensor, "b c *grid"],
         t: Float[Tensor, " b"] | Int[Tensor, " b"],
         label: Int[Tensor, " b"] | None = None,
-    ) -> Float[Tensor, "b _ h w"]:
+    ) -> Float[Tensor, "b _ *grid"]:
         """Predict from noisy latents `x` at times `t`, in the unit of the process.
 
         Without labels, every sample gets label `classes` (no label).
@@ -137,22 +156,30 @@ class DiT(nn.Module):
         return self.through(x, self.condition(t, label))
 
     def through(
-        self, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b d"], *told: Tensor | None
-    ) -> Float[Tensor, "b _ h w"]:
+        self, x: Float[Tensor, "b c *grid"], condition: Float[Tensor, "b d"], *told: Tensor | None
+    ) -> Float[Tensor, "b _ *grid"]:
         """Predict from noisy latents, given what modulates every block and what else these read."""
         if x.shape[1:] != self.shape:
             raise ValueError(f"built for latents of {self.shape}, found {tuple(x.shape[1:])}")
         h = self.x_embedder(x)
         # Under autocast this keeps the tokens in half precision, which halves memory traffic.
         h = h + self.pos_embed.to(h.dtype)
-        for block in self.blocks:
-            if self.checkpointing and torch.is_grad_enabled():
-                h = checkpoint(block, h, condition, *told, use_reentrant=False)
-            else:
-                h = block(h, condition, *told)
-        values = self.final_layer(h, condition)
-        height, p = x.shape[2] // self.patch, self.patch
-        return rearrange(values, "b (h w) (p q c) -> b c (h p) (w q)", h=height, p=p, q=p)
+        for number in range(len(self.blocks)):
+            h = self.step(number, h, condition, *told)
+        return joined(self.final_layer(h, condition), self.grid, self.patch_sides(self.patch))
+
+    def step(
+        self,
+        number: int,
+        h: Float[Tensor, "b n d"],
+        condition: Float[Tensor, "b d"],
+        *told: Tensor | None,
+    ) -> Float[Tensor, "b n d"]:
+        """Tokens after a block, whose activations are recomputed if `checkpointing`."""
+        block = self.blocks[number]
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, h, condition, *told, use_reentrant=False)
+        return block(h, condition, *told)
 
     def condition(self, t: Tensor, label: Tensor | None) -> Float[Tensor, "b d"]:
         """Sum the time and label embeddings to the vector that modulates every block."""

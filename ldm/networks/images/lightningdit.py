@@ -35,19 +35,26 @@ Rotation = Float[Tensor, "2 n features"]
 def rotary_angles(grid: Sequence[int], width: int, base: float = 1e4) -> Float[Tensor, "n width"]:
     """Angles by which pairs of a head's features are turned, in row-major order of tokens.
 
-    The first half of the pairs is turned by the row, the second by the column, at frequencies that
-    fall from 1 geometrically (Su et al. 2021, RoPE, for each axis); both of a pair have one angle.
+    On rows and columns, the first half of the pairs is turned by the row, the second by the column,
+    at frequencies that fall from 1 geometrically (Su et al. 2021, RoPE, for each axis); both of a
+    pair have one angle. On frames, rows and columns, row and column turn three eighths each, and
+    the frame the pairs before them (Yang et al. 2025, CogVideoX).
 
     Args:
-        grid: rows and columns.
+        grid: rows and columns, or frames, rows and columns.
         width: features of a head, a multiple of 4.
         base: of the frequencies.
     """
-    frequency = base ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
-    row, column = (torch.arange(n, dtype=torch.float64)[:, None] * frequency for n in grid)
-    row = row[:, None].expand(-1, grid[1], -1)
-    column = column.expand(grid[0], -1, -1)
-    return torch.cat([row, column], 2).flatten(0, 1).repeat_interleave(2, 1)
+    pairs = width // 2
+    side = pairs // 2 if len(grid) == 2 else 3 * pairs // 8
+    counts = [pairs - 2 * side, side, side][-len(grid) :]
+    angles = []
+    for axis, (n, count) in enumerate(zip(grid, counts, strict=True)):
+        frequency = base ** -(torch.arange(count, dtype=torch.float64) / count)
+        angle = torch.arange(n, dtype=torch.float64)[:, None] * frequency
+        places = [n if other == axis else 1 for other in range(len(grid))]
+        angles.append(angle.view(*places, count).expand(*grid, count))
+    return torch.cat(angles, -1).flatten(0, -2).repeat_interleave(2, 1)
 
 
 def rotated(x: Float[Tensor, "b heads n d"], rotation: Rotation) -> Float[Tensor, "b heads n d"]:
@@ -178,12 +185,11 @@ class LightningDiT(DiT):
 
     def rotation(self, device: torch.device) -> Rotation:
         """Cosines and sines of the angles by which blocks rotate queries and keys."""
-        grid = [side // self.patch for side in self.shape[1:]]
         attention = self.blocks[0].attn
-        angle = rotary_angles(grid, attention.proj.in_features // attention.heads)
+        angle = rotary_angles(self.grid, attention.proj.in_features // attention.heads)
         return torch.stack([angle.cos(), angle.sin()]).float().to(device)
 
     def through(
-        self, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b d"], *told: Tensor | None
-    ) -> Float[Tensor, "b _ h w"]:
+        self, x: Float[Tensor, "b c *grid"], condition: Float[Tensor, "b d"], *told: Tensor | None
+    ) -> Float[Tensor, "b _ *grid"]:
         return super().through(x, condition, self.rotation(x.device), *told)
