@@ -71,7 +71,8 @@ def splits_without_files(self):
     return dict.fromkeys(("train", "test"), Listing(Path(self.root), ["1.png"], [], ["a word"]))
 
 
-SIZED = re.compile(r"((?:space_time_)?(?:dit|lightningdit))_(\w+)_(\d)")  # backbones of published sizes
+# Backbones of published sizes.
+SIZED = re.compile(r"((?:space_time_)?(?:dit|lightningdit))_(\w+)_(\d)")
 GROUPS = {"override /prior/process", "override /sampler"}
 NUMBERS = {"data.size", "eval", "guidance", "prior.objective", "prior.process", "prior.training"}
 NUMBERS |= {"sampler", "tokenizer.bottleneck", "tokenizer.checkpoint", "tokenizer.training"}

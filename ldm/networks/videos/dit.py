@@ -86,6 +86,7 @@ class SpaceTimeDiT(SpaceTime, DiT):
         ValueError: as `DiT`, or the frames are no multiple of `patch_frames`.
 
     Example:
+        >>> import torch
         >>> dit = SpaceTimeDiT.sized("S/2", shape=[4, 2, 8, 8], learn_sigma=False)
         >>> dit(torch.zeros(1, 4, 2, 8, 8), torch.tensor([3.0])).shape
         torch.Size([1, 4, 2, 8, 8])
@@ -109,6 +110,7 @@ class SpaceTimeLightningDiT(SpaceTime, LightningDiT):
         ValueError: as `LightningDiT`, or the frames are no multiple of `patch_frames`.
 
     Example:
+        >>> import torch
         >>> dit = SpaceTimeLightningDiT.sized("B/1", shape=[16, 2, 4, 4])
         >>> dit(torch.zeros(1, 16, 2, 4, 4), torch.tensor([0.5])).shape
         torch.Size([1, 16, 2, 4, 4])
