@@ -1,5 +1,7 @@
 """Layers shared by several families of image networks."""
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
@@ -54,11 +56,17 @@ class SpatialAttention(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double the grid by nearest-neighbour interpolation, then convolve."""
+    """Double the sides by nearest-neighbour interpolation, then convolve.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: before and after.
+        conv: builds the convolution, as `nn.Conv2d` does.
+    """
+
+    def __init__(self, channels: int, conv: Callable[..., nn.Module] = nn.Conv2d) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = conv(channels, channels, 3, padding=1)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _ _"]:
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+    def forward(self, x: Float[Tensor, "b c ... h w"]) -> Float[Tensor, "b c ... _ _"]:
+        factors = (*[1.0] * (x.ndim - 4), 2.0, 2.0)
+        return self.conv(F.interpolate(x, scale_factor=factors, mode="nearest"))

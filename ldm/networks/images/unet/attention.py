@@ -140,7 +140,7 @@ class SpatialTransformer(nn.Module):
         return x + rearrange(_project(self.proj_out, h), "b (h w) c -> b c h w", h=x.shape[2])
 
 
-def zero(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
+def zero(layer: nn.Module) -> nn.Module:
     """Set the weights and biases of a layer to zero, so that what it adds is nothing at first."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

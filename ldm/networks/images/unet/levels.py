@@ -1,8 +1,8 @@
 """Levels of the U-Net: blocks at one resolution, on the way down and on the way up."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ class Style:
         embedding: width of the time embedding.
         context: width of the sequence that pixels attend to; 0 for attention among pixels alone.
         heads, head_width, depth, linear, scale_shift, resample_blocks: see `UNet`.
+        conv: builds all convolutions, as `nn.Conv2d` does.
 
     Raises:
         ValueError: not exactly one of `heads` and `head_width` is given, or it divides no channels.
@@ -37,6 +38,7 @@ class Style:
     linear: bool
     scale_shift: bool
     resample_blocks: bool
+    conv: ClassVar[Callable[..., nn.Module]] = nn.Conv2d
 
     def __post_init__(self) -> None:
         if (self.heads is None) == (self.head_width is None):
@@ -45,26 +47,42 @@ class Style:
                 f"heads={self.heads} and head_width={self.head_width}"
             )
 
+    def residual(self, inputs: int, outputs: int) -> ResidualBlock:
+        """Build a residual block that keeps the grid."""
+        return ResidualBlock(inputs, outputs, self.embedding, self.scale_shift, conv=self.conv)
+
     def attention(self, channels: int) -> nn.Module:
         """Build the attention that follows a residual block; heads must divide the channels."""
+        heads = self.heads_of(channels)
+        if self.context:
+            return SpatialTransformer(channels, heads, self.context, self.depth, self.linear)
+        return PixelAttention(channels, heads)
+
+    def heads_of(self, channels: int) -> int:
+        """Number of attention heads for so many channels.
+
+        Raises:
+            ValueError: it does not divide them.
+        """
         divisor = self.heads or self.head_width
         if divisor < 1 or channels % divisor:
             raise ValueError(
                 f"{channels} channels cannot be divided: heads={self.heads}, "
                 f"head_width={self.head_width}"
             )
-        heads = self.heads or channels // self.head_width
-        if self.context:
-            return SpatialTransformer(channels, heads, self.context, self.depth, self.linear)
-        return PixelAttention(channels, heads)
+        return self.heads or channels // self.head_width
 
     def down(self, channels: int) -> nn.Module:
         """Build what halves the grid."""
-        return self._resample("down", channels) if self.resample_blocks else Downsample(channels)
+        if self.resample_blocks:
+            return self._resample("down", channels)
+        return Downsample(channels, self.conv)
 
     def up(self, channels: int) -> nn.Module:
         """Build what doubles the grid."""
-        return self._resample("up", channels) if self.resample_blocks else Upsample(channels)
+        if self.resample_blocks:
+            return self._resample("up", channels)
+        return Upsample(channels, self.conv)
 
     def _resample(self, way: Literal["down", "up"], channels: int) -> ResidualBlock:
         return ResidualBlock(channels, channels, self.embedding, self.scale_shift, way)
@@ -79,10 +97,10 @@ class Block(nn.Module):
     def __init__(self, style: Style, inputs: int, outputs: int, attends: bool) -> None:
         super().__init__()
         self.checkpointing = False
-        self.residual = ResidualBlock(inputs, outputs, style.embedding, style.scale_shift)
+        self.residual = style.residual(inputs, outputs)
         self.attention = style.attention(outputs) if attends else None
 
-    def forward(self, h: Tensor, *told: Tensor | None) -> Float[Tensor, "b _ h w"]:
+    def forward(self, h: Tensor, *told: Tensor | None) -> Float[Tensor, "b _ ..."]:
         """Features after the block, told the time embedding, the context and its mask."""
         if self.checkpointing and torch.is_grad_enabled():
             return checkpoint(self.compute, h, *told, use_reentrant=False)
@@ -90,7 +108,7 @@ class Block(nn.Module):
 
     def compute(
         self, h: Tensor, embedding: Tensor, context: Tensor | None, mask: Tensor | None
-    ) -> Float[Tensor, "b _ h w"]:
+    ) -> Float[Tensor, "b _ ..."]:
         """Compute the features, keeping all activations."""
         h = self.residual(h, embedding)
         return h if self.attention is None else self.attention(h, context, mask)
@@ -103,7 +121,7 @@ class DownLevel(nn.Module):
         super().__init__()
         self.layers, self.downsample = nn.ModuleList(layers), downsample
 
-    def forward(self, h: Tensor, *told: Tensor | None) -> list[Float[Tensor, "b _ _ _"]]:
+    def forward(self, h: Tensor, *told: Tensor | None) -> list[Float[Tensor, "b _ ..."]]:
         """Features after each block and after the halving; the last go on."""
         kept = []
         for layer in self.layers:
@@ -121,7 +139,7 @@ class UpLevel(nn.Module):
 
     def forward(
         self, h: Tensor, kept: Sequence[Tensor], *told: Tensor | None
-    ) -> Float[Tensor, "b _ _ _"]:
+    ) -> Float[Tensor, "b _ ..."]:
         """Features after the level; each block reads one of `kept`."""
         for layer, other in zip(self.layers, kept, strict=True):
             h = layer(torch.cat([h, other], 1), *told)

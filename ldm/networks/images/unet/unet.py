@@ -4,24 +4,22 @@ Source: Rombach et al., "High-resolution image synthesis with latent diffusion m
 Dhariwal and Nichol 2021.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldm.networks.embedders import LabelEmbedder, TimestepEmbedder
-from ldm.networks.images.layers import group_norm
-from ldm.networks.images.unet.attention import TransformerLayer, zero
-from ldm.networks.images.unet.levels import Block, DownLevel, Style, UpLevel
-from ldm.networks.images.unet.residual import EPS
+from ldm.networks.images.unet.attention import TransformerLayer
+from ldm.networks.images.unet.hourglass import Hourglass
+from ldm.networks.images.unet.levels import Style
 
 __all__ = ["UNet"]
 
 
-class UNet(nn.Module):
+class UNet(Hourglass):
     """A convolutional network that denoises latents, told the time and a class, text or image.
 
     A new network gives zero. Pixels attend to the sequence of a text, or to the embedding of a
@@ -83,52 +81,19 @@ class UNet(nn.Module):
         channels, embedding = shape[0], 4 * width
         told = text_shape is not None
         self.shape, self.classes = tuple(shape), classes
-        self.downsampling = 2 ** (len(multipliers) - 1)
         self.class_in_context = bool(classes and context and not told)
         context = text_shape[-1] if told else context * self.class_in_context
         self.told = {"text": told, "image": image_shape is not None}
-        self.style = Style(
+        style = Style(
             embedding, context, heads, head_width, depth, linear, scale_shift, resample_blocks
         )
         self.t_embedder = TimestepEmbedder(embedding, waves=width)
         table = context if self.class_in_context else embedding
         self.y_embedder = LabelEmbedder(classes, table) if classes else None
         added = image_shape[0] if image_shape is not None else 0
-        self.conv_in = nn.Conv2d(channels + added, width, 3, padding=1)
-        wide = [width * multiplier for multiplier in multipliers]
-        attends = [2**level in attention for level in range(len(wide))]
-        self.down = nn.ModuleList(self._down(width, wide, blocks, attends))
-        self.middle = nn.ModuleList(
-            Block(self.style, wide[-1], wide[-1], attends) for attends in (True, False)
-        )
-        self.up = nn.ModuleList(self._up(width, wide, blocks, attends))
-        self.norm_out = group_norm(wide[0], eps=EPS)
-        self.conv_out = zero(nn.Conv2d(wide[0], channels, 3, padding=1))
+        self.build(style, channels + added, channels, width, multipliers, blocks, attention)
         if self.class_in_context:
             self._freeze_unused()
-        self.to(memory_format=torch.channels_last)  # in which convolutions are fastest
-
-    def _down(
-        self, width: int, wide: Sequence[int], blocks: int, attends: Sequence[bool]
-    ) -> Iterator[DownLevel]:
-        for level, channels in enumerate(wide):
-            chain = [width if level == 0 else wide[level - 1], *[channels] * blocks]
-            layers = [Block(self.style, i, o, attends[level]) for i, o in pairwise(chain)]
-            last = level == len(wide) - 1
-            yield DownLevel(layers, None if last else self.style.down(channels))
-
-    def _up(
-        self, width: int, wide: Sequence[int], blocks: int, attends: Sequence[bool]
-    ) -> Iterator[UpLevel]:
-        """Build the levels in the order in which they run, the coarsest first."""
-        before = wide[-1]
-        for level, channels in reversed(list(enumerate(wide))):
-            # Kept on the way down: the features of the blocks, and what this level began with.
-            kept = [*[channels] * blocks, width if level == 0 else wide[level - 1]]
-            inputs = [h + k for h, k in zip([before, *[channels] * blocks], kept, strict=True)]
-            layers = [Block(self.style, i, channels, attends[level]) for i in inputs]
-            yield UpLevel(layers, self.style.up(channels) if level else None)
-            before = channels
 
     def _freeze_unused(self) -> None:
         """Exclude from training what attention to a single place does not depend on."""
@@ -160,18 +125,8 @@ class UNet(nn.Module):
                 context = told[:, None]
             else:
                 embedding = embedding + told
-        told = F.silu(embedding), context, text_mask
         h = x if image is None else torch.cat([x, image.to(x.dtype)], 1)
-        h = self.conv_in(h.contiguous(memory_format=torch.channels_last))
-        kept = [h]
-        for level in self.down:
-            kept += level(kept[-1], *told)
-        h = kept[-1]
-        for block in self.middle:
-            h = block(h, *told)
-        for level in self.up:
-            h = level(h, [kept.pop() for _ in level.layers], *told)
-        return self.conv_out(F.silu(self.norm_out(h))).contiguous()
+        return self.through(h, F.silu(embedding), context, text_mask)
 
     def _check(self, x: Tensor, label: Tensor | None, **told: Tensor | None) -> None:
         channels, *sides = x.shape[1:]
