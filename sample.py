@@ -75,7 +75,7 @@ def save(parts: "Parts", folder: Path, samples: "Batch", **asked: Any) -> Path:
         **asked: how they were drawn, for the record.
 
     Returns:
-        The path of the picture.
+        The path of the picture: a PNG, or a GIF of clips, with an MP4 of the same name.
 
     Raises:
         DataError: the folder holds other files, or cannot be written.
@@ -91,9 +91,8 @@ def save(parts: "Parts", folder: Path, samples: "Batch", **asked: Any) -> Path:
     write_exact(folder, lambda part: parts.data.save(part, samples), n=len(samples["x"]), **asked)
     path = folder.with_name(f"{folder.resolve().name}-overview.png")
     # The picture comes last: those of points need the data, which may be missing on this machine.
-    shown = max(100, parts.data.shown)
-    save_picture(path, parts.data.show({key: value[:shown] for key, value in samples.items()}))
-    return path
+    first = {key: value[: parts.data.overview] for key, value in samples.items()}
+    return save_picture(path, parts.data.show(first))[0]
 
 
 def _plain(node: Any) -> Any:

@@ -32,6 +32,8 @@ from data.points.synthetic import Synthetic
 from data.points.torsions import RNA, Protein
 from data.points.von_mises_fisher import VonMisesFisher
 from data.points.wrapped_torus import WrappedTorus
+from data.videos.base import Videos
+from data.videos.moving_digits import MovingDigits
 
 __all__ = [
     "CIFAR10",
@@ -60,6 +62,7 @@ __all__ = [
     "Images",
     "MeshDensity",
     "Molecules",
+    "MovingDigits",
     "PointDataset",
     "Points",
     "Protein",
@@ -69,6 +72,7 @@ __all__ = [
     "SampleOrder",
     "SmallMolecules",
     "Synthetic",
+    "Videos",
     "VonMisesFisher",
     "WrappedSPD",
     "WrappedTorus",

@@ -56,6 +56,9 @@ class DataModule(ABC):
     shown: ClassVar[int] = 64
     """Number of samples in a picture drawn during training."""
 
+    overview: ClassVar[int] = 100
+    """Number of samples in the picture beside those that sample.py writes."""
+
     def __init__(self, seed: int = 0, workers: int = 0) -> None:
         if workers < 0:
             raise DataError(f"workers must be 0 or more, got {workers}")

@@ -39,8 +39,8 @@ class Record:
 
     @property
     def pictures(self) -> list[Path]:
-        """Pictures that were written."""
-        return [path for path in self.files if path.suffix == ".png"]
+        """Pictures and clips that loggers are passed."""
+        return [path for path in self.files if path.suffix in (".png", ".gif")]
 
     def add(self, values: dict[str, Tensor], **protocol: Any) -> None:
         """Add scores that share one protocol."""
@@ -59,12 +59,10 @@ class Record:
             self._made[key] = make()
         return self._made[key]
 
-    def show(self, name: str, picture: Float[Tensor, "3 h w"]) -> None:
-        """Write `<name>.png`, a picture in [0, 1]; called on one rank alone."""
+    def show(self, name: str, picture: Float[Tensor, "*frames 3 h w"]) -> None:
+        """Write a picture in [0, 1] as `<name>.png`, a clip as GIF and MP4; called on one rank."""
         if self.folder is not None:
-            path = self.folder / f"{name}.png"
-            save_picture(path, picture)
-            self.files.append(path)
+            self.files += save_picture(self.folder / f"{name}.png", picture)
 
     def save(self) -> None:
         """Write `metrics.json`: the scores, and under `protocol` the protocol of each."""

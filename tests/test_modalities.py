@@ -1,16 +1,18 @@
-"""Three made-up modalities, added by classes and configurations alone, through the commands.
+"""Four made-up modalities, added by classes and configurations alone, through the commands.
 
-Sets with a mask in the subspace of zero means, codes under an autoregressive prior, and a cascade:
-a user's package `modalities`, allowed by the command line, and a folder of configurations.
+Sets with a mask in the subspace of zero means, codes under an autoregressive prior, a cascade, and
+clips: a user's package `modalities`, allowed by the command line, and a folder of configurations.
 """
 
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 from modalities.sets import mask_of
+from PIL import Image
 from safetensors.torch import load_file
 
 import eval.__main__
@@ -201,3 +203,19 @@ def test_the_fine_prior_of_a_cascade_is_told_what_the_coarse_one_drew(loaded, mo
     torch.testing.assert_close(x, told[0].mean().expand_as(x))
     assert parts.stage == "fine"
     assert list(parts.models) == ["pool", "coarse", "tokenizer", "fine"]
+
+
+def test_clips_are_pictures_that_move_wherever_pictures_are(finished, tmp_path):
+    folder = finished("clips")
+    report = (folder / "report.html").read_text()
+    assert report.count("data:image/gif;base64,") == 2  # while training, and of the evaluation
+    sample.main([ALLOW, f"run={folder}", "n=2", f"output={tmp_path}/drawn"])
+    for gif in (*folder.glob("prior/samples/*.gif"), tmp_path / "drawn-overview.gif"):
+        with Image.open(gif) as picture, av.open(str(gif.with_suffix(".mp4"))) as film:
+            assert (picture.format, picture.n_frames) == ("GIF", 3)
+            assert len(list(film.decode(video=0))) == 3
+    levels = np.load(tmp_path / "drawn" / "samples.npz")["arr_0"]
+    assert levels.shape == (2, 3, 8, 8, 3)
+    with av.open(str(tmp_path / "drawn" / "00001.mp4")) as film:
+        shown = np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
+    assert np.abs(shown.astype(float) - levels[1]).mean() < 6  # of 255, by compression

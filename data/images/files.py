@@ -13,15 +13,15 @@ from PIL import Image
 from torch import Tensor
 
 from data.files.tar_index import read_at
-from data.images.base import ImageDataset
 from data.images.crop import Crop
+from data.images.pixels import PixelDataset
 from data.images.reading import BITS, convert, open_image, read_image
 from data.order import Draw
 
 __all__ = ["ImageFiles"]
 
 
-class ImageFiles(ImageDataset):
+class ImageFiles(PixelDataset):
     """Images read from files, or from their places in archives, on access.
 
     Args:
@@ -30,10 +30,10 @@ class ImageFiles(ImageDataset):
         labels: class of each file.
         crop: resizes and crops every image to one size.
         channels: 1 for grey, 3 for colour; files of the other kind are converted.
-        flip: as for `ImageDataset`.
+        flip: as for `PixelDataset`.
         bits: how many bits of 16-bit files are in use, see `read_image`.
         upright: turn images as their EXIF orientation tags say.
-        captions, width: as for `ImageDataset`.
+        captions, width: as for `PixelDataset`.
         places: offset and size, bytes, of each image in the archive that is its folder; empty for
             files of their own.
 

@@ -1,6 +1,7 @@
-"""Image grids and PNG files."""
+"""Image grids, and pictures of them as files."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from data.files.whole import write_whole
+from data.images.clips import write_gif, write_mp4
 
 __all__ = ["grid", "save_picture", "write_png"]
 
@@ -45,13 +47,28 @@ def grid(
     return pad(joined, (0, FRAME, 0, FRAME), value=1)
 
 
-def save_picture(path: Path, picture: Float[Tensor, "3 h w"]) -> None:
-    """Write an image in [0, 1], whole or not at all; create its folder if necessary.
+def save_picture(path: Path, picture: Float[Tensor, "*frames 3 h w"]) -> list[Path]:
+    """Write an image as PNG, a clip as GIF and MP4; each is written whole or not at all.
+
+    Args:
+        path: of the PNG; a clip has the same name, with other ends. Its folder is created if
+            necessary.
+        picture: an image or a clip in [0, 1].
+
+    Returns:
+        The files; the first is shown by browsers and loggers.
 
     Raises:
         StorageFull, DataError: it cannot be written.
     """
-    write_whole(path, lambda part: write_png(part, picture))
+    if picture.ndim == 3:
+        write_whole(path, lambda part: write_png(part, picture))
+        return [path]
+    files = {path.with_suffix(".gif"): write_gif, path.with_suffix(".mp4"): write_mp4}
+    frames = picture.clamp(0, 1).mul(255).add(0.5).byte().cpu()
+    for file, write in files.items():
+        write_whole(file, partial(write, frames=frames))
+    return list(files)
 
 
 def write_png(path: Path, picture: Float[Tensor, "3 h w"]) -> None:

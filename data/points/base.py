@@ -75,6 +75,7 @@ class Points(DataModule):
     held: ClassVar[tuple[str, ...]] = ("train", "val", "test")
 
     shown: ClassVar[int] = 1000
+    overview: ClassVar[int] = 1000
 
     outside: tuple[str, ...] = ()
     """Names of the out-of-distribution sets, for detection by likelihood."""

@@ -62,8 +62,7 @@ def main(arguments: list[str]) -> None:
         picture = getattr(pictures, name)(parts, own, asked)
     except ValueError as error:
         raise ConfigError(f"{name} cannot be done: {error}") from error
-    save_picture(output, picture)
-    print(output)
+    print(save_picture(output, picture)[0])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from ldm.run.folder import Run, read_config
 
 __all__ = ["write_report"]
 
-TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
+TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
 
 
 def write_report(run: Run) -> Path:
@@ -53,7 +53,7 @@ def _evaluations(run: Run) -> list[dict[str, Any]]:
         for name, value in scores.items():
             groups.setdefault(_words(protocols.get(name, {})), {})[name] = value
         name = "" if path.parent == run.folder else path.parent.name
-        pictures = [_picture(one.stem, one) for one in sorted(path.parent.glob("*.png"))]
+        pictures = [_picture(one.stem, one) for one in _shown(path.parent)]
         found.append({"name": name, "groups": groups, "pictures": pictures})
     return found
 
@@ -63,7 +63,7 @@ def _stage(run: Run, name: str) -> dict[str, Any]:
     curves = draw_curves(folder / "metrics.csv") if (folder / "metrics.csv").is_file() else None
     pictures = [
         _picture(f"{int(one.stem):,} samples" if one.stem.isdecimal() else one.stem, one)
-        for one in sorted((folder / "samples").glob("*.png"))
+        for one in _shown(folder / "samples")
     ]
     return {
         "name": name,
@@ -106,6 +106,11 @@ def _words(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(_words(one) for one in value)
     return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def _shown(folder: Path) -> list[Path]:
+    """Pictures and clips of a folder."""
+    return sorted(path for path in folder.glob("*") if path.suffix in (".png", ".gif"))
 
 
 def _picture(caption: str, path: Path) -> dict[str, str]:

@@ -68,8 +68,8 @@ def build_tokenizer(
     The encoder receives the shape of the data and the bottleneck's input channels; the decoder the
     channels of the latents, the shape of the data, and the encoder's arguments that it does not set
     itself; both `latent_shape`, and `<key>_shape` of what is in the context of samples; a
-    bottleneck with channels only receives the encoder's grid. All receive the numbers of the data,
-    see `DataModule.interface`.
+    bottleneck with channels only receives the encoder's grid. A tokenizer without these parts
+    receives the shape of the data. All receive the numbers of the data, see `DataModule.interface`.
 
     Raises:
         ConfigError: encoder, bottleneck, decoder and data do not fit together.
@@ -95,7 +95,8 @@ def build_tokenizer(
         with torch.device(device):
             handed = both | _decoder_interface(node, shape, bottleneck.space.shape)
             built["decoder"] = build_part(config, f"{name}.decoder", handed)
-    tokenizer = build_part(config, name, data.interface, **built)
+    handed = data.interface if built else {"shape": list(shape), **data.interface}
+    tokenizer = build_part(config, name, handed, **built)
     _check_tokenizer(name, tokenizer, data, example)
     return tokenizer
 

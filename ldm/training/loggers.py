@@ -56,8 +56,8 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def log_picture(self, name: str, path: Path, step: int | None = None) -> None:
-        """Log a picture in a file; without a step, at the one after the last."""
-        name = f"{name}.png"
+        """Log a picture or clip in a file; without a step, at the one after the last."""
+        name = f"{name}{path.suffix}"
         step = self._after([name]) if step is None else step
         if self.last.get(name, -1) < step:
             self.write_picture(f"{self.part}/{name}", path, step)
@@ -69,7 +69,7 @@ class RunLogger(Logger):
 
     @abstractmethod
     def write_picture(self, name: str, path: Path, step: int) -> None:
-        """Pass a picture to the service."""
+        """Pass a PNG or GIF to the service."""
 
     def log_hyperparams(self, *args, **kwargs) -> None:
         """Do nothing: the configuration is given to the constructor."""
@@ -104,9 +104,15 @@ class TensorBoard(RunLogger):
         self.writer.flush()  # before the step is kept as logged
 
     def write_picture(self, name: str, path: Path, step: int) -> None:
-        from torchvision.io import decode_image
+        from PIL import Image
+        from tensorboard.compat.proto.summary_pb2 import Summary
 
-        self.writer.add_image(name, decode_image(str(path)), step)
+        with Image.open(path) as picture:
+            width, height = picture.size
+        content = path.read_bytes()  # whole, since torch's add_image would take one frame of a clip
+        image = Summary.Image(width=width, height=height, encoded_image_string=content)
+        summary = Summary(value=[Summary.Value(tag=name, image=image)])
+        self.writer.file_writer.add_summary(summary, step)
         self.writer.flush()
 
     @rank_zero_only
@@ -140,9 +146,10 @@ class WandB(RunLogger):
         self._log(metrics, step)
 
     def write_picture(self, name: str, path: Path, step: int) -> None:
-        from wandb import Image
+        from wandb import Image, Video
 
-        self._log({name: Image(str(path))}, step)
+        shown = Video(str(path), format="gif") if path.suffix == ".gif" else Image(str(path))
+        self._log({name: shown}, step)
 
     def _log(self, values: dict[str, Any], step: int) -> None:
         # Each stage counts its samples from zero, and the service's own step cannot go back.

@@ -17,12 +17,13 @@ __all__ = ["SavePictures"]
 
 
 class SavePictures(pl.Callback):
-    """Writes `samples/<samples seen>.png` and passes it to the loggers that accept pictures.
+    """Writes `samples/<samples seen>.png`, or `.gif` and `.mp4`, and passes it to the loggers.
 
     Args:
         folder: of the pictures.
         every: samples between two pictures.
-        draw: returns a picture `(3, h, w)` in [0, 1] of outputs of the averaged model.
+        draw: returns a picture `(3, h, w)` or a clip `(t, 3, h, w)`, in [0, 1], of outputs of the
+            averaged model.
     """
 
     def __init__(self, folder: Path, every: int, draw: Callable[[Training], Tensor]) -> None:
@@ -39,7 +40,6 @@ class SavePictures(pl.Callback):
         except Unsolved as error:  # may happen early in training: not a reason to stop
             warnings.warn(f"no picture after {seen} samples: {error}", stacklevel=2)
             return
-        path = self.folder / f"{seen:09d}.png"
-        save_picture(path, picture)
+        shown, *_ = save_picture(self.folder / f"{seen:09d}.png", picture)
         for logger in trainer.loggers:
-            log_picture(logger, "samples", path, seen)
+            log_picture(logger, "samples", shown, seen)

@@ -1,1 +1,1 @@
-"""Three made-up modalities, as a user's own package would add them: classes and configurations."""
+"""Four made-up modalities, as a user's own package would add them: classes and configurations."""

@@ -76,3 +76,20 @@ def test_stages_and_resumed_processes_are_one_run_without_a_step_twice(tmp_path,
         "prior/samples.png": [50, 100],
         "evaluation/fid": [1, 2],
     }
+
+
+@pytest.mark.parametrize("kind", [TensorBoard, WandB])
+@pytest.mark.usefixtures("logged_out")
+def test_services_get_all_frames_of_a_clip(tmp_path, kind):
+    gif, _ = save_picture(tmp_path / "clip.png", torch.rand(3, 3, 8, 8))
+    logger = kind(tmp_path / "prior", "run", "prior", {})
+    logger.log_picture("samples", gif, 7)
+    logger.finalize("success")
+    if kind is TensorBoard:
+        (event,) = events(tmp_path).Images("prior/samples.gif")
+        assert (event.step, event.encoded_image_string) == (7, gif.read_bytes())
+    else:
+        (row,) = history(tmp_path)
+        (kept,) = tmp_path.glob("wandb/offline-run-*/files/media/videos/prior/*.gif")
+        assert "prior/samples.gif" in row
+        assert kept.read_bytes() == gif.read_bytes()

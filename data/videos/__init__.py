@@ -1,0 +1,1 @@
+"""Datasets of videos, one file a set."""

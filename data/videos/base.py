@@ -1,0 +1,43 @@
+"""The base class of video datasets."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from data.batch import Batch
+from data.images.clips import FPS, write_mp4
+from data.images.crop import height_width
+from data.images.grid import grid
+from data.images.pixels import Pixels
+
+__all__ = ["Videos"]
+
+
+class Videos(Pixels):
+    """Dataset of clips of one length and size in [-1, 1], grey or colour."""
+
+    frames: int
+    """Frames of `x`."""
+
+    fps: float = FPS
+    """Frames a second of the clips, at which samples are written."""
+
+    suffix = ".mp4"
+    shown: ClassVar[int] = 16
+    overview: ClassVar[int] = 16
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of one `x`: `(channels, frames, height, width)`."""
+        return (self.channels, self.frames, *height_width(self.size))
+
+    def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "t 3 height width"]:
+        """Draw a grid of clips: a clip of grids."""
+        return torch.stack([grid(x, columns) for x in self.floats(batch).unbind(2)])
+
+    def write(self, path: Path, pixels: UInt8[Tensor, "3 t h w"]) -> None:
+        """Write a clip as MP4."""
+        write_mp4(path, pixels.transpose(0, 1), self.fps)
