@@ -12,6 +12,7 @@ from torch import Tensor
 from ldm.hub.compvis import autoencoder_from_compvis
 from ldm.hub.diffusers import autoencoder_from_diffusers, dit_from_diffusers
 from ldm.hub.edm import SCHEDULE, edm_from_published
+from ldm.hub.gsq import gsq_from_authors, gsq_sizes
 from ldm.hub.published import PUBLISHED, fetch
 from ldm.hub.sizes import autoencoder_sizes, dit_sizes, unet_sizes
 from ldm.hub.unet import LDM, unet_from_compvis, unet_from_diffusers
@@ -19,7 +20,7 @@ from ldm.hub.weights import BadCheckpoint, read_state
 
 __all__ = ["EDM", "LAYOUTS", "Found", "read_layout"]
 
-LAYOUTS = ("diffusers", "compvis", "taming", "ldm", "dit", "sit", "lightningdit", "edm")
+LAYOUTS = ("diffusers", "compvis", "taming", "gsq", "ldm", "dit", "sit", "lightningdit", "edm")
 MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 CONFIG = "config.json"
 ROTARY = "feat_rope."  # prefix of LightningDiT's tables of angles
@@ -126,15 +127,17 @@ def _read(path: Path, layout: str) -> Found:
             return _diffusers_dit(path, state, config)
         if layout == "ldm":
             return _ldm(path, state)
+        if layout == "gsq":
+            ours = gsq_from_authors(state)
+            unused = _unused(state, ours)
+            return Found(path, "tokenizer", ours, gsq_sizes(ours), unused=unused)
         if layout == "diffusers" and "time_embedding.linear_1.weight" in state:
             return _diffusers_unet(path, state, config)
         if layout in ("dit", "sit", "lightningdit"):
             return _transformer(path, state, layout)
         convert = autoencoder_from_diffusers if layout == "diffusers" else autoencoder_from_compvis
         ours = convert(state)
-        used = {id(x) for x in ours.values()}
-        other = [key for key, x in state.items() if id(x) not in used]
-        unused = other if convert is autoencoder_from_compvis else []
+        unused = _unused(state, ours) if convert is autoencoder_from_compvis else []
         numbers = ("scaling_factor", "shift_factor", "latents_mean", "latents_std")
         given = {key: config[key] for key in numbers if config.get(key) is not None}
         sizes = autoencoder_sizes(ours)
@@ -143,6 +146,12 @@ def _read(path: Path, layout: str) -> Found:
         return Found(path, "tokenizer", ours, sizes, statistics=given, unused=unused)
     except (LookupError, ValueError) as error:
         raise BadCheckpoint(f"{path} cannot be imported as {layout}: {error}") from error
+
+
+def _unused(state: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that were not taken, where all that were are as they were."""
+    used = {id(x) for x in ours.values()}
+    return [key for key, x in state.items() if id(x) not in used]
 
 
 def _transformer(path: Path, state: Mapping[str, Tensor], layout: str) -> Found:

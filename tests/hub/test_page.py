@@ -11,6 +11,7 @@ import pytest
 import torch
 from authors import authors_names, autoencoder, randomized, transformer, unet, unet_authors_names
 from diffusers import DDIMScheduler, DiTPipeline
+from gsq_authors import random_state
 from PIL import Image
 from torch import nn
 
@@ -115,6 +116,8 @@ def folder(tmp_path, monkeypatch):
     network["cond_stage_model.embedding.weight"] = torch.randn(3, 16)
     torch.save({"state_dict": network}, "ldm.ckpt")
     save_vavae()
+    sizes = {"multipliers": [1, 2, 2, 4], "latent": 8, "groups": 1, "codes": 16, "width": 32}
+    torch.save({"model_state_dict": random_state(**sizes), "config": {}}, "checkpoint.pt")
     scheduler = DDIMScheduler(clip_sample=False)
     save_molecules(tmp_path)
     network = transformer(32, 1000, patch_size=8)

@@ -7,12 +7,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from data.files.whole import write_whole
+from ldm.bottlenecks import GroupedSphericalQuantizer
 from ldm.config.compose import ConfigError
 from ldm.hub.compvis import autoencoder_to_compvis
 from ldm.hub.edm import edm_to_published
+from ldm.hub.gsq import gsq_sizes, gsq_to_authors
 from ldm.hub.layouts import EDM
 from ldm.hub.unet import unet_to_compvis
 from ldm.networks.images.dit import DiT
+from ldm.networks.images.gsq import Decoder as GSQDecoder
+from ldm.networks.images.gsq import Encoder as GSQEncoder
 from ldm.networks.images.lightningdit import LightningDiT
 from ldm.networks.images.unet import UNet
 from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
@@ -139,9 +143,27 @@ def _state(model: nn.Module, layout: str) -> tuple[dict[str, Tensor], list[str]]
                 "this DiT has the time embedding and norm of diffusers: export it --as diffusers"
             )
         return {k: x.contiguous() for k, x in backbone.state_dict().items()}, []
+    state = _gsq(model) if layout == "gsq" else _compvis(model, layout)
+    numbers = f"latents_mean={model.mean.tolist()} latents_std={model.std.tolist()}"
+    said = [f"not in this layout: {numbers}".replace(", ", ",")] if model.measured else []
+    return {key: x.contiguous() for key, x in state.items()}, said
+
+
+def _gsq(model: nn.Module) -> dict[str, Tensor]:
+    parts = (getattr(model, name, None) for name in ("encoder", "decoder", "bottleneck"))
+    kinds = GSQEncoder, GSQDecoder, GroupedSphericalQuantizer
+    if not all(isinstance(part, kind) for part, kind in zip(parts, kinds, strict=True)):
+        raise ConfigError("gsq is the layout of a GroupedSphericalQuantizer of gsq networks")
+    try:
+        gsq_sizes(model.state_dict())
+    except ValueError as error:
+        raise ConfigError(f"gsq has no place for such networks: {error}") from error
+    return gsq_to_authors(model.state_dict())
+
+
+def _compvis(model: nn.Module, layout: str) -> dict[str, Tensor]:
+    """State of a tokenizer in the layout of CompVis or taming."""
     sizes = tokenizer_sizes(model)
     if layout == "taming" and "bottleneck.codes" not in sizes:
         raise ConfigError("taming has no Gaussian bottleneck: export it --as compvis")
-    numbers = f"latents_mean={model.mean.tolist()} latents_std={model.std.tolist()}"
-    said = [f"not in this layout: {numbers}".replace(", ", ",")] if model.measured else []
-    return {k: x.contiguous() for k, x in autoencoder_to_compvis(model.state_dict()).items()}, said
+    return autoencoder_to_compvis(model.state_dict())
