@@ -238,7 +238,7 @@ def _save(path: Path, found: Statistics) -> None:
 
 def _compute(pictures: PictureSet, extractor: Extractor, how: Protocol) -> Statistics:
     # The channels that the extractor reads; 3 for those that read any.
-    n, batches = pictures.pictures(getattr(extractor, "picture", (3,))[0])
+    n, batches = pictures.pictures(getattr(extractor, "shape", (3,))[0])
     least, _ = DistributionScores.fewest()
     if n < least:
         raise DataError(f"{pictures.path} holds {n} pictures: scores need {least} or more")

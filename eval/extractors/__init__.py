@@ -7,6 +7,7 @@ from eval.extractors.dinov2 import DINOv2Features
 from eval.extractors.extractor import Extractor, Features
 from eval.extractors.inception import Inception
 from eval.extractors.property_regressor import PropertyRegressor
+from eval.extractors.videos import MotionClassifier
 
 __all__ = [
     "CLIPFeatures",
@@ -16,5 +17,6 @@ __all__ = [
     "Extractor",
     "Features",
     "Inception",
+    "MotionClassifier",
     "PropertyRegressor",
 ]

@@ -10,7 +10,7 @@ __all__ = ["Extractor", "Features"]
 
 
 class Features(NamedTuple):
-    """Features of a batch of pictures, float32.
+    """Features of a batch of pictures or clips, float32.
 
     Attributes:
         pooled: `(batch, feature_size)`, for Fréchet and kernel distances, precision and recall.
@@ -24,7 +24,7 @@ class Features(NamedTuple):
 
 
 class Extractor(nn.Module, ABC):
-    """A frozen network from pictures, as bytes, to features; always in evaluation mode.
+    """A frozen network from pictures or clips, as bytes, to features; always in evaluation mode.
 
     Scores of two extractors, or of one under two protocols, are not comparable: `protocol` is
     recorded with each score.
@@ -50,8 +50,8 @@ class Extractor(nn.Module, ABC):
     """Everything that affects scores: weights, resize, precision."""
 
     @abstractmethod
-    def forward(self, images: UInt8[Tensor, "batch channel height width"]) -> Features:
-        """Features of pictures in 0..255, as `eval.metrics.to_uint8` returns them."""
+    def forward(self, images: UInt8[Tensor, "batch channel *frames height width"]) -> Features:
+        """Features of pixels in 0..255, as `eval.metrics.to_uint8` returns them."""
 
     def freeze(self) -> "Extractor":
         """Set evaluation mode and disable gradients of the weights; called last in constructors."""

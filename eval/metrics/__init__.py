@@ -14,7 +14,7 @@ from eval.metrics.kernel_density import (
     von_mises_fisher_log_peak,
 )
 from eval.metrics.pairs import PairScores, ms_ssim, psnr, ssim
-from eval.metrics.pixels import from_uint8, to_uint8
+from eval.metrics.pixels import frames_of, from_uint8, to_uint8, truncated
 from eval.metrics.prdc import PRDC, prdc_scores
 from eval.metrics.sample_size import effective_sample_size
 from eval.metrics.seeds import SeedSpread, seed_spread
@@ -40,6 +40,7 @@ __all__ = [
     "detection_scores",
     "discrepancy",
     "effective_sample_size",
+    "frames_of",
     "frechet_distance",
     "frechet_infinity",
     "from_uint8",
@@ -56,5 +57,6 @@ __all__ = [
     "squared_mmd",
     "ssim",
     "to_uint8",
+    "truncated",
     "von_mises_fisher_log_peak",
 ]

@@ -7,13 +7,13 @@ assessment", 2003, of MS-SSIM.
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float64, UInt8
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from eval.metrics.pixels import from_uint8
+from eval.metrics.pixels import frames_of, from_uint8
 
-__all__ = ["PairScores", "ms_ssim", "psnr", "ssim"]
+__all__ = ["PairScores", "flicker", "ms_ssim", "psnr", "ssim"]
 
 SSIM_WINDOW = 11
 """Side of the Gaussian window in pixels; SSIM is undefined for smaller images."""
@@ -116,13 +116,28 @@ def _blur(x: Float[Tensor, "batch channel height width"]) -> Tensor:
     return F.conv2d(rows, window.view(1, 1, -1, 1)).unflatten(0, x.shape[:2])[:, :, 0]
 
 
-class PairScores(Metric):
-    """PSNR, SSIM and a perceptual distance over all pairs seen on all ranks.
+def flicker(x: UInt8[Tensor, "n c t h w"], y: UInt8[Tensor, "n c t h w"]) -> Float64[Tensor, " n"]:
+    """Compute the mean size of the error's change from each frame to the next, levels of 255.
 
-    `compute` returns `psnr`, the mean over images, infinite if any pair is equal; `psnr_pooled`,
-    from the mean squared error of all images, never above `psnr`; `ssim`, unless images are
-    smaller than its window; `ms_ssim`, unless they are smaller than 161 pixels; and `lpips`, if a
-    distance is given.
+    Zero where all frames err alike, which PSNR cannot tell from an error that comes and goes.
+
+    Example:
+        >>> clip = torch.zeros(1, 3, 4, 8, 8, dtype=torch.uint8)
+        >>> bright = clip + torch.tensor([0, 10, 0, 10], dtype=torch.uint8).view(4, 1, 1)
+        >>> flicker(bright, clip).item(), flicker(clip + 10, clip).item()
+        (10.0, 0.0)
+    """
+    error = x.double() - y.double()
+    return error.diff(dim=2).abs().flatten(1).mean(dim=1)
+
+
+class PairScores(Metric):
+    """PSNR, SSIM and a perceptual distance over all pairs seen on all ranks; flicker of clips.
+
+    Frames of clips count as images. `compute` returns `psnr`, the mean over images, infinite if any
+    pair is equal; `psnr_pooled`, from the mean squared error of all images, never above `psnr`;
+    `ssim`, unless images are smaller than its window; `ms_ssim`, unless they are smaller than 161
+    pixels; `lpips`, if a distance is given; and `flicker` of clips of two frames or more.
 
     Args:
         distance: maps two batches of images in [-1, 1] to one number per pair, such as LPIPS.
@@ -140,16 +155,20 @@ class PairScores(Metric):
     def __init__(self, distance: nn.Module | None = None) -> None:
         super().__init__()
         self.distance = distance
-        for name in ("n", "squared_error", "psnr", "ssim", "ms_ssim", "lpips"):
+        for name in ("n", "squared_error", "psnr", "ssim", "ms_ssim", "lpips", "clips", "flicker"):
             zero = torch.tensor(0.0, dtype=torch.float64)
             self.add_state(name, default=zero, dist_reduce_fx="sum")
 
     def update(
         self,
-        x: UInt8[Tensor, "batch channel height width"],
-        y: UInt8[Tensor, "batch channel height width"],
+        x: UInt8[Tensor, "batch channel *frames height width"],
+        y: UInt8[Tensor, "batch channel *frames height width"],
     ) -> None:
-        """Add pairs of images in 0..255: `x` reconstructed, `y` original."""
+        """Add pairs of images or clips in 0..255: `x` reconstructed, `y` original."""
+        if x.ndim > 4 and x.shape[2] > 1:
+            self.clips += len(x)
+            self.flicker += flicker(x, y).sum()
+        x, y = frames_of(x), frames_of(y)
         squared_error = _squared_error(x, y)
         self.n += len(x)
         self.squared_error += squared_error.sum()
@@ -174,4 +193,6 @@ class PairScores(Metric):
                 scores[name] = total / self.n
         if self.distance is not None:
             scores["lpips"] = self.lpips / self.n
+        if self.clips:
+            scores["flicker"] = self.flicker / self.clips
         return scores

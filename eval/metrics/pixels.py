@@ -1,10 +1,10 @@
-"""Conversion between images in [-1, 1] and the bytes on which metrics are computed."""
+"""Conversion between pixels in [-1, 1] and the bytes on which metrics are computed; frames."""
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor
 
-__all__ = ["from_uint8", "to_uint8"]
+__all__ = ["frames_of", "from_uint8", "to_uint8", "truncated"]
 
 
 def to_uint8(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
@@ -30,3 +30,23 @@ def to_uint8(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
 def from_uint8(x: UInt8[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Convert grey levels 0..255 to float32 pixels in [-1, 1]."""
     return x.float() / 127.5 - 1
+
+
+def truncated(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """Convert pixels in [-1, 1] to bytes as some evaluators do: `255 (x + 1) / 2`, rounded down.
+
+    Example:
+        >>> truncated(torch.tensor([-1.0, 0.0, 1.5])).tolist()
+        [0, 127, 255]
+    """
+    return ((x.float() + 1) / 2).clamp(0, 1).mul(255).byte()
+
+
+def frames_of(x: Num[Tensor, "n c *t h w"]) -> Num[Tensor, "m c h w"]:
+    """Line up the frames of all clips, those of the first clip first; images are unchanged.
+
+    Example:
+        >>> frames_of(torch.zeros(2, 3, 16, 8, 8)).shape
+        torch.Size([32, 3, 8, 8])
+    """
+    return x.movedim(1, -3).flatten(0, -4)

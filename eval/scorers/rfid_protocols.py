@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from data import DataModule
 from data.images.base import Images
 from eval.extractors import Extractor, Inception
-from eval.metrics import to_uint8
+from eval.metrics import to_uint8, truncated
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ImageScorer
@@ -27,18 +26,7 @@ from ldm.config.compose import ConfigError
 from ldm.progress import tracked
 from ldm.run.parts import Parts
 
-__all__ = ["PROTOCOLS", "Protocol", "ReconstructionProtocols", "truncated"]
-
-
-def truncated(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
-    """Convert pixels in [-1, 1] to bytes as TorchMetrics does: `255 (x + 1) / 2`, rounded down.
-
-    Example:
-        >>> import torch
-        >>> truncated(torch.tensor([-1.0, 0.0, 1.5])).tolist()
-        [0, 127, 255]
-    """
-    return ((x.float() + 1) / 2).clamp(0, 1).mul(255).byte()
+__all__ = ["PROTOCOLS", "Protocol", "ReconstructionProtocols"]
 
 
 class Protocol(NamedTuple):

@@ -5,7 +5,7 @@ import torch
 
 from data.images.digits import Digits
 from eval.extractors import Classifier
-from eval.extractors.classifier import Settings
+from eval.extractors.trained import Settings
 from eval.metrics import FrechetDistance, to_uint8
 
 SETTINGS = Settings(samples=16_000)
@@ -64,7 +64,7 @@ def test_training_repeats_itself_and_leaves_the_callers_randomness_alone():
     generator = torch.Generator().manual_seed(1)
     x = torch.randint(0, 256, (40, 3, 12, 12), dtype=torch.uint8, generator=generator)
     y = torch.arange(40) % 4
-    first, second = (Classifier(3, (12, 12), 4, Settings(samples=256)) for _ in range(2))
+    first, second = (Classifier((3, 12, 12), 4, Settings(samples=256)) for _ in range(2))
     before = torch.get_rng_state()
     first.fit(x, y)
     second.fit(x, y)
@@ -78,14 +78,14 @@ def test_training_repeats_itself_and_leaves_the_callers_randomness_alone():
     ("channels", "size"), [(1, (8, 8)), (3, (32, 32)), (3, (64, 64)), (1, (8, 64)), (3, (32, 10))]
 )
 def test_any_picture_size_gives_features_and_logits(channels, size):
-    model = Classifier(channels, size, 7, Settings(feature_size=24))
+    model = Classifier((channels, *size), 7, Settings(feature_size=24))
     features = model(torch.zeros(2, channels, *size, dtype=torch.uint8))
     assert features.pooled.shape == (2, 24)
     assert features.logits.shape == (2, 7)
 
 
 def test_bad_pictures_data_and_caches_are_refused(data, cache, classifier):
-    with pytest.raises(ValueError, match=r"pictures of \(1, 8, 8\), got \(3, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"x of shape \(1, 8, 8\), got \(3, 8, 8\)"):
         classifier(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
     for path in cache.iterdir():
         path.write_bytes(path.read_bytes()[:100])
@@ -95,5 +95,5 @@ def test_bad_pictures_data_and_caches_are_refused(data, cache, classifier):
 
 def test_its_training_shows_how_far_it_is(capsys):
     images, labels = torch.zeros(64, 1, 8, 8, dtype=torch.uint8), torch.zeros(64, dtype=torch.int64)
-    Classifier(1, (8, 8), 2, Settings(samples=128, width=2)).fit(images, labels)
+    Classifier((1, 8, 8), 2, Settings(samples=128, width=2)).fit(images, labels)
     assert "classifier: 2/2 in" in capsys.readouterr().out

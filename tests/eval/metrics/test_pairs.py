@@ -1,5 +1,7 @@
 """PSNR, SSIM and rounding of pixels against closed forms and scikit-image."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -127,3 +129,30 @@ def test_rounding_is_to_the_nearest_level(x):
 def test_nan_pixels_are_refused():
     with pytest.raises(ValueError, match="1 of 3 pixels"):
         to_uint8(torch.tensor([0.0, torch.nan, 1.0]))
+
+
+def test_frames_of_clips_count_as_images_and_flicker_is_told_from_a_constant_error():
+    clip = torch.randint(20, 200, (2, 3, 4, 16, 16), dtype=torch.uint8)
+    shaking = clip + torch.tensor([0, 10, 0, 10], dtype=torch.uint8).view(4, 1, 1)
+    scores = {}
+    for name, other in {"shaking": shaking, "brighter": clip + 10, "one": shaking[:1]}.items():
+        metric = PairScores()
+        metric.update(other, clip[: len(other)])
+        scores[name] = metric.compute()
+    assert scores["shaking"]["flicker"] == 10
+    assert scores["brighter"]["flicker"] == 0
+    assert scores["brighter"]["psnr"].item() == pytest.approx(20 * math.log10(25.5))
+    frames = PairScores()
+    frames.update(shaking[0].movedim(1, 0), clip[0].movedim(1, 0))
+    assert "flicker" not in frames.compute()
+    one = {name: value.item() for name, value in scores["one"].items() if name != "flicker"}
+    assert one == pytest.approx({name: value.item() for name, value in frames.compute().items()})
+
+
+def test_black_and_white_clips_have_the_scores_that_evaluators_of_videos_give():
+    black = torch.zeros(1, 3, 2, 64, 64, dtype=torch.uint8)
+    metric = PairScores()
+    metric.update(black + 255, black)
+    scores = metric.compute()
+    assert scores["psnr"].item() == pytest.approx(0, abs=1e-9)
+    assert scores["ssim"].item() == pytest.approx(9.999e-5, rel=1e-4)

@@ -1,0 +1,5 @@
+"""Networks that read videos, for the metrics of videos."""
+
+from eval.extractors.videos.motion_classifier import MotionClassifier
+
+__all__ = ["MotionClassifier"]
