@@ -10,6 +10,7 @@ from ldm.losses.lpips import LPIPS
 from ldm.losses.penalties import GradientPenalty, LeCam
 from ldm.losses.reconstruction import ReconstructionLoss
 from ldm.losses.regularizer import Regularizer
+from ldm.losses.wavelets import WaveletError
 
 __all__ = [
     "LPIPS",
@@ -26,4 +27,5 @@ __all__ = [
     "PatchFeatures",
     "ReconstructionLoss",
     "Regularizer",
+    "WaveletError",
 ]

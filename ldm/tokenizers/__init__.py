@@ -5,6 +5,7 @@ from ldm.tokenizers.identity import Identity
 from ldm.tokenizers.stacked import Stacked, latents_as_data
 from ldm.tokenizers.stereographic import Stereographic
 from ldm.tokenizers.tokenizer import Context, Tokenizer
+from ldm.tokenizers.wavelet import WaveletTokenizer
 
 __all__ = [
     "Context",
@@ -14,5 +15,6 @@ __all__ = [
     "Stacked",
     "Stereographic",
     "Tokenizer",
+    "WaveletTokenizer",
     "latents_as_data",
 ]
