@@ -3,6 +3,7 @@
 from ldm.conditioning.arrays import Array
 from ldm.conditioning.condition import Condition
 from ldm.conditioning.conditioning import Conditioning
+from ldm.conditioning.given_frames import WithFrames
 from ldm.conditioning.labels import Labels
 from ldm.conditioning.previous import WithPrevious
 from ldm.conditioning.text import Text
@@ -17,5 +18,6 @@ __all__ = [
     "Text",
     "TextEncoder",
     "Tokens",
+    "WithFrames",
     "WithPrevious",
 ]

@@ -1,7 +1,9 @@
 """Priors: distributions over latents."""
 
 from ldm.priors.denoiser import Denoiser
+from ldm.priors.frame_conditional import FrameConditional
+from ldm.priors.hierarchy import Hierarchy
 from ldm.priors.prior import Prior
 from ldm.priors.successive import Successive
 
-__all__ = ["Denoiser", "Prior", "Successive"]
+__all__ = ["Denoiser", "FrameConditional", "Hierarchy", "Prior", "Successive"]
