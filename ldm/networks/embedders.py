@@ -44,11 +44,17 @@ class TimestepEmbedder(nn.Module):
 
 
 class LabelEmbedder(nn.Module):
-    """Embedding table of class labels, whose extra last row (index `classes`) means no label."""
+    """Embedding table of class labels, whose extra last row (index `classes`) means no label.
 
-    def __init__(self, classes: int, width: int) -> None:
+    Args:
+        classes: number of labels.
+        width: of the embedding.
+        null_class: False for a table without that row, of a model that is always told a label.
+    """
+
+    def __init__(self, classes: int, width: int, null_class: bool = True) -> None:
         super().__init__()
-        self.embedding_table = nn.Embedding(classes + 1, width)
+        self.embedding_table = nn.Embedding(classes + null_class, width)
 
     def forward(self, label: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
         return self.embedding_table(label)

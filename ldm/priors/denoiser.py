@@ -152,7 +152,11 @@ class Denoiser(Prior):
         denoise = self.denoise
         if guidance is not None and guidance.active:
             if guidance.weak is None and not self.conditioning.active:
-                raise ValueError("this prior has no conditions to guide by: set guidance.scale=1")
+                told = " and ".join(self.conditioning.dropped)
+                why = f" (it was never trained without its {told})" if told else ""
+                raise ValueError(
+                    f"this prior has no conditions to guide by{why}: set guidance.scale=1"
+                )
             denoise = guidance(denoise, self.conditioning.null, process)
         latent = sampler(denoise, process, x, condition, generator, span)
         return refuse_nan(type(sampler).__name__, latent)

@@ -166,11 +166,12 @@ def build_prior(
     """Build a prior, passing its parts the sizes of latents and conditions.
 
     The network receives `shape`, `dim` and `in_features` (the numbers in a point) of the space,
-    `classes`, 0 without labels, and `<key>_shape` of what else conditions it: entries of a batch,
-    and the latents of other stages; the `horizon`, the largest time of the process; and the
-    numbers of the data. A prior that takes a number of `windows` receives that of the tokenizer's,
-    or of those that are `window` long, and its parts the sizes of one. The objective also receives,
-    as `latent_scale`, the fixed numbers that data are divided by where they are their own latents.
+    `classes`, 0 without labels, `null_class`, true if labels are dropped, and `<key>_shape` of what
+    else conditions it: entries of a batch, and the latents of other stages; the `horizon`, the
+    largest time of the process; and the numbers of the data. A prior that takes a number of
+    `windows` receives that of the tokenizer's, or of those that are `window` long, and its parts
+    the sizes of one. The objective also receives, as `latent_scale`, the fixed numbers that data
+    are divided by where they are their own latents.
 
     Raises:
         ConfigError: a part refuses its arguments, or latents are no whole number of windows.
@@ -197,11 +198,18 @@ def build_prior(
         handed["horizon"] = float(max(process.span))
     if conditions is not None:
         built["conditioning"] = _conditioning(config, name, data, classes, shapes)
+        label = built["conditioning"].dropped.get("label")
+        handed["null_class"] = label is not None and label.rate > 0
         read = built["conditioning"].example(1)  # captions as embedded
         handed |= {f"{key}_shape": list(one.shape[1:]) for key, one in read.items()}
     if "backbone" in node:
         with torch.device(device):
             built["backbone"] = build_part(config, f"{name}.backbone", handed)
+        if handed.get("null_class") and not getattr(built["backbone"], "null_class", True):
+            raise ConfigError(
+                f"{name}.backbone.null_class=false, but labels are dropped in training: leave it "
+                f"out, and it is handed over, or set {name}.conditioning.label.rate=0"
+            )
     elif "space" in parameters(locate(node["_target_"], name))[0]:
         built["space"] = space
     with torch.device(device):

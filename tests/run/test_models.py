@@ -67,6 +67,21 @@ def test_a_diffusion_may_learn_its_noise():
     assert parts("edm/qm9", *learned).prior.process.learned
 
 
+def test_a_network_has_a_null_class_if_labels_are_dropped():
+    given = ["run=none", "data=digits", "tokenizer=kl_f8", "prior=ldm", "sampler=ddim"]
+
+    def rows(*overrides: str) -> int:
+        config = compose([*given, *overrides])
+        prior = build_models(config, build_data(config), ["prior"], "meta")["prior"]
+        return len(prior.backbone.y_embedder.embedding_table.weight)
+
+    always = "prior.conditioning.label.rate=0"
+    assert (rows(), rows(always)) == (11, 10)
+    assert rows(always, "+prior.backbone.null_class=true") == 11
+    with pytest.raises(ConfigError, match=r"null_class=false, but labels are dropped.*rate=0"):
+        rows("+prior.backbone.null_class=false")
+
+
 @pytest.mark.parametrize(
     ("experiment", "override", "message"),
     [

@@ -97,7 +97,7 @@ def check_shape(found: Found, config: DictConfig, data: DataModule) -> None:
                 f"{data.shape[0]}: name other data, data=..."
             )
         return
-    if 0 < sizes["classes"] < data.classes:
+    if 0 < _classes(found, data) < data.classes:
         raise ConfigError(
             f"{found.path} knows {sizes['classes']} classes, and {data.name} has {data.classes}: "
             f"name the data that it was trained on, data=..."
@@ -118,6 +118,16 @@ def check_shape(found: Found, config: DictConfig, data: DataModule) -> None:
             f"patches, and the tokenizer makes {tuple(below.space.shape)} of {data.name}, {tokens} "
             f"patches: set data.size, or name the tokenizer"
         )
+
+
+def _classes(found: Found, data: DataModule) -> int:
+    """Count the classes of a table, whose last row is that of no class.
+
+    A table with one row a class of the data has no such row, where a network can be built so.
+    """
+    rows, network = found.sizes["classes"] + 1, NETWORKS.get(found.group, DiT)
+    every = rows == data.classes and "null_class" in inspect.signature(network).parameters
+    return rows if every else rows - 1
 
 
 def _base(stage: str, member: str, run: Run, overrides: Sequence[str]) -> DictConfig:
@@ -180,12 +190,14 @@ def _settings(found: Found, config: DictConfig, data: DataModule) -> dict[str, A
         settings["prior.objective._target_"] = "ldm.objectives.LearnedVariance"
     if found.scheduler is not None:
         settings |= read_schedule(found.scheduler)[0]
-    classes = found.sizes["classes"]
+    classes = _classes(found, data)
     if "text" in found.sizes:
         return settings
     settings.pop("prior.backbone.classes", None)
     if classes == 0:
         return settings | {"prior.conditioning": None}
+    if classes > found.sizes["classes"]:
+        settings["prior.conditioning.label.rate"] = 0.0  # so that the network has no null class
     if classes != data.classes:
         settings["prior.backbone.classes"] = classes
         settings["prior.conditioning.label.classes"] = classes

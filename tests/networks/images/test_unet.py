@@ -40,6 +40,15 @@ def test_omitting_labels_equals_passing_the_null_label(context):
     assert not torch.equal(net(x, t), net(x, t, torch.full((3,), 4)))
 
 
+@pytest.mark.parametrize("context", [0, 16], ids=["added", "attended"])
+def test_without_a_null_class_a_label_must_be_given(context):
+    net, (x, t) = small(classes=5, context=context, null_class=False), inputs()
+    assert len(net.y_embedder.embedding_table.weight) == 5
+    assert net(x, t, torch.tensor([0, 3, 4])).shape == x.shape
+    with pytest.raises(ValueError, match="built with null_class=False, found no label"):
+        net(x, t)
+
+
 def test_attention_to_a_single_place_needs_no_queries():
     net, (x, t) = small(classes=5, context=16), inputs()
     layer = next(each for name, each in net.named_modules() if name.endswith(".sequence"))

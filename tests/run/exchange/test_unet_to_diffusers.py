@@ -12,6 +12,7 @@ from diffusers import (
     UNet2DModel,
 )
 
+import sample
 from ldm.config.compose import ConfigError
 from ldm.hub.__main__ import main
 from ldm.hub.weights import read_state
@@ -48,12 +49,34 @@ def drawn_by_hand(folder, labels, scale):
     return (vae.decode(x / vae.config.scaling_factor).sample / 2 + 0.5).clamp(0, 1)
 
 
-def test_a_latent_diffusion_of_its_authors_comes_back_bit_for_bit_and_goes_to_diffusers(tmp_path):
+def saved(path, rows):
+    """Write a latent diffusion as its authors do, with a table of classes of so many rows."""
     kl = authors_names(randomized(autoencoder(channels=1)))
     whole = {f"first_stage_model.{key}": x for key, x in kl.items()}
     whole |= unet_authors_names(randomized(unet(context=16, heads=4, sample_size=4)))
-    whole["cond_stage_model.embedding.weight"] = torch.randn(11, 16)
-    safetensors.torch.save_file(whole, tmp_path / "model.safetensors")
+    whole["cond_stage_model.embedding.weight"] = torch.randn(rows, 16)
+    safetensors.torch.save_file(whole, path)
+    return whole
+
+
+def test_a_table_without_a_null_class_is_imported_and_cannot_guide(tmp_path, refused):
+    whole = saved(tmp_path / "model.safetensors", rows=10)
+    source, run = str(tmp_path / "model.safetensors"), tmp_path / "run"
+    main(["import", source, "--as", "compvis", f"output={run}", "data=digits", "scaling_factor=1"])
+    main(["import", source, "--as", "ldm", f"output={run}", "prior.backbone.heads=4"])
+    assert drawn(run, f"sampler.steps={STEPS}")[1].shape == (N, 1, 8, 8)
+    main(["export", str(run), "--as", "ldm", f"output={tmp_path / 'out'}"])
+    back = read_state(tmp_path / "out" / "model.safetensors")
+    assert all(torch.equal(back[key], x) for key, x in whole.items() if key in back)
+    assert len(back["cond_stage_model.embedding.weight"]) == 10
+    message = refused(sample.main, f"run={run}", "guidance.scale=2", "output=none")
+    assert "no conditions to guide by (it was never trained without its label)" in message
+    message = refused(sample.main, f"run={run}", "prior.conditioning.label.rate=0.1", "output=none")
+    assert "does not fit the configured model" in message
+
+
+def test_a_latent_diffusion_of_its_authors_comes_back_bit_for_bit_and_goes_to_diffusers(tmp_path):
+    whole = saved(tmp_path / "model.safetensors", rows=11)
     source, run = str(tmp_path / "model.safetensors"), tmp_path / "run"
     main(["import", source, "--as", "compvis", f"output={run}", "data=digits", "measure=true"])
     main(["import", source, "--as", "ldm", f"output={run}", "prior.backbone.heads=4"])

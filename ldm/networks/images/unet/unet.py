@@ -41,6 +41,7 @@ class UNet(Hourglass):
         scale_shift: let the time embedding scale features, too, see `ResidualBlock`.
         resample_blocks: halve and double the grid by residual blocks, not by convolutions.
         classes: number of class labels; label `classes` means no label. 0 builds no label table.
+        null_class: False for a network that is always told a label, whose table has no such row.
         text_shape: tokens and width of an embedded text; None for none.
         image_shape: channels and sides of an image of the latent's sides; None for none.
 
@@ -69,6 +70,7 @@ class UNet(Hourglass):
         scale_shift: bool = False,
         resample_blocks: bool = False,
         classes: int = 0,
+        null_class: bool = True,
         text_shape: Sequence[int] | None = None,
         image_shape: Sequence[int] | None = None,
     ) -> None:
@@ -80,7 +82,7 @@ class UNet(Hourglass):
             )
         channels, embedding = shape[0], 4 * width
         told = text_shape is not None
-        self.shape, self.classes = tuple(shape), classes
+        self.shape, self.classes, self.null_class = tuple(shape), classes, null_class
         self.class_in_context = bool(classes and context and not told)
         context = text_shape[-1] if told else context * self.class_in_context
         self.told = {"text": told, "image": image_shape is not None}
@@ -89,7 +91,7 @@ class UNet(Hourglass):
         )
         self.t_embedder = TimestepEmbedder(embedding, waves=width)
         table = context if self.class_in_context else embedding
-        self.y_embedder = LabelEmbedder(classes, table) if classes else None
+        self.y_embedder = LabelEmbedder(classes, table, null_class) if classes else None
         added = image_shape[0] if image_shape is not None else 0
         self.build(style, channels + added, channels, width, multipliers, blocks, attention)
         if self.class_in_context:
@@ -118,6 +120,8 @@ class UNet(Hourglass):
         self._check(x, label, text=text, image=image)
         embedding, context = self.t_embedder(t), text
         if self.y_embedder is not None:
+            if label is None and not self.null_class:
+                raise ValueError("built with null_class=False, found no label: give one")
             if label is None:
                 label = torch.full(t.shape, self.classes, device=t.device)
             told = self.y_embedder(label)
