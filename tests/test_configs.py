@@ -152,6 +152,33 @@ def test_gsqs_networks_have_the_sizes_of_its_figure(name, published):
     assert total / 1e6 == pytest.approx(published, abs=0.006)
 
 
+@pytest.mark.parametrize(
+    ("name", "published"),  # without 128 frozen numbers of the authors' encoder
+    [
+        ("wf_vae_s", 38_157_704 + 108_339_132 - 128),
+        ("wf_vae_m", 58_884_040 + 164_368_476 - 128),
+        ("wf_vae_l", 84_089_352 + 232_245_500 - 128),
+        ("wf_vae_l_c16", 84_587_040 + 232_494_332 - 128),
+    ],
+)
+def test_wf_vaes_of_published_sizes_have_names(name, published):
+    config = compose(
+        [f"tokenizer={name}", "data=moving_digits", "run=runs/test", "stages=[tokenizer]"]
+    ).tokenizer
+    (latent,) = config.bottleneck.shape
+    with torch.device("meta"):
+        encoder = instantiate(config.encoder, out_channels=2 * latent)
+        decoder = instantiate({**config.encoder, **config.decoder, "in_channels": latent})
+    assert count(encoder) + count(decoder) == published
+
+
+@pytest.mark.parametrize("name", ["wf_vae_s", "causal_vae"])
+def test_causal_tokenizers_build_for_clips_of_1_and_4_k_frames(name):
+    clips = ["data=moving_digits", "data.frames=17", "run=runs/test", "eval=none"]
+    parts = check(compose([f"tokenizer={name}", *clips, "stages=[tokenizer]"]))
+    assert parts.tokenizer.space == Flat([4, 5, 8, 8])
+
+
 @pytest.mark.parametrize("name", members("tokenizer/bottleneck"))
 def test_every_quantiser_stands_between_the_same_networks(name):
     groups = ["tokenizer=gsq_f16", f"tokenizer/bottleneck={name}", "stages=[tokenizer]"]

@@ -12,6 +12,7 @@ from ldm.run.parts import Parts, build_data
 from ldm.run.stages import build_training
 
 SMALL = ["tokenizer.encoder.width=32", "tokenizer.encoder.multipliers=[1,1]"]
+CLIPS = ["data=moving_digits", "data.frames=5", "data.size=32"]
 DISCRIMINATOR = "tokenizer.training.adversarial.discriminator"
 
 
@@ -36,14 +37,17 @@ def built(perceptual):
     """`built(tokenizer, *overrides)`: its training at small width, and a batch."""
 
     def build(name, *overrides):
-        common = ["data=imagenet256", "data.size=32", "stages=[tokenizer]", "run=runs/test"]
-        config = compose([*common, f"tokenizer={name}", *SMALL, *perceptual, *overrides])
+        common = ["data=imagenet256", "data.size=32", *SMALL]
+        if CLIPS[0] in overrides:
+            common = []
+        common += ["stages=[tokenizer]", "run=runs/test"]
+        config = compose([*common, f"tokenizer={name}", *perceptual, *overrides])
         data = build_data(config)
         parts = Parts(config, data, build_models(config, data, ["tokenizer"], "cpu"))
         training = build_training(parts, "tokenizer")
         for module in training.frozen:
             module.eval().requires_grad_(False)
-        x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        x = torch.rand(2, *data.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
         return training, {"x": x}
 
     return build
@@ -100,6 +104,25 @@ def test_the_losses_of_compvis_and_taming(built, name, started):
     assert_close(loss, expected)
     factor = float(started)
     assert_close(other, factor * hinge(training, x, y))
+
+
+def test_the_losses_of_wf_vae(built):
+    narrow = ["tokenizer.encoder.width=4", "tokenizer.encoder.flow=4", f"{DISCRIMINATOR}.width=4"]
+    training, batch = built("wf_vae_s", *CLIPS, *narrow, f"{DISCRIMINATOR}.dropout=0")
+    loss, other, y, encoded = found(training, batch)
+    x, clips, frames = batch["x"], 2, 10
+    images = [clip.movedim(2, 1).flatten(0, 1) for clip in (x, y)]
+    each = distance(training, *images)
+    rec = ((images[0] - images[1]).abs() + 1.0 * each).sum() / frames
+    mean, log_var = encoded.raw.chunk(2, dim=1)
+    kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum() / clips
+    made = training.model.decoder.with_bands(encoded.latent)[1]
+    pairs = zip(made, training.model.encoder.bands(x), strict=True)
+    wavelets = sum((ours - data).abs().sum() for ours, data in pairs) / clips
+    g = -training.adversarial.discriminator(y).mean()
+    ratio = (gradient(rec, training) / (gradient(g, training) + 1e-6)).clamp(0, 1e6)
+    assert_close(loss, rec + 0.5 * ratio * g + 1e-6 * kl + 0.1 * wavelets)
+    assert_close(other, hinge(training, x, y))
 
 
 def test_the_loss_of_gsq(built):
