@@ -121,7 +121,9 @@ def build_part(
     Raises:
         ConfigError: an argument is missing or refused; the message names its place.
     """
-    node = model_config(OmegaConf.select(config, place))
+    node = OmegaConf.select(config, place)
+    # Keys of a stage's own, such as `window`, are arguments where they stand inside a part.
+    node = OmegaConf.to_container(node, resolve=True) if "." in place else model_config(node)
     rest = {key: value for key, value in node.items() if key not in parts}
     # Again, since not everything in the configuration of a finished run has been checked.
     check_targets(targets(OmegaConf.create(rest), place))

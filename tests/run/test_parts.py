@@ -49,6 +49,13 @@ def test_a_stages_model_is_built_without_how_it_is_trained():
     }
 
 
+def test_keys_of_stages_are_arguments_inside_a_part():
+    node = {"_target_": "ldm.networks.videos.windows.Windows", "window": 4, "shape": [3, 8, 8, 8]}
+    config = OmegaConf.create({"tokenizer": {"encoder": node}})
+    network = torch.nn.Identity()
+    assert build_part(config, "tokenizer.encoder", network=network).windows == 2
+
+
 @pytest.mark.parametrize(
     ("place", "change", "message"),
     [
