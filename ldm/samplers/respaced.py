@@ -1,6 +1,7 @@
 """Walks down some of the times of a Gaussian diffusion, to data."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from ldm.randomness import Generators
 from ldm.samplers.sampler import Denoise, Sampler, Span, to_data
 from ldm.samplers.spacing import SPACINGS, spaced
 
-__all__ = ["Respaced", "check_discrete"]
+__all__ = ["Path", "Respaced", "check_discrete"]
 
 Path = list[tuple[int, int | None]]
 """Times from noise to data, each with the time that its step ends at; None for clean data."""
@@ -51,10 +52,24 @@ class Respaced(Sampler):
         check_discrete(process, self.steps, span)
         if not to_data(process, span):
             return self.invert(denoise, process, x, condition, span[1])
+
+        def predict(x: Tensor, t: int) -> Prediction:
+            return denoise(x, torch.full((len(x),), t, device=x.device), condition)
+
+        return self.descend(predict, process, x, self.path(process, span[0]), generator)
+
+    def descend(
+        self,
+        predict: Callable[[Tensor, int], Prediction],
+        process: GaussianDiffusion,
+        x: Float[Tensor, "n ..."],
+        path: Path,
+        generator: Generators,
+    ) -> Float[Tensor, "n ..."]:
+        """Latents at the end of a path to data, with one prediction a step."""
         space, signal = process.space, process.alpha_bar
-        for t, below in self.path(process, span[0]):
-            found = denoise(x, torch.full((len(x),), t, device=x.device), condition)
-            mean, std = self.step(found, signal[t].item(), self.reached(signal, below))
+        for t, below in path:
+            mean, std = self.step(predict(x, t), signal[t].item(), self.reached(signal, below))
             if isinstance(std, Tensor) or std > 0:
                 mean = mean + std * space.random(len(x), generator, x.device, x.dtype)
             x = space.project(mean)

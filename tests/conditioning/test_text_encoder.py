@@ -1,6 +1,8 @@
 """Text encoders of transformers: tiny ones with random weights, in folders as published."""
 
 import copy
+import socket
+import time
 
 import pytest
 import torch
@@ -153,6 +155,20 @@ def test_files_that_are_missing_damaged_or_of_another_width_are_refused(folder, 
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(BadCheckpoint, match=r"cannot be read .* name the folder of its files"):
             encoder(tmp_path / name).check()
+
+
+def test_without_a_network_the_hub_is_asked_once(monkeypatch):
+    asked = []
+
+    def unreachable(address, *_, **__):
+        asked.append(address)
+        raise OSError("the network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits to ask again"))
+    with pytest.raises(BadCheckpoint, match=r"hub does not answer: .*unreachable.*: name the fol"):
+        encoder("nobody/nothing").check()
+    assert len(asked) <= 2  # the library may also have a question of its own, once a process
 
 
 def test_reading_leaves_what_transformers_says_as_the_user_set_it(folder):
