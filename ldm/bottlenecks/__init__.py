@@ -13,6 +13,7 @@ from ldm.bottlenecks.passthrough import Passthrough
 from ldm.bottlenecks.residual import ResidualQuantizer
 from ldm.bottlenecks.scalar import ScalarQuantizer
 from ldm.bottlenecks.spherical import GroupedSphericalQuantizer
+from ldm.bottlenecks.tanh import Tanh
 from ldm.bottlenecks.vector import VectorQuantizer
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Passthrough",
     "ResidualQuantizer",
     "ScalarQuantizer",
+    "Tanh",
     "Variational",
     "VectorQuantizer",
     "nearest",

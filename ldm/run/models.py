@@ -168,10 +168,10 @@ def build_prior(
     The network receives `shape`, `dim` and `in_features` (the numbers in a point) of the space,
     `classes`, 0 without labels, `null_class`, true if labels are dropped, and `<key>_shape` of what
     else conditions it: entries of a batch, and the latents of other stages; the `horizon`, the
-    largest time of the process; and the numbers of the data. A prior that takes a number of
-    `windows` receives that of the tokenizer's, or of those that are `window` long, and its parts
-    the sizes of one. The objective also receives, as `latent_scale`, the fixed numbers that data
-    are divided by where they are their own latents.
+    largest time of the process; and the numbers of the data and of the tokenizer. A prior that
+    takes a number of `windows` receives the tokenizer's, or that of windows `window` long, and its
+    parts the sizes of one. The objective also receives, as `latent_scale`, the fixed numbers that
+    data are divided by where they are their own latents.
 
     Raises:
         ConfigError: a part refuses its arguments, or latents are no whole number of windows.
@@ -183,6 +183,7 @@ def build_prior(
     shapes = _condition_shapes(conditions, data, told)
     handed: dict[str, Any] = {
         **data.interface,
+        **on.interface,
         "shape": list(space.shape),
         "dim": space.dim,
         "in_features": math.prod(space.shape),
@@ -218,7 +219,7 @@ def build_prior(
 
 def _window(config: DictConfig, name: str, on: Tokenizer) -> tuple[Space, int]:
     """Space that the parts of a prior learn, that of all latents or of a window; and how many."""
-    node, space, windows = config[name], on.space, on.windows
+    node, space, windows = config[name], on.space, on.interface.get("windows", 1)
     if "windows" not in parameters(locate(node["_target_"], name))[0]:
         return space, 1
     if not isinstance(space, Flat) or len(space.shape) < 2:

@@ -1,5 +1,7 @@
 """The composition of two tokenizers."""
 
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -40,9 +42,9 @@ class Stacked(Tokenizer):
         return self.second.space
 
     @property
-    def windows(self) -> int:
-        """Number of windows in the second tokenizer's latents."""
-        return self.second.windows
+    def interface(self) -> dict[str, Any]:
+        """Numbers of the second tokenizer's latents."""
+        return self.second.interface
 
     @property
     def measured(self) -> bool:

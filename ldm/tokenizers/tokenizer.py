@@ -1,7 +1,7 @@
 """The base class of tokenizers: encoder, bottleneck and decoder."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -92,9 +92,12 @@ class Tokenizer(nn.Module):
         return self.bottleneck.space
 
     @property
-    def windows(self) -> int:
-        """Number of windows that follow each other along the first axis of the latents' grid."""
-        return getattr(self.encoder, "windows", 1)
+    def interface(self) -> dict[str, Any]:
+        """Numbers of the latents besides their shape that priors are handed, such as `windows`.
+
+        Encoders name them by the parameters of networks and priors.
+        """
+        return getattr(self.encoder, "interface", {})
 
     @property
     def learned(self) -> bool:

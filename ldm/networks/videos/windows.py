@@ -43,6 +43,11 @@ class Windows(nn.Module):
         self.network, self.window, self.overlap = network, window, overlap
         self.windows = _count(window, shape)
 
+    @property
+    def interface(self) -> dict[str, Any]:
+        """Number of windows, and what the network says of one, see `Tokenizer.interface`."""
+        return {**getattr(self.network, "interface", {}), "windows": self.windows}
+
     @staticmethod
     def hands(node: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Values for the network inside, see `ldm.config.interfaces.hand_over`."""

@@ -14,7 +14,7 @@ from ldm.networks.images.layers import group_norm
 from ldm.networks.images.unet.residual import EPS
 from ldm.networks.transformer import attention
 
-__all__ = ["PixelAttention", "SpatialTransformer", "TransformerLayer", "zero"]
+__all__ = ["GEGLU", "PixelAttention", "SpatialTransformer", "TransformerLayer", "zero"]
 
 
 class PixelAttention(nn.Module):

@@ -118,7 +118,15 @@ class UNet(Hourglass):
         Without labels, every sample gets label `classes` (no label).
         """
         self._check(x, label, text=text, image=image)
-        embedding, context = self.t_embedder(t), text
+        embedding, context = self.embed(t, label)
+        h = x if image is None else torch.cat([x, image.to(x.dtype)], 1)
+        return self.through(h, embedding, text if context is None else context, text_mask)
+
+    def embed(
+        self, t: Float[Tensor, " b"] | Int[Tensor, " b"], label: Int[Tensor, " b"] | None
+    ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b 1 e"] | None]:
+        """Activated embedding of times and classes, and that of classes that pixels attend to."""
+        embedding, context = self.t_embedder(t), None
         if self.y_embedder is not None:
             if label is None and not self.null_class:
                 raise ValueError("built with null_class=False, found no label: give one")
@@ -129,8 +137,7 @@ class UNet(Hourglass):
                 context = told[:, None]
             else:
                 embedding = embedding + told
-        h = x if image is None else torch.cat([x, image.to(x.dtype)], 1)
-        return self.through(h, F.silu(embedding), context, text_mask)
+        return F.silu(embedding), context
 
     def _check(self, x: Tensor, label: Tensor | None, **told: Tensor | None) -> None:
         channels, *sides = x.shape[1:]
