@@ -31,6 +31,7 @@ BLOCK = 128  # codes that are kept or excluded together
 # better, but then threads synchronise so often that a busy machine is much slower.
 TILE = {"cpu": 2048}
 DEVICE_TILE = 8192  # 256 MiB: enough to fill an accelerator
+DECIDED = 2**17  # float64 differences at once in one thread: 1 MiB, which stays in its cache
 # Relative rounding of a product's inputs under each torch.set_float32_matmul_precision.
 INPUT_ROUNDING = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
 
@@ -154,8 +155,7 @@ def ring_search(queries: Float[Tensor, "n 2"], ring: Ring) -> Int[Tensor, " n"]:
     query = torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
     within = torch.arange(len(query), device=sizes.device) - (sizes.cumsum(0) - sizes)[query]
     candidate = ring.order[(begin[near][query] + within) % count]
-    tile = TILE.get(ring.codes.device.type, DEVICE_TILE)
-    result[near] = _decide(queries[near], ring.codes[:, None], query, candidate, tile)
+    result[near] = _decide(queries[near], ring.codes[:, None], query, candidate)
     return result
 
 
@@ -215,7 +215,7 @@ def _search_tile(queries, codes, weights, longest, tile):
     best = (score - error).amax(0)
     # "not less" rather than "at least": a score that overflowed to NaN excludes nothing.
     block, query = (~(score + error < best)).nonzero(as_tuple=True)
-    return _decide(queries, codes.view(-1, BLOCK, codes.shape[1]), query, block, tile)
+    return _decide(queries, codes.view(-1, BLOCK, codes.shape[1]), query, block)
 
 
 def _block_scores(queries, weights, tile):
@@ -232,10 +232,12 @@ def _block_scores(queries, weights, tile):
     return scores
 
 
-def _decide(queries, blocks, query, block, tile):
+def _decide(queries, blocks, query, block):
     """Index of the nearest code of each query among the blocks paired with it."""
     size = blocks.shape[1]
-    pairs = max(1, tile * tile // (size * queries.shape[1]))
+    alone = queries.device.type == "cpu" and torch.get_num_threads() == 1
+    most = DECIDED if alone else TILE.get(queries.device.type, DEVICE_TILE) ** 2
+    pairs = max(1, most // (size * queries.shape[1]))
     distance, index = [], []
     for q, b in zip(query.split(pairs), block.split(pairs), strict=True):
         squares = (queries[q, None] - blocks[b]).square().sum(2)

@@ -1,5 +1,7 @@
 """Every search gives the first of the nearest codes in float64, whatever the numbers."""
 
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +23,18 @@ def brute_force(queries, codes):
 def test_equals_brute_force_for_scattered_codes(d, v):
     queries, codes = normal(1100, d, seed=0), normal(v, d, seed=1)
     torch.testing.assert_close(nearest(queries, codes), brute_force(queries, codes))
+
+
+def test_one_thread_decides_part_by_part_as_many_do_at_once(monkeypatch):
+    queries, codes = normal(700, 8, seed=0), normal(300, 8, seed=1)
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(sys.modules[nearest.__module__], "DECIDED", 5000)  # four pairs a part
+    torch.set_num_threads(1)
+    try:
+        found = nearest(queries, codes)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(found, brute_force(queries, codes))
 
 
 @st.composite
