@@ -91,7 +91,7 @@ class EMAVectorQuantizer(VectorQuantizer):
             distributed.all_reduce(batch)
         self.sums.lerp_(batch[:, :-1].to(self.sums), 1 - self.decay)
         self.counts.lerp_(batch[:, -1].to(self.counts), 1 - self.decay)
-        if self.restart is not None:
+        if self.restart is not None and not tokens.is_meta:  # there, nothing can be counted
             self._begin_anew(tokens, generator)
         total = self.counts.sum()
         smoothed = (self.counts + self.epsilon) / (total + self.vocabulary * self.epsilon) * total

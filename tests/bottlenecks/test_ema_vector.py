@@ -143,3 +143,9 @@ def test_gradients_pass_straight_through_while_the_codebook_moves(decay):
     h, weight = features().requires_grad_(), features(seed=2)
     (quantizer(decay=decay)(h).latent * weight).sum().backward()
     assert torch.equal(h.grad, weight)
+
+
+def test_training_without_data_is_described_also_where_codes_begin_anew():
+    with torch.device("meta"):
+        bottleneck = EMAVectorQuantizer([2, 8, 8], codes=8, restart=2.0)
+        assert bottleneck(torch.empty(4, 2, 8, 8)).latent.shape == (4, 2, 8, 8)
