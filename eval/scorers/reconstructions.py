@@ -1,15 +1,17 @@
 """Scores of a tokenizer: similarity of reconstructions, their distribution, codebook usage."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.utils.data import DataLoader
 
 from data import Batch, DataModule
 from eval.metrics import CodebookUsage, PairScores, to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
 from eval.scorers.image_scorer import ExtractorName, ImageScorer
-from eval.scorers.scorer import Shown, check_split, to_device
+from eval.scorers.scorer import Shown, check_samples, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import DiscreteBottleneck
 from ldm.bottlenecks.digits import COUNTED
@@ -33,10 +35,20 @@ class Reconstructions(ImageScorer):
     Attributes:
         extractor: None to compute only scores that need none.
         lpips: also compute LPIPS, which needs its weights.
+        images: at most so many of the split, chosen at random by `seed`; None for all.
+
+    Raises:
+        ValueError: `images` is less than 2, or see `BatchedScorer`.
     """
 
     extractor: ExtractorName | None = None
     lpips: bool = False
+    images: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.images is not None:
+            check_samples(self.images)
 
     def check(self, parts: Parts) -> None:
         super().check(parts)
@@ -60,8 +72,9 @@ class Reconstructions(ImageScorer):
         bottleneck = tokenizer.bottleneck
         if isinstance(bottleneck, DiscreteBottleneck) and bottleneck.vocabulary <= COUNTED:
             usage = CodebookUsage(bottleneck.vocabulary, bottleneck.groups).to(device)
-        shown = Shown(min(SHOWN, len(data.test_dataset)))
-        for batch in map(to_device, tracked("reconstructions", self.batches(data, "test"))):
+        n = min(self.images or len(data.test_dataset), len(data.test_dataset))
+        shown = Shown(min(SHOWN, n))
+        for batch in map(to_device, tracked("reconstructions", self._batches(data, n))):
             reconstruction, encoded = tokenizer.reconstruct(batch)
             reconstruction["x"] = reconstruction["x"].float().clamp(-1, 1)
             real, fake = to_uint8(batch["x"]), to_uint8(reconstruction["x"])
@@ -77,7 +90,7 @@ class Reconstructions(ImageScorer):
             record.show("reconstructions", data.show(_side_by_side(first), columns=8))
         protocol = {
             "split": "test",
-            "n": len(data.test_dataset),
+            "n": n,
             "posterior": "mode",
             "pixels": "bytes",
         }
@@ -87,6 +100,16 @@ class Reconstructions(ImageScorer):
             record.add(named, **protocol, **extractor.protocol)
         if usage is not None:
             record.add({f"codebook_{k}": v for k, v in usage.compute().items()}, **protocol)
+
+    def _batches(self, data: DataModule, n: int) -> Sequence[Batch] | DataLoader:
+        """Batches of this rank's share of the test split, or of `n` images of it."""
+        if n == len(data.test_dataset):
+            return self.batches(data, "test")
+        chosen = self.subset(data, "test", n)
+        share = {key: x[distributed.rank() :: distributed.world()] for key, x in chosen.items()}
+        cuts = {key: x.split(self.batch_size) for key, x in share.items()}
+        count = len(cuts["index"])
+        return [{key: parts[k] for key, parts in cuts.items()} for k in range(count)]
 
 
 def _side_by_side(batch: Batch) -> Batch:

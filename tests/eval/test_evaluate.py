@@ -10,6 +10,8 @@ from omegaconf import OmegaConf
 from data import Digits
 from eval.evaluate import evaluate
 from eval.evaluation import Evaluation
+from eval.record import Record
+from eval.scorers.reconstructions import Reconstructions
 from ldm.config.signatures import ConfigError
 from ldm.run.loading import load_run
 from ldm.run.parts import Parts
@@ -87,6 +89,12 @@ def test_the_psnr_is_that_of_the_eight_bit_pictures(run):
     x, y = (((image + 1) * 127.5).round() for image in (x, y))
     psnr = 10 * torch.log10(255**2 / (x - y).square().mean((1, 2, 3)))
     assert found == pytest.approx(psnr.mean().item(), abs=0.02)
+    record = Record()
+    scorer = Reconstructions(images=7, batch_size=3)
+    scorer.score(parts, record)
+    chosen = scorer.subset(parts.data, "test", 7)["index"]
+    assert record.values["psnr"] == pytest.approx(psnr[chosen].mean().item(), abs=0.02)
+    assert record.protocols["psnr"]["n"] == len(chosen.unique()) == 7
 
 
 def check(data, scorers, **shared):

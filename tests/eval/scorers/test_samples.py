@@ -112,7 +112,9 @@ def test_a_large_reference_is_remembered_in_part(trained, tmp_path, monkeypatch)
     assert record.protocols["kd_classifier"]["remembered"] == "1 in 4 of the reference"
 
 
-@pytest.mark.parametrize("scorer", [Samples(samples=14, batch_size=3), Reconstructions()])
+@pytest.mark.parametrize(
+    "scorer", [Samples(samples=14, batch_size=3), Reconstructions(), Reconstructions(images=31)]
+)
 def test_two_processes_show_the_picture_that_one_shows(trained, tmp_path, two_processes, scorer):
     parts = load_run(trained, [])
 
