@@ -180,12 +180,14 @@ def test_causal_tokenizers_build_for_clips_of_1_and_4_k_frames(name):
 
 
 @pytest.mark.parametrize("name", members("tokenizer/bottleneck"))
-def test_every_quantiser_stands_between_the_same_networks(name):
+def test_every_bottleneck_stands_between_the_same_networks(name):
     groups = ["tokenizer=gsq_f16", f"tokenizer/bottleneck={name}", "stages=[tokenizer]"]
     config = compose([*IMAGES, *groups])
     models = build_models(config, build_data(config), ["tokenizer"], "meta")
     bottleneck = models["tokenizer"].bottleneck
-    assert bottleneck.space.shape == (bottleneck.in_channels, 16, 16)
+    channels, *grid = bottleneck.space.shape
+    assert grid == [16, 16]
+    assert bottleneck.in_channels == channels * (2 if name == "gaussian" else 1)  # also variances
 
 
 def test_a_riemannian_prior_of_images_builds_on_stable_diffusions_latents():
