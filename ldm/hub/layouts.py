@@ -17,10 +17,14 @@ from ldm.hub.published import PUBLISHED, fetch
 from ldm.hub.sizes import autoencoder_sizes, dit_sizes, unet_sizes
 from ldm.hub.unet import LDM, unet_from_compvis, unet_from_diffusers
 from ldm.hub.weights import BadCheckpoint, read_state
+from ldm.hub.wf_vae import wf_vae_from_authors, wf_vae_sizes
 
 __all__ = ["EDM", "LAYOUTS", "Found", "read_layout"]
 
-LAYOUTS = ("diffusers", "compvis", "taming", "gsq", "ldm", "dit", "sit", "lightningdit", "edm")
+LAYOUTS = (
+    *("diffusers", "compvis", "taming", "gsq", "wf_vae"),
+    *("ldm", "dit", "sit", "lightningdit", "edm"),
+)
 MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 CONFIG = "config.json"
 ROTARY = "feat_rope."  # prefix of LightningDiT's tables of angles
@@ -59,6 +63,12 @@ REQUIRED = {  # by class: what our networks do, and diffusers can be told not to
     "UNet2DModel": UNET,
     "UNet2DConditionModel": UNET,
 }
+
+TOKENIZERS = {
+    "gsq": (gsq_from_authors, gsq_sizes),
+    "wf_vae": (wf_vae_from_authors, wf_vae_sizes),
+}
+"""What converts a file's tensors to those of a tokenizer, and reads its sizes of them."""
 
 
 @dataclass
@@ -127,10 +137,10 @@ def _read(path: Path, layout: str) -> Found:
             return _diffusers_dit(path, state, config)
         if layout == "ldm":
             return _ldm(path, state)
-        if layout == "gsq":
-            ours = gsq_from_authors(state)
-            unused = _unused(state, ours)
-            return Found(path, "tokenizer", ours, gsq_sizes(ours), unused=unused)
+        if layout in TOKENIZERS:
+            convert, sizes = TOKENIZERS[layout]
+            ours = convert(state)
+            return Found(path, "tokenizer", ours, sizes(ours), unused=_unused(state, ours))
         if layout == "diffusers" and "time_embedding.linear_1.weight" in state:
             return _diffusers_unet(path, state, config)
         if layout in ("dit", "sit", "lightningdit"):

@@ -43,6 +43,11 @@ def check_chunks(norm: str, chunk: int | None) -> None:
 
 def check_clip(x: Clip, frames: int, sides: int) -> None:
     """Raise a ValueError unless a clip has 1 + k `frames`, and sides that are multiples."""
+    if x.ndim != 5:
+        raise ValueError(
+            f"the encoder reads clips (channels, frames, height, width), found data of shape "
+            f"{tuple(x.shape[1:])}: choose videos, data=..."
+        )
     t, height, width = x.shape[2:]
     if t % frames != 1 or height % sides or width % sides:
         raise ValueError(

@@ -89,7 +89,7 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         check_chunks(norm, chunk)
-        self.channels, self.scale, self.chunk = in_channels, SCALES[haar], chunk
+        self.channels, self.scale, self.norm, self.chunk = in_channels, SCALES[haar], norm, chunk
         two, four = 2 * width, 4 * width
         self.down1 = Chain(
             FrameConv(8 * in_channels, width),

@@ -171,6 +171,8 @@ def _tokenizer_group(sizes: Mapping[str, Any]) -> str:
     """Name the shipped tokenizer of the same kind and downsampling, or one of the same kind."""
     kind = "vq" if "bottleneck.codes" in sizes else "kl"
     kind = "gsq" if "bottleneck.groups" in sizes else kind
+    if "encoder.flow" in sizes:
+        return "wf_vae_s"
     name = f"{kind}_f{2 ** (len(sizes.get('encoder.multipliers', ())) - 1)}"
     return name if name in members("tokenizer") else f"{kind}_f8"
 

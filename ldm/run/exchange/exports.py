@@ -14,12 +14,15 @@ from ldm.hub.edm import edm_to_published
 from ldm.hub.gsq import gsq_sizes, gsq_to_authors
 from ldm.hub.layouts import EDM
 from ldm.hub.unet import unet_to_compvis
+from ldm.hub.wf_vae import wf_vae_to_authors
 from ldm.networks.images.dit import DiT
 from ldm.networks.images.gsq import Decoder as GSQDecoder
 from ldm.networks.images.gsq import Encoder as GSQEncoder
 from ldm.networks.images.lightningdit import LightningDiT
 from ldm.networks.images.unet import UNet
 from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
+from ldm.networks.videos.haar import SCALES
+from ldm.networks.videos.wf_vae import Encoder as WFEncoder
 from ldm.objectives import Regression
 from ldm.processes import GaussianDiffusion, LinearFlow
 from ldm.run.exchange.to_diffusers import (
@@ -143,7 +146,7 @@ def _state(model: nn.Module, layout: str) -> tuple[dict[str, Tensor], list[str]]
                 "this DiT has the time embedding and norm of diffusers: export it --as diffusers"
             )
         return {k: x.contiguous() for k, x in backbone.state_dict().items()}, []
-    state = _gsq(model) if layout == "gsq" else _compvis(model, layout)
+    state = TOKENIZERS[layout](model) if layout in TOKENIZERS else _compvis(model, layout)
     numbers = f"latents_mean={model.mean.tolist()} latents_std={model.std.tolist()}"
     said = [f"not in this layout: {numbers}".replace(", ", ",")] if model.measured else []
     return {key: x.contiguous() for key, x in state.items()}, said
@@ -159,6 +162,19 @@ def _gsq(model: nn.Module) -> dict[str, Tensor]:
     except ValueError as error:
         raise ConfigError(f"gsq has no place for such networks: {error}") from error
     return gsq_to_authors(model.state_dict())
+
+
+def _wf_vae(model: nn.Module) -> dict[str, Tensor]:
+    encoder = getattr(model, "encoder", None)
+    if not isinstance(encoder, WFEncoder):
+        raise ConfigError("wf_vae is the layout of a WaveletTokenizer")
+    if encoder.norm != "layer" or encoder.scale != SCALES["published"]:
+        raise ConfigError("wf_vae is the layout of networks with norm=layer and haar=published")
+    return wf_vae_to_authors(model.state_dict())
+
+
+TOKENIZERS = {"gsq": _gsq, "wf_vae": _wf_vae}
+"""What makes the tensors of a layout of a tokenizer, but those of CompVis."""
 
 
 def _compvis(model: nn.Module, layout: str) -> dict[str, Tensor]:
