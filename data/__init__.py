@@ -33,14 +33,21 @@ from data.points.torsions import RNA, Protein
 from data.points.von_mises_fisher import VonMisesFisher
 from data.points.wrapped_torus import WrappedTorus
 from data.videos.base import Videos
+from data.videos.folder import VideoFolder
 from data.videos.moving_digits import MovingDigits
+from data.videos.subjects import MHAD, MUG, NATOPS
+from data.videos.ucf101 import UCF101
 
 __all__ = [
     "CIFAR10",
     "COCO",
+    "MHAD",
     "MNIST",
+    "MUG",
+    "NATOPS",
     "QM9",
     "RNA",
+    "UCF101",
     "Batch",
     "Communities",
     "CommunitySmall",
@@ -72,6 +79,7 @@ __all__ = [
     "SampleOrder",
     "SmallMolecules",
     "Synthetic",
+    "VideoFolder",
     "Videos",
     "VonMisesFisher",
     "WrappedSPD",

@@ -10,8 +10,8 @@ from hydra.utils import get_class as locate
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from data import ImageFolder
 from data.graphs.base import Graphs
+from data.images.folders import Folders
 from data.images.listing import Listing
 from data.molecules.base import Molecules
 from ldm.config.compose import compose
@@ -111,7 +111,7 @@ def test_every_row_of_a_table_composes(name):
 def test_every_experiment_builds(name, request, monkeypatch):
     for kind in (Graphs, Molecules):
         monkeypatch.setattr(kind, "requests", requests_without_files)
-    monkeypatch.setattr(ImageFolder, "splits", splits_without_files)
+    monkeypatch.setattr(Folders, "splits", splits_without_files)
     config = compose([f"experiment={name}"])
     if "Mesh" in str(config.tokenizer):
         monkeypatch.setenv("LDM_DATA", str(request.getfixturevalue("shared_data")))
@@ -260,7 +260,7 @@ def test_published_unets_have_names(name):
 
 @pytest.mark.parametrize(("version", "published"), [("v1_5", 859_520_964), ("v2", 865_910_724)])
 def test_stable_diffusion_has_its_published_size(version, published, monkeypatch):
-    monkeypatch.setattr(ImageFolder, "splits", splits_without_files)
+    monkeypatch.setattr(Folders, "splits", splits_without_files)
     config = compose([f"experiment=stable_diffusion/{version}"])
     data = build_data(config)
     models = build_models(config, data, ["prior"], "meta")
@@ -270,7 +270,7 @@ def test_stable_diffusion_has_its_published_size(version, published, monkeypatch
 
 
 def test_latent_diffusion_of_captions_has_the_size_of_its_two_networks(monkeypatch):
-    monkeypatch.setattr(ImageFolder, "splits", splits_without_files)
+    monkeypatch.setattr(Folders, "splits", splits_without_files)
     config = compose(["experiment=ldm/text"])
     backbone = build_models(config, build_data(config), ["prior"], "meta")["prior"].backbone
     assert count(backbone) == 872_300_484 + 542_895_360

@@ -1,4 +1,4 @@
-"""Listings of the images of a folder, and their classes."""
+"""Listings of the images or videos of a folder, and their classes."""
 
 import hashlib
 import os
@@ -11,19 +11,19 @@ from data.files.errors import DataError
 from data.files.tar_index import read_at
 from data.images.reading import EXTENSIONS
 
-__all__ = ["HIDDEN", "Listing", "list_images", "subfolder"]
+__all__ = ["HIDDEN", "Listing", "files_below", "in_classes", "list_images", "subfolder"]
 
 HIDDEN = (".", "__MACOSX")  # beginnings of names that are passed over
 
 
 class Listing(NamedTuple):
-    """The images of a folder.
+    """The images or videos of a folder.
 
     Attributes:
         folder: folder that the names are relative to.
-        names: sorted names of the files.
-        classes: first folder of each name; empty if the images are in the folder itself.
-        captions: text of each image; empty without captions.
+        names: sorted names of the files, and of videos that are folders of frames.
+        classes: first folder of each name; empty if the files are in the folder itself.
+        captions: text of each file; empty without captions.
         places: offset and size, bytes, of each image in the archive that is its folder; empty for
             files of their own.
     """
@@ -68,44 +68,58 @@ def list_images(folder: Path) -> Listing:
         DataError: there are no images, or some are in class folders and some are not; a folder
             cannot be read, or a link leads nowhere or to a folder that is listed already.
     """
-    names = sorted(_images(folder))
+    names = sorted(files_below(folder, EXTENSIONS))
     if not names:
         raise DataError(f"no images under {folder}: files that end in {' '.join(EXTENSIONS)} count")
+    return in_classes(folder, names, "images")
+
+
+def in_classes(folder: Path, names: list[str], kind: str) -> Listing:
+    """Make a listing whose classes are the first folders of names.
+
+    Raises:
+        DataError: some are in class folders and some are not; the message calls them `kind`.
+    """
     loose = [name for name in names if "/" not in name]
     if loose and len(loose) < len(names):
         raise DataError(
-            f"{folder} holds {len(loose)} images beside its class folders, {loose[0]} first: "
+            f"{folder} holds {len(loose)} {kind} beside its class folders, {loose[0]} first: "
             "put all in class folders, or none"
         )
     classes = [] if loose else [name.split("/")[0] for name in names]
     return Listing(folder, names, classes)
 
 
-def _images(folder: Path) -> Iterator[str]:
-    """Names of the images below a folder, also through links."""
+def files_below(folder: Path, extensions: tuple[str, ...]) -> Iterator[str]:
+    """Names of the files below a folder that end so, in upper or lower case, also through links.
+
+    Raises:
+        DataError: a folder cannot be read, or a link leads nowhere or to a folder that is listed
+            already; such a file is a pipe or a device.
+    """
     listed: dict[tuple[int, int], str] = {}
     for base, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
         status = os.stat(base)
         before = listed.setdefault((status.st_dev, status.st_ino), base)
-        if before != base:  # it would multiply the images, or never end
+        if before != base:  # it would multiply the files, or never end
             raise DataError(f"{base} and {before} are one folder: remove the link")
         folders[:] = [name for name in folders if not name.startswith(HIDDEN)]
         inside = Path(base).relative_to(folder)
         for name in files:
             if name.startswith(HIDDEN):
                 continue
-            image = name.lower().endswith(EXTENSIONS)
-            _check_file(os.path.join(base, name), image)
-            if image:
+            listed_here = name.lower().endswith(extensions)
+            _check_file(os.path.join(base, name), listed_here)
+            if listed_here:
                 yield (inside / name).as_posix()
 
 
-def _check_file(path: str, image: bool) -> None:
+def _check_file(path: str, wanted: bool) -> None:
     if os.path.isfile(path):
         return
     if os.path.islink(path) and not os.path.exists(path):
         raise DataError(f"{path} is a link to what is not there: remove or mend it")
-    if image:  # reading a pipe or a device may never end
+    if wanted:  # reading a pipe or a device may never end
         raise DataError(f"{path} is not a file but a pipe, a device or a socket: remove it")
 
 
