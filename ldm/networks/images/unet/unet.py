@@ -4,7 +4,7 @@ Source: Rombach et al., "High-resolution image synthesis with latent diffusion m
 Dhariwal and Nichol 2021.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +55,9 @@ class UNet(Hourglass):
         torch.Size([2, 4, 8, 8])
     """
 
+    styled: Callable[..., Style] = Style
+    """Builds the options of all blocks."""
+
     def __init__(
         self,
         shape: Sequence[int] = (4, 32, 32),
@@ -86,7 +89,7 @@ class UNet(Hourglass):
         self.class_in_context = bool(classes and context and not told)
         context = text_shape[-1] if told else context * self.class_in_context
         self.told = {"text": told, "image": image_shape is not None}
-        style = Style(
+        style = self.styled(
             embedding, context, heads, head_width, depth, linear, scale_shift, resample_blocks
         )
         self.t_embedder = TimestepEmbedder(embedding, waves=width)
@@ -120,12 +123,13 @@ class UNet(Hourglass):
         self._check(x, label, text=text, image=image)
         embedding, context = self.embed(t, label)
         h = x if image is None else torch.cat([x, image.to(x.dtype)], 1)
-        return self.through(h, embedding, text if context is None else context, text_mask)
+        context = text if context is None else context
+        return self.through(h, F.silu(embedding), context, text_mask)
 
     def embed(
         self, t: Float[Tensor, " b"] | Int[Tensor, " b"], label: Int[Tensor, " b"] | None
     ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b 1 e"] | None]:
-        """Activated embedding of times and classes, and that of classes that pixels attend to."""
+        """Embed times and classes, and apart from them classes that pixels attend to."""
         embedding, context = self.t_embedder(t), None
         if self.y_embedder is not None:
             if label is None and not self.null_class:
@@ -137,7 +141,7 @@ class UNet(Hourglass):
                 context = told[:, None]
             else:
                 embedding = embedding + told
-        return F.silu(embedding), context
+        return embedding, context
 
     def _check(self, x: Tensor, label: Tensor | None, **told: Tensor | None) -> None:
         channels, *sides = x.shape[1:]

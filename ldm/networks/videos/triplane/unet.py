@@ -97,7 +97,7 @@ class TriplaneUNet(UNet):
     ) -> Float[Tensor, "b c places"]:
         """Predict from noisy latents `x` at times `t`, told the window before."""
         previous = torch.zeros_like(x) if previous is None else previous.to(x.dtype)
-        told = self.embed(t, label)[0], None, None
+        told = F.silu(self.embed(t, label)[0]), None, None
         planes = self.planes.split(torch.cat([x, previous], 1))
         h = [self.conv_in(group) for group in self._grouped(planes)]
         kept, across = [h], iter(self.across_down)

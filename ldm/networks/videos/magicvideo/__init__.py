@@ -1,0 +1,1 @@
+"""MagicVideo: networks of images lifted to clips."""
