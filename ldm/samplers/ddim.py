@@ -29,7 +29,7 @@ class DDIM(Respaced):
     very steps that are taken forwards.
 
     Args:
-        steps, spacing, offset: see `Respaced`.
+        steps, spacing, offset, clip: see `Respaced`; the predicted noise is not clipped.
         eta: noise, from 0 (none) to 1 (DDPM's).
         clean: end at clean data; False ends with the noise of time 0, as latent diffusion does.
 
@@ -47,8 +47,9 @@ class DDIM(Respaced):
         offset: int = 0,
         eta: float = 0.0,
         clean: bool = True,
+        clip: float | None = None,
     ) -> None:
-        super().__init__(steps, spacing, offset)
+        super().__init__(steps, spacing, offset, clip)
         if not 0 <= eta <= 1:
             raise ValueError(f"eta is 0 (no noise) to 1 (that of DDPM), got {eta}")
         self.eta, self.clean = eta, clean
@@ -65,6 +66,9 @@ class DDIM(Respaced):
         mean = math.sqrt(after) * found.x0 + math.sqrt(rest) * found.eps
         return mean, math.sqrt(variance)
 
+    def clipped(self, found: Prediction, x: Float[Tensor, "n ..."], signal: float) -> Prediction:
+        return found._replace(x0=found.x0.clamp(-self.clip, self.clip))
+
     def invert(
         self,
         denoise: Denoise,
@@ -73,7 +77,7 @@ class DDIM(Respaced):
         condition: dict[str, Tensor],
         end: float,
     ) -> Float[Tensor, "n ..."]:
-        if self.eta:
+        if self.eta or self.clip is not None:
             return super().invert(denoise, process, x, condition, end)
         signals = process.alpha_bar
         for t, below in reversed(self.path(process, end)):

@@ -1,5 +1,6 @@
 """Walks down some of the times of a Gaussian diffusion, to data."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 
@@ -25,20 +26,28 @@ class Respaced(Sampler):
 
     Args:
         steps: number of times.
-        spacing: of the times: `trailing`, `leading` or `linspace`, see `ldm.samplers.spacing`.
+        spacing: of the times: `trailing`, `floored`, `leading` or `linspace`, see
+            `ldm.samplers.spacing`.
         offset: added to all times of `leading`; 1 in latent diffusion.
+        clip: bound of the size of predicted clean latents, such as 1 where a tokenizer bounds
+            them so; None for none.
 
     Raises:
-        ValueError: there are no steps, or there is no such spacing; on a call, the process has
-            no discrete times or fewer than `steps`, or the span does not end at data.
+        ValueError: there are no steps or no such spacing, or the bound is not above 0; on a call,
+            the process has no discrete times or fewer than `steps`, or the span does not end at
+            data.
     """
 
-    def __init__(self, steps: int, spacing: str = "trailing", offset: int = 0) -> None:
+    def __init__(
+        self, steps: int, spacing: str = "trailing", offset: int = 0, clip: float | None = None
+    ) -> None:
         if steps < 1:
             raise ValueError(f"a sampler needs 1 step or more, got {steps}")
         if spacing not in SPACINGS:
             raise ValueError(f"no spacing {spacing!r}: choose one of {', '.join(SPACINGS)}")
-        self.steps, self.spacing, self.offset = steps, spacing, offset
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip must be above 0, or null for no bound, got {clip}")
+        self.steps, self.spacing, self.offset, self.clip = steps, spacing, offset, clip
 
     def walk(
         self,
@@ -54,7 +63,10 @@ class Respaced(Sampler):
             return self.invert(denoise, process, x, condition, span[1])
 
         def predict(x: Tensor, t: int) -> Prediction:
-            return denoise(x, torch.full((len(x),), t, device=x.device), condition)
+            found = denoise(x, torch.full((len(x),), t, device=x.device), condition)
+            if self.clip is None:
+                return found
+            return self.clipped(found, x, process.alpha_bar[t].item())
 
         return self.descend(predict, process, x, self.path(process, span[0]), generator)
 
@@ -87,6 +99,11 @@ class Respaced(Sampler):
             after: alpha^2 where the step ends.
         """
 
+    def clipped(self, found: Prediction, x: Float[Tensor, "n ..."], signal: float) -> Prediction:
+        """The prediction with bounded clean latents, and the noise that then leads to `x`."""
+        x0 = found.x0.clamp(-self.clip, self.clip)
+        return found._replace(x0=x0, eps=(x - math.sqrt(signal) * x0) / math.sqrt(1 - signal))
+
     def invert(
         self,
         denoise: Denoise,
@@ -98,11 +115,11 @@ class Respaced(Sampler):
         """Latents at time `end` that the sampler takes to `x`.
 
         Raises:
-            ValueError: steps are random.
+            ValueError: steps are random, or clip predictions.
         """
         raise ValueError(
-            f"{type(self).__name__} draws noise, and cannot be inverted: invert and sample with "
-            f"sampler=ddim and eta=0"
+            f"{type(self).__name__} draws noise or clips predictions, and cannot be inverted: "
+            f"invert and sample with sampler=ddim, eta=0 and no clip"
         )
 
     def reached(self, signal: Float[Tensor, " times"], below: int | None) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 __all__ = ["SPACINGS", "spaced", "whole"]
 
-SPACINGS = ("trailing", "leading", "linspace")
+SPACINGS = ("trailing", "floored", "leading", "linspace")
 
 
 def spaced(
@@ -20,7 +20,8 @@ def spaced(
     """Whole times, falling from noise; as many as asked, but fewer where an offset repeats one.
 
     Args:
-        spacing: `trailing` includes the noisiest time, `leading` time 0, `linspace` (DiT's) both.
+        spacing: `trailing` includes the noisiest time, `leading` time 0, `linspace` (DiT's) both;
+            `floored` (PVDM's) is `trailing` with times rounded down.
         total: number of times of the diffusion, 0 to total - 1.
         steps: number of times wanted.
         offset: added to all times of `leading`; 1 in latent diffusion.
@@ -35,6 +36,8 @@ def spaced(
         times = torch.tensor([total - 1.0])  # there is noise at the start, whatever the spacing
     elif spacing == "trailing":
         times = (total - number * total / steps).round() - 1
+    elif spacing == "floored":
+        times = (total - number * total / steps - 1).floor()
     elif spacing == "leading":
         times = (number + skipped) * total // (steps + skipped) + offset
     else:

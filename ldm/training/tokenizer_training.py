@@ -33,6 +33,7 @@ class TokenizerTraining(Training):
         regularizers: further terms by name, see `Regularizer`.
         adversarial: discriminator and its losses; None to train without.
         discriminator_optimizer: builds the discriminator's; None for the tokenizer's.
+        discriminator_clip: largest gradient norm of the discriminator; None for that of the rest.
         second_batch: train the discriminator on a second batch of each step, which the trained
             tokenizer reconstructs; `samples` counts the first alone (Wang et al. 2024).
         alignment: of the latents with features of a pretrained network; its linear map is trained
@@ -56,6 +57,7 @@ class TokenizerTraining(Training):
         regularizers: Mapping[str, Regularizer] | None = None,
         adversarial: Adversarial | Adversaries | None = None,
         discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
+        discriminator_clip: float | None = None,
         second_batch: bool = False,
         alignment: Alignment | None = None,
         tokenizer: Tokenizer | None = None,
@@ -77,6 +79,7 @@ class TokenizerTraining(Training):
         self.adversarial, self.alignment = adversarial, alignment
         self.codes_drawn = 0  # by the last part of a batch
         self.discriminator_optimizer = discriminator_optimizer or self.make_optimizer
+        self.discriminator_clip = discriminator_clip
         self.draws = 2 if second_batch and adversarial is not None else 1
         # Frozen modules are neither trained nor saved: perceptual networks are large and public.
         terms = [one.term for one in self.regularizers.values()]
@@ -135,7 +138,8 @@ class TokenizerTraining(Training):
             parameters = list(self.adversarial.parameters())
             # Before the discriminator starts, it sees no data: none is reconstructed for it.
             own = others if self.samples_seen >= self.adversarial.start and others else pairs
-            more = self.minimize(optimizer, parameters, discriminator_loss, own)
+            clip = self.discriminator_clip
+            more = self.minimize(optimizer, parameters, discriminator_loss, own, clip)
             logs = {**more, **logs, "discriminator_grad_norm": more["grad_norm"]}
         return logs
 

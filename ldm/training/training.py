@@ -41,9 +41,10 @@ class Training(pl.LightningModule):
         samples: number of training samples, counted with repetition.
         batch_size: samples per optimizer step, over all ranks.
         seed: of data order and noise.
-        ema: decay of the averaged weights at each step.
-        ema_warmup: bound the decay by (1 + n) / (10 + n) at step n; None to do so if training is so
-            short that the average would still hold more than 1 % of the initial weights.
+        ema: decay of the averaged weights at each update.
+        ema_warmup: bound the decay by (1 + n) / (10 + n) at update n; None to do so if training is
+            so short that the average would still hold more than 1 % of the initial weights.
+        ema_every: steps from one update of the averaged weights to the next.
         clip: largest gradient norm, a number or an `AdaptiveClip`; None for no limit.
         schedule: factor of the learning rate, as a function of samples seen and total samples.
 
@@ -60,6 +61,7 @@ class Training(pl.LightningModule):
         seed: int,
         ema: float = 0.999,
         ema_warmup: bool | None = None,
+        ema_every: int = 1,
         clip: float | AdaptiveClip | None = None,
         schedule: Callable[[int, int], float] | None = None,
     ) -> None:
@@ -69,12 +71,17 @@ class Training(pl.LightningModule):
                 f"training needs 1 sample or more, in batches of 1 or more, got {samples} and "
                 f"{batch_size}"
             )
+        if not 0 < ema_every * batch_size <= max(samples, batch_size):
+            raise ValueError(
+                f"weights are averaged every {ema_every} steps, and there are "
+                f"{-(-samples // batch_size)}: set ema_every between 1 and that"
+            )
         if isinstance(clip, int | float) and not clip > 0:
             raise ValueError(f"clip must be above 0, or null for no limit, got {clip}")
         self.automatic_optimization = False
         self.model = model
         self.ema = EMA(model, ema)
-        self.ema_warmup = ema_warmup
+        self.ema_warmup, self.ema_every = ema_warmup, ema_every
         self.make_optimizer = optimizer
         self._check_optimizer()
         self.samples, self.batch_size, self.seed, self.clip = samples, batch_size, seed, clip
@@ -137,13 +144,21 @@ class Training(pl.LightningModule):
         drawn = batch if isinstance(batch, list) else [batch]
         logs = self.optimize([part for one in drawn for part in self._parts(one)], generator)
         self.samples_seen += self.batch_size
-        self.ema.update(self.model, self._largest_decay(self.samples_seen, self.samples))
+        if self.samples_seen // self.batch_size % self.ema_every == 0:
+            self.ema.update(self.model, self._largest_decay(self.samples_seen, self.samples))
         self.logs = logs
 
     def minimize(
-        self, optimizer: Optimizer, parameters: list[nn.Parameter], loss: Loss, parts: list[Batch]
+        self,
+        optimizer: Optimizer,
+        parameters: list[nn.Parameter],
+        loss: Loss,
+        parts: list[Batch],
+        clip: float | None = None,
     ) -> dict[str, Tensor]:
         """Take one optimizer step on the mean loss of the batch; returns the mean of the logs.
+
+        With `clip`, this is the largest gradient norm in place of the training's own.
 
         Raises:
             Diverged: the loss or its gradient is not finite; the weights are unchanged.
@@ -161,8 +176,8 @@ class Training(pl.LightningModule):
         # Computed even without clipping: a finite loss may have a gradient that is not finite. The
         # gradient is that of all ranks, so all of them clip alike.
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if self.clip is not None:
-            largest = self.clip if isinstance(self.clip, int | float) else self.clip(norm.item())
+        if (bound := self.clip if clip is None else clip) is not None:
+            largest = bound if isinstance(bound, int | float) else bound(norm.item())
             nn.utils.clip_grads_with_norm_(parameters, largest, norm)
         logs["grad_norm"] = norm
         self.refuse_nonfinite(logs)
@@ -244,9 +259,10 @@ class Training(pl.LightningModule):
         checkpoint.pop("loops", None)
 
     def _largest_decay(self, seen: int, samples: int) -> float:
-        step, short = seen // self.batch_size, self.ema.decay ** (samples / self.batch_size) > 0.01
+        interval = self.batch_size * self.ema_every
+        update, short = seen // interval, self.ema.decay ** (samples / interval) > 0.01
         warm = short if self.ema_warmup is None else self.ema_warmup
-        return (1 + step) / (10 + step) if warm else 1.0
+        return (1 + update) / (10 + update) if warm else 1.0
 
     def _parts(self, batch: Batch) -> list[Batch]:
         chunks = {key: value.chunk(self.accumulate) for key, value in batch.items()}

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from ldm.processes import Denoised, DenoisedVariance, GaussianDiffusion
 from ldm.randomness import sample_generators
-from ldm.samplers import DDPM
+from ldm.samplers import DDIM, DDPM
 from ldm.spaces import Flat, PointSet
 
 MASK = torch.arange(5) < torch.tensor([5, 3, 2])[:, None]
@@ -84,3 +84,26 @@ def test_with_the_variances_of_gaussian_data_any_number_of_steps_is_exact(steps,
     lost = 1 / (1 / data.std**2 + signal / (1 - signal))
     assert x.mean().item() == pytest.approx(0.5, abs=0.005 + data.std / 141)
     assert x.var().item() == pytest.approx(data.std**2 - lost.item(), abs=0.09 * 4 / 200)
+
+
+def test_clipped_latents_are_bounded_and_steps_of_ddpm_are_the_posteriors():
+    process = GaussianDiffusion(Flat([3]), steps=50)
+    x0, eps = torch.tensor([[-2.0, 0.5, 3.0]]), torch.randn(1, 3)
+
+    def denoise(x, t, condition):
+        return Denoised(x0, eps)
+
+    found = DDIM(50, eta=1.0, clip=1.0)(denoise, process, eps, {}, torch.Generator())
+    assert found.tolist() == [[-1.0, 0.5, 1.0]]  # the last step is to the prediction
+    x, sampler = torch.randn(1, 3), DDPM(50, clip=1.0)
+    signal, after = process.alpha_bar[30].item(), process.alpha_bar[29].item()
+    mean, std = sampler.step(sampler.clipped(Denoised(x0, eps), x, signal), signal, after)
+    beta = 1 - signal / after  # Ho et al. 2020, equation 7
+    expected = after**0.5 * beta * x0.clamp(-1, 1) + (1 - beta) ** 0.5 * (1 - after) * x
+    assert_close(mean, expected / (1 - signal))
+    assert std == pytest.approx((beta * (1 - after) / (1 - signal)) ** 0.5)
+    assert DDIM(50, eta=1.0).step(Denoised(x0, eps), signal, after)[1] == pytest.approx(std)
+    with pytest.raises(ValueError, match="no clip"):
+        DDIM(5, clip=1.0)(denoise, process, x, {}, None, (0, 49))
+    with pytest.raises(ValueError, match="above 0"):
+        DDPM(5, clip=0.0)

@@ -113,6 +113,13 @@ def test_time_steps_are_whole_and_fall_from_noise_for_every_number(name, spacing
         assert times[0] >= 39 - (40 // steps if spacing == "leading" and steps > 1 else 0)
 
 
+@pytest.mark.parametrize("steps", [20, 100, 200, 400])
+def test_times_of_pvdm_are_rounded_down(steps):
+    times = torch.linspace(-1, 999, steps + 1, dtype=torch.float64).int().flip(0)
+    assert times[-1] == -1  # clean data, where steps end
+    assert spaced("floored", 1000, steps).tolist() == times[:-1].tolist()
+
+
 def test_an_offset_beyond_the_last_step_takes_that_one():
     assert spaced("leading", 10, 10, offset=1).tolist() == [9, 8, 7, 6, 5, 4, 3, 2, 1]
 

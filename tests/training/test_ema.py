@@ -87,6 +87,26 @@ def test_warmed_up_the_average_follows_the_first_step_most_of_the_way(
         torch.testing.assert_close(training.ema.model.get_parameter(name), expected)
 
 
+def test_weights_may_be_averaged_at_some_steps_alone(tokenizer_training, run, tmp_path):
+    # Updates after steps 2 and 4 of 5: what step 5 changed is in no average.
+    options = {"ema": 0.5, "ema_warmup": False, "ema_every": 2}
+    before = tokenizer_training().model.state_dict()
+    runs = {n: tokenizer_training(samples=64 * n, **options) for n in (2, 4, 5)}
+    for n, training in runs.items():
+        run(training, tmp_path / str(n))
+    for name, start in before.items():
+        second, fourth = (runs[n].model.state_dict()[name] for n in (2, 4))
+        expected = start / 4 + second / 4 + fourth / 2
+        torch.testing.assert_close(runs[5].ema.model.state_dict()[name], expected)
+
+
+def test_averages_that_would_never_be_taken_are_refused(tokenizer_training):
+    with pytest.raises(ValueError, match="every 9 steps, and there are 8"):
+        tokenizer_training(samples=512, ema_every=9)
+    with pytest.raises(ValueError, match="between 1"):
+        tokenizer_training(ema_every=0)
+
+
 @pytest.mark.parametrize("how", ["built", "moved"])
 def test_the_average_of_a_bf16_model_moves_as_that_of_a_float32_one(how):
     model = nn.Linear(4, 4)

@@ -49,6 +49,16 @@ def test_the_discriminators_gradient_is_measured_and_clipped_by_itself(
     assert_close(tokenizers, training.logs["grad_norm"] if clip is None else torch.tensor(clip))
 
 
+def test_a_discriminator_may_be_clipped_alone(tokenizer_training, run, tmp_path):
+    training = tokenizer_training(adversarial=True, discriminator_clip=1e-3, samples=192)
+    run(training, tmp_path)
+    own = torch.cat([p.grad.flatten() for p in training.adversarial.parameters()]).norm()
+    assert_close(own, torch.tensor(1e-3), rtol=1e-2, atol=0)
+    tokenizers = torch.cat([p.grad.flatten() for p in training.model.parameters()]).norm()
+    assert_close(tokenizers, training.logs["grad_norm"])
+    assert tokenizers > 2e-3
+
+
 @pytest.mark.parametrize("samples", [0, 128])
 def test_the_encoder_is_trained_for_as_many_samples_as_it_is_said(
     make_tokenizer, tokenizer_training, run, tmp_path, samples
