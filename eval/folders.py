@@ -29,7 +29,7 @@ from eval.metrics import (
 from eval.picture_sets import PictureSet
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
-from eval.scorers.image_scorer import BY_FILE
+from eval.scorers.pixel_scorer import BY_FILE
 from eval.scorers.samples import REMEMBERED
 from ldm import distributed
 from ldm.config.compose import ConfigError

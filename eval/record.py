@@ -59,6 +59,10 @@ class Record:
             self._made[key] = make()
         return self._made[key]
 
+    def has(self, key: Hashable) -> bool:
+        """Return True if the result under a key has been made, which ranks agree on."""
+        return key in self._made
+
     def show(self, name: str, picture: Float[Tensor, "*frames 3 h w"]) -> None:
         """Write a picture in [0, 1] as `<name>.png`, a clip as GIF and MP4; called on one rank."""
         if self.folder is not None:

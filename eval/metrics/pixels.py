@@ -7,8 +7,10 @@ from torch import Tensor
 __all__ = ["frames_of", "from_uint8", "to_uint8", "truncated"]
 
 
-def to_uint8(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+def to_uint8(x: Num[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
     """Round pixels in [-1, 1] to the nearest of 256 grey levels, as an image file stores them.
+
+    Bytes stay as they are.
 
     The convention is EDM's: `127.5 x + 128`, clamped to [0, 255] and truncated. This rounds to the
     nearest level, so bytes converted by `from_uint8` are recovered exactly; truncating
@@ -21,6 +23,8 @@ def to_uint8(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
         >>> to_uint8(torch.tensor([-1.5, -1.0, 0.0, 1.0])).tolist()
         [0, 0, 128, 255]
     """
+    if x.dtype == torch.uint8:
+        return x
     if x.isnan().any():
         raise ValueError(f"{int(x.isnan().sum())} of {x.numel()} pixels are not numbers (NaN)")
     # Use float32 or better: half precision does not resolve neighbouring levels.

@@ -2,12 +2,17 @@
 
 An evaluation is a list of scorers, `eval.scorers` in the configuration, with these names:
 
-of images
-    reconstructions         PSNR, SSIM, LPIPS, codebook usage; with an extractor, rFD
-    rfid_protocols          rFD by the protocols of GSQ, CompVis and VA-VAE, side by side
+of images and videos
+    reconstructions         PSNR, SSIM, LPIPS, flicker, codebook usage; with an extractor, rFD
     samples                 FD, KD, IS, precision and recall of samples, accuracy of their labels
     floor                   FD between train and test splits
+
+of images
+    rfid_protocols          rFD by the protocols of GSQ, CompVis and VA-VAE, side by side
     elbo                    likelihood under a variational tokenizer, and its bound
+
+of videos
+    motion                  speeds of samples against those of data, and drift of their brightness
 
 of points
     likelihood              negative log likelihood of held-out points
@@ -72,6 +77,7 @@ from eval.scorers.references import References
 from eval.scorers.rfid_protocols import ReconstructionProtocols
 from eval.scorers.samples import Samples
 from eval.scorers.scorer import BatchedScorer, Scorer
+from eval.scorers.videos import Motion
 
 __all__ = ["SCORERS", "BatchedScorer", "Scorer"]
 
@@ -98,5 +104,6 @@ SCORERS: dict[str, type[Scorer]] = {
     "property": PropertyErrors,
     "similarities": MoleculeSimilarities,
     "fcd": ChemNetDistance,
+    "motion": Motion,
 }
 """Scorer classes by their names in `eval.scorers`."""

@@ -7,7 +7,7 @@ import torch
 from eval.metrics import to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
-from eval.scorers.image_scorer import ImageScorer
+from eval.scorers.pixel_scorer import PixelScorer
 from eval.scorers.scorer import check_split, to_device
 from ldm import distributed
 from ldm.progress import tracked
@@ -17,7 +17,7 @@ __all__ = ["Floor"]
 
 
 @dataclass
-class Floor(ImageScorer):
+class Floor(PixelScorer):
     """Fréchet distance between the whole train and test splits: `fd_floor` of the extractor.
 
     It is a reference for the distance of samples, so a run without a prior has none.

@@ -7,10 +7,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from data import Batch, DataModule
-from eval.metrics import CodebookUsage, PairScores, to_uint8
+from eval.metrics import CodebookUsage, PairScores, frames_of, to_uint8
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
-from eval.scorers.image_scorer import ExtractorName, ImageScorer
+from eval.scorers.pixel_scorer import ExtractorName, PixelScorer
 from eval.scorers.scorer import Shown, check_samples, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import DiscreteBottleneck
@@ -25,12 +25,12 @@ SHOWN = 32  # pairs in the picture
 
 
 @dataclass
-class Reconstructions(ImageScorer):
+class Reconstructions(PixelScorer):
     """Reconstructs the test split from the posterior's mode; writes `reconstructions.png`.
 
-    `psnr`, `ssim`, and optionally `lpips`, of images and their reconstructions; usage of the
-    codebook, if there is one of at most 2^20 codes; with an extractor, also the Fréchet distance of
-    both sets.
+    `psnr`, `ssim`, and optionally `lpips`, of images, or frames of videos, and their
+    reconstructions; `flicker` of videos; usage of the codebook, if there is one of at most 2^20
+    codes; with an extractor, also the Fréchet distance of both sets.
 
     Attributes:
         extractor: None to compute only scores that need none.
@@ -58,7 +58,7 @@ class Reconstructions(ImageScorer):
 
     def check_weights(self, data: DataModule) -> None:
         if self.lpips:
-            x = torch.zeros(1, *data.shape)
+            x = frames_of(torch.zeros(1, *data.shape))[:1]
             LPIPS("alex")(x, x)
 
     @torch.no_grad()
@@ -73,7 +73,7 @@ class Reconstructions(ImageScorer):
         if isinstance(bottleneck, DiscreteBottleneck) and bottleneck.vocabulary <= COUNTED:
             usage = CodebookUsage(bottleneck.vocabulary, bottleneck.groups).to(device)
         n = min(self.images or len(data.test_dataset), len(data.test_dataset))
-        shown = Shown(min(SHOWN, n))
+        shown = Shown(min(SHOWN, data.overview, n))
         for batch in map(to_device, tracked("reconstructions", self._batches(data, n))):
             reconstruction, encoded = tokenizer.reconstruct(batch)
             reconstruction["x"] = reconstruction["x"].float().clamp(-1, 1)

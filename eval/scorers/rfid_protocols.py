@@ -19,7 +19,7 @@ from eval.extractors import Extractor, Inception
 from eval.metrics import to_uint8, truncated
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
-from eval.scorers.image_scorer import ImageScorer
+from eval.scorers.pixel_scorer import PixelScorer
 from eval.scorers.scorer import check_split, to_device
 from ldm import distributed
 from ldm.config.compose import ConfigError
@@ -59,7 +59,7 @@ VA-VAE with pytorch-fid."""
 
 
 @dataclass
-class ReconstructionProtocols(ImageScorer):
+class ReconstructionProtocols(PixelScorer):
     """Scores reconstructions of the test split by all `PROTOCOLS`: `rfid_gsq`, `rfid_compvis`, ...
 
     On the classifier only the rounding of pixels differs: `rfd_classifier_gsq`.

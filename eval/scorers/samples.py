@@ -13,23 +13,22 @@ from eval.metrics import to_uint8
 from eval.metrics.extrapolation import FEWEST
 from eval.record import Record
 from eval.scorers.distribution import DistributionScores
-from eval.scorers.image_scorer import ImageScorer
+from eval.scorers.drawn import drawn_share
+from eval.scorers.pixel_scorer import PixelScorer
 from eval.scorers.scorer import Shown, check_samples, check_split, to_device
 from ldm import distributed
 from ldm.bottlenecks import Bottleneck
 from ldm.config.compose import ConfigError
 from ldm.progress import tracked
 from ldm.run.parts import Parts
-from ldm.run.sampling import draw_share
 
 __all__ = ["Samples", "off_manifold"]
 
-SHOWN = 100  # samples in the picture
 REMEMBERED = 10_000  # reference features for KD, precision and recall, as in ADM's evaluations
 
 
 @dataclass
-class Samples(ImageScorer):
+class Samples(PixelScorer):
     """Scores samples of the prior, if there is one, with cyclic labels; writes `samples.png`.
 
     Fréchet and kernel distance, inception score, precision, recall, density and coverage; the
@@ -77,11 +76,12 @@ class Samples(ImageScorer):
             distance.update(to_uint8(batch["x"]), real=True, remembered=remembered)
         asked = MeanMetric().to(device)
         judged, off = False, []
-        share = draw_share(parts, self.samples, self.seed, self.batch_size)
-        shown = Shown(min(SHOWN, self.samples))
+        share = drawn_share(parts, record, self.samples, self.seed, self.batch_size)
+        shown = Shown(min(data.overview, self.samples))
         for batch, latent in share:
             shown.add(batch)
-            off.append(off_manifold(parts.tokenizer.bottleneck, latent))
+            if latent is not None:
+                off.append(off_manifold(parts.tokenizer.bottleneck, latent))
             logits = distance.update(to_uint8(batch["x"].to(device)), real=False)
             if logits is not None and logits.shape[1] == data.classes:
                 judged = True  # the extractor classifies into the classes of the data

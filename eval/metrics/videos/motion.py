@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64, Num
 from torch import Tensor
 
-__all__ = ["shifts", "speeds"]
+__all__ = ["shifts", "speed_distance", "speeds"]
 
 FLAT = 1e-3  # levels: the deviation of pixels below which a frame shows nothing to follow
 
@@ -53,6 +53,24 @@ def shifts(clips: Num[Tensor, "n c t h w"]) -> Float64[Tensor, "n steps 2"]:
 def speeds(clips: Num[Tensor, "n c t h w"]) -> Float64[Tensor, "n steps"]:
     """Measure the length of each of the `shifts`, pixels a frame."""
     return shifts(clips).norm(dim=-1)
+
+
+def speed_distance(x: Float64[Tensor, "*n"], y: Float64[Tensor, "*m"]) -> Float64[Tensor, ""]:
+    """Compute the Wasserstein-1 distance between the histograms of two sets of speeds.
+
+    Returns:
+        The distance in the unit of the speeds: what speeds must change by, on average, to be those
+        of the other set.
+
+    Example:
+        >>> one, two = torch.tensor([1.0, 2.0]).double(), torch.tensor([2.0, 3.0]).double()
+        >>> speed_distance(one, two).item()
+        1.0
+    """
+    from scipy.stats import wasserstein_distance
+
+    distance = wasserstein_distance(x.flatten().numpy(), y.flatten().numpy())
+    return torch.tensor(distance, dtype=torch.float64)
 
 
 def _at(index: Tensor, length: int) -> Tensor:

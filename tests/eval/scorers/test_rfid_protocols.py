@@ -8,10 +8,9 @@ from data import Digits
 from data.images.base import MemoryImages
 from eval.evaluation import Evaluation
 from eval.extractors import Extractor, Features
-from eval.metrics import from_uint8, to_uint8
+from eval.metrics import from_uint8, to_uint8, truncated
 from eval.record import Record
 from eval.scorers import rfid_protocols
-from eval.scorers.rfid_protocols import truncated
 from ldm.config.compose import compose
 from ldm.config.signatures import ConfigError
 from ldm.run.parts import Parts
@@ -110,7 +109,7 @@ def test_bytes_of_torchmetrics_are_rounded_down():
 
 
 def test_other_extractors_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("eval.scorers.image_scorer._find", lambda *_: None)
+    monkeypatch.setattr("eval.scorers.pixel_scorer._find", lambda *_: None)
     config = compose(["experiment=demo/digits", f"run={tmp_path}"])
     parts = Parts(config, Levels(), {"tokenizer": Brighter(0.0)})
     with pytest.raises(ConfigError, match=r"are of Inception, got eval.extractor=clip"):

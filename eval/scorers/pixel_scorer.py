@@ -1,4 +1,4 @@
-"""The base class of scorers of images, with their feature extractor."""
+"""The base class of scorers of images and videos, with their feature extractor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,25 @@ from data import DataModule
 from data.files.roots import cache_folder
 from data.files.whole import check_writable
 from data.images.base import Images
-from eval.extractors import Classifier, CLIPFeatures, DINOv2Features, Extractor, Inception
+from data.videos.base import Videos
+from eval.extractors import (
+    Classifier,
+    CLIPFeatures,
+    DINOv2Features,
+    Extractor,
+    Inception,
+    MotionClassifier,
+)
+from eval.extractors.trained import TrainedExtractor
 from eval.record import Record
 from eval.scorers.scorer import BatchedScorer
 from ldm import distributed
 from ldm.config.compose import ConfigError
 from ldm.run.parts import Parts
 
-__all__ = ["BY_FILE", "ExtractorName", "ImageScorer"]
+__all__ = ["BY_FILE", "TRAINED", "ExtractorName", "PixelScorer"]
 
-ExtractorName = Literal["inception", "classifier", "dinov2", "clip"]
+ExtractorName = Literal["inception", "classifier", "dinov2", "clip", "motion_classifier"]
 
 BY_FILE: dict[str, Callable[[str], Extractor]] = {
     "inception": Inception,
@@ -29,15 +38,23 @@ BY_FILE: dict[str, Callable[[str], Extractor]] = {
 """Extractors with published weights, by name; Inception alone has a choice of resize."""
 
 
+TRAINED: dict[str, type[TrainedExtractor]] = {
+    "classifier": Classifier,
+    "motion_classifier": MotionClassifier,
+}
+"""Extractors that are trained on the evaluated data, by name."""
+
+
 @dataclass
-class ImageScorer(BatchedScorer):
-    """A scorer of images through one feature extractor.
+class PixelScorer(BatchedScorer):
+    """A scorer of images or videos through one feature extractor.
 
     Attributes:
         extractor: `inception` for FID and related scores; `dinov2` for FD-DINOv2 and the kernel
             distance on it, `fd_dinov2` and `kd_dinov2`; `clip` for CMMD; `classifier` for a small
             network trained on the labelled data, which needs no download. Scores on all but
-            Inception end in the extractor's name.
+            Inception end in the extractor's name. Of videos, `motion_classifier`, a small network
+            trained on motions and labels of the data.
         resize: method that resizes Inception's input.
     """
 
@@ -51,9 +68,15 @@ class ImageScorer(BatchedScorer):
             ConfigError: weights are unavailable, damaged or not for such data, or cannot be kept.
         """
         data = parts.data
-        if not isinstance(data, Images):
+        if not isinstance(data, Images | Videos):
             raise ConfigError(f"{data.name} holds no images: choose eval=points")
-        if self.extractor == "classifier" and not data.classes:
+        reads = Videos if self.extractor == "motion_classifier" else Images
+        if self.extractor is not None and not isinstance(data, reads):
+            raise ConfigError(
+                f"eval.extractor={self.extractor} reads {reads.__name__.lower()}, and {data.name} "
+                f"holds others: choose eval=motion for videos, eval=classifier for images"
+            )
+        if self.extractor in TRAINED and TRAINED[self.extractor].needs_labels and not data.classes:
             raise ConfigError(
                 f"{data.name} has no labels to train a classifier on: choose eval=inception, or "
                 f"eval=reconstructions, which needs no extractor"
@@ -61,8 +84,8 @@ class ImageScorer(BatchedScorer):
         try:
             if self.extractor in BY_FILE:
                 _find(self.extractor, self.resize, cache_folder())
-            elif self.extractor == "classifier":
-                path = Classifier.path(data, cache_folder() / "classifiers")
+            elif self.extractor in TRAINED:
+                path = TRAINED[self.extractor].path(data, cache_folder() / "classifiers")
                 if not path.is_file():
                     check_writable(path)
             self.check_weights(data)
@@ -97,7 +120,7 @@ class ImageScorer(BatchedScorer):
     def _build(self, data: DataModule) -> Extractor:
         if self.extractor in BY_FILE:
             return BY_FILE[self.extractor](self.resize)
-        return Classifier.trained(data, cache_folder() / "classifiers")
+        return TRAINED[self.extractor].trained(data, cache_folder() / "classifiers")
 
 
 @cache
