@@ -34,7 +34,9 @@ from data.points.von_mises_fisher import VonMisesFisher
 from data.points.wrapped_torus import WrappedTorus
 from data.videos.base import Videos
 from data.videos.folder import VideoFolder
+from data.videos.hdf5 import VideoHDF5
 from data.videos.moving_digits import MovingDigits
+from data.videos.moving_mnist import MovingMNIST
 from data.videos.subjects import MHAD, MUG, NATOPS
 from data.videos.ucf101 import UCF101
 
@@ -70,6 +72,7 @@ __all__ = [
     "MeshDensity",
     "Molecules",
     "MovingDigits",
+    "MovingMNIST",
     "PointDataset",
     "Points",
     "Protein",
@@ -80,6 +83,7 @@ __all__ = [
     "SmallMolecules",
     "Synthetic",
     "VideoFolder",
+    "VideoHDF5",
     "Videos",
     "VonMisesFisher",
     "WrappedSPD",

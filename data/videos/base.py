@@ -12,6 +12,7 @@ from data.images.clips import FPS, write_mp4
 from data.images.crop import height_width
 from data.images.grid import grid
 from data.images.pixels import Pixels
+from data.videos.sampling import Sampling
 
 __all__ = ["Videos"]
 
@@ -25,6 +26,9 @@ class Videos(Pixels):
     fps: float = FPS
     """Frames a second of the clips, at which samples are written."""
 
+    sampling: Sampling | None = None
+    """Which frames of longer videos a clip has; None where videos are as long as clips."""
+
     suffix = ".mp4"
     shown: ClassVar[int] = 16
     overview: ClassVar[int] = 16
@@ -33,6 +37,11 @@ class Videos(Pixels):
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of one `x`: `(channels, frames, height, width)`."""
         return (self.channels, self.frames, *height_width(self.size))
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Views of a clip; empty for clips that are drawn at random, which cannot be listed."""
+        return () if self.sampling is not None and self.sampling.random else super().views
 
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "t 3 height width"]:
         """Draw a grid of clips: a clip of grids."""

@@ -113,11 +113,6 @@ class VideoFolder(Folders, Videos):
         """Frames a second of the clips, of which `stride` leaves some out."""
         return self.rate / self.sampling.stride
 
-    @property
-    def views(self) -> tuple[str, ...]:
-        """Views of a clip; empty for random clips, which cannot be listed."""
-        return () if self.sampling.random else super().views
-
     def load(self, split: str) -> VideoFiles:
         listing = self._listings[split]
         number = {name: label for label, name in enumerate(self.class_names)}
