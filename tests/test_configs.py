@@ -76,7 +76,8 @@ SIZED = re.compile(r"((?:space_time_)?(?:dit|lightningdit))_(\w+)_(\d)")
 GROUPS = {"override /prior/process", "override /sampler"}
 NUMBERS = {"data.size", "eval", "guidance", "prior.objective", "prior.process", "prior.training"}
 NUMBERS |= {"sampler", "tokenizer.bottleneck", "tokenizer.checkpoint", "tokenizer.training"}
-NUMBERS |= {"tokenizer.encoder", "tokenizer.decoder"}
+NUMBERS |= {"tokenizer.encoder", "tokenizer.decoder", "data.stride", "data.train"}
+CLIPS = {"sky_timelapse", "taichi_hd", "ucf101"}  # data that hand nothing over but their shape
 
 
 def is_row(name):
@@ -84,7 +85,8 @@ def is_row(name):
     own = yaml.safe_load((CONFIGS / "experiment" / f"{name}.yaml").read_text())
     base, *rest = own.pop("defaults", [""])
     pairs = [pair for one in rest if isinstance(one, dict) for pair in one.items()]
-    groups = {group for group, member in pairs if not SIZED.fullmatch(member)}
+    known = [group for group, member in pairs if SIZED.fullmatch(member) or member in CLIPS]
+    groups = {group for group, _ in pairs} - set(known)
     keys = {
         f"{top}.{key}" if isinstance(node, dict) and top in ("data", "prior", "tokenizer") else top
         for top, node in own.items()

@@ -1,16 +1,19 @@
 """LVDM's U-Net has its published sizes, and is a U-Net of images but for attention along time."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 from ldm.networks.images.unet import UNet
 from ldm.networks.videos.lvdm.attention import AxisAttention, TemporalAttention
+from ldm.networks.videos.lvdm.positions import RelativeAttention
 from ldm.networks.videos.lvdm.unet import SpaceTimeUNet
 
 SMALL = {"width": 32, "multipliers": [1, 2], "blocks": 1, "attention": [2]}
-TEXT = {"width": 320, "multipliers": [1, 2, 4, 4], "blocks": 2, "attention": [1, 2, 4], "heads": 8}
-TEXT |= {"scale_shift": False, "positions": "shaw", "text_shape": [77, 768]}
+CONFIGS = Path(__file__).resolve().parents[4] / "configs" / "prior"
 
 
 def randomized(net: nn.Module) -> nn.Module:
@@ -21,30 +24,33 @@ def randomized(net: nn.Module) -> nn.Module:
     return net.double().eval()
 
 
-@pytest.mark.parametrize(
-    ("options", "shape", "published"),
-    [
-        ({}, (4, 4, 32, 32), 548_904_580),
-        ({"noise_levels": 250}, (4, 4, 32, 32), 549_163_908),
-        (TEXT, (4, 16, 32, 32), 958_924_964),
-    ],
-    ids=["short", "prediction", "text"],
-)
-def test_it_has_the_published_number_of_parameters(options, shape, published):
-    with torch.device("meta"):
-        net = SpaceTimeUNet(shape, **options)
-        text = {"text": torch.empty(1, 77, 768)} if net.told else {}
-        assert net(torch.empty(1, *shape), torch.empty(1), **text).shape == (1, *shape)
-    assert sum(p.numel() for p in net.parameters()) == published
+def count(net):
+    return sum(p.numel() for p in net.parameters())
 
 
-def test_interpolation_has_a_row_more_in_each_direction_of_time():
+def configured(file: str, part: str | None = None, **given) -> SpaceTimeUNet:
+    """Build the network of a configuration on the meta device."""
+    config = OmegaConf.load(CONFIGS / file)
+    node = OmegaConf.to_container(config if part is None else config[part], resolve=True)
+    sizes = {key: value for key, value in node.items() if key != "_target_"}
     with torch.device("meta"):
-        nets = [SpaceTimeUNet(noise_levels=250, frames=frames) for frames in (4, 5)]
-    attention = [m for m in nets[0].modules() if isinstance(m, AxisAttention) and m.positions]
-    rows = sum(2 * 2 * m.positions.keys.weight.shape[1] for m in attention)
-    few, more = (sum(p.numel() for p in net.parameters()) for net in nets)
-    assert more - few == rows
+        return SpaceTimeUNet(**sizes, **given)
+
+
+def test_configured_networks_have_their_published_numbers_of_parameters():
+    short = configured("backbone/lvdm.yaml")
+    assert count(short) == 548_904_580
+    x = torch.empty(1, 4, 4, 32, 32, device="meta")
+    assert short(x, torch.empty(1, device="meta")).shape == x.shape
+    text = configured("backbone/lvdm_text.yaml", shape=[4, 16, 32, 32], text_shape=[77, 768])
+    assert count(text) == 958_924_964
+    prediction = configured("lvdm_long.yaml", "prediction", shape=[4, 16, 32, 32])
+    # A channel of the mask, and 250 noise levels with one that none is at.
+    assert count(prediction) == 549_163_908 == count(short) + 9 * 256 + 251 * 1024
+    interpolation = configured("lvdm_long.yaml", "interpolation", shape=[4, 16, 32, 32])
+    tables = [m.keys for m in short.modules() if isinstance(m, RelativeAttention)]
+    rows = sum(2 * 2 * table.embedding_dim for table in tables)  # a distance more, either way
+    assert count(interpolation) == count(prediction) + rows
 
 
 @pytest.mark.parametrize("options", [{}, {"text_shape": [3, 8]}], ids=["pixels", "text"])
