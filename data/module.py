@@ -83,6 +83,10 @@ class DataModule(ABC):
             DataError: files are missing or damaged.
         """
 
+    def completed(self, samples: Samples) -> Samples:
+        """Samples of a split with what is computed of each; by default nothing is."""
+        return samples
+
     @abstractmethod
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "*frames 3 h w"]:
         """Draw samples as one colour picture, or as a clip of pictures, in [0, 1].
@@ -172,7 +176,7 @@ class DataModule(ABC):
     @cached_property
     def train_dataset(self) -> Samples:
         """The training samples."""
-        return self.load("train")
+        return self.completed(self.load("train"))
 
     @cached_property
     def val_dataset(self) -> Samples:
@@ -186,12 +190,12 @@ class DataModule(ABC):
                 f"{self.name} has no val split, only {' and '.join(self.held)}: hold samples out "
                 "yourself, or select nothing"
             )
-        return self.load("val")
+        return self.completed(self.load("val"))
 
     @cached_property
     def test_dataset(self) -> Samples:
         """Held-out samples for evaluation."""
-        return self.load("test")
+        return self.completed(self.load("test"))
 
     @property
     def classes(self) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from data.images.base import Images, MemoryImages
+from data.images.degradation import Degradation
 from data.images.prompts import DIGITS
 
 __all__ = ["Digits"]
@@ -22,6 +23,7 @@ class Digits(Images):
         workers: number of data loading processes.
         flip: mirror training images at random.
         captions: also name the digit in words, "a seven" or "the digit seven", as `text`.
+        image: what is left of each image, from which a prior draws all of it; None for nothing.
 
     Example:
         >>> batch = next(iter(Digits().train_batches(0, 64, rank=0, world=1, batch_size=64)))
@@ -35,10 +37,15 @@ class Digits(Images):
     class_names = tuple("0123456789")
 
     def __init__(
-        self, seed: int = 0, workers: int = 0, flip: bool = False, captions: bool = False
+        self,
+        seed: int = 0,
+        workers: int = 0,
+        flip: bool = False,
+        captions: bool = False,
+        image: Degradation | None = None,
     ) -> None:
         super().__init__(seed, workers)
-        self.flip = flip
+        self.flip, self.image = flip, image
         self.class_captions = DIGITS if captions else None
 
     def load(self, split: str) -> MemoryImages:

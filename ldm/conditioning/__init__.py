@@ -3,6 +3,7 @@
 from ldm.conditioning.arrays import Array
 from ldm.conditioning.condition import Condition
 from ldm.conditioning.conditioning import Conditioning
+from ldm.conditioning.encoded import Encoded
 from ldm.conditioning.given_frames import WithFrames
 from ldm.conditioning.labels import Labels
 from ldm.conditioning.previous import WithPrevious
@@ -14,6 +15,7 @@ __all__ = [
     "Array",
     "Condition",
     "Conditioning",
+    "Encoded",
     "Labels",
     "Text",
     "TextEncoder",

@@ -198,7 +198,7 @@ def build_prior(
         built["process"] = process = build_part(config, f"{name}.process", space=space)
         handed["horizon"] = float(max(process.span))
     if conditions is not None:
-        built["conditioning"] = _conditioning(config, name, data, classes, shapes)
+        built["conditioning"] = _conditioning(config, name, data, on, classes, shapes)
         label = built["conditioning"].dropped.get("label")
         handed["null_class"] = label is not None and label.rate > 0
         read = built["conditioning"].example(1)  # captions as embedded
@@ -275,7 +275,12 @@ def _condition_shapes(
 
 
 def _conditioning(
-    config: DictConfig, name: str, data: DataModule, classes: int, shapes: Mapping[str, list[int]]
+    config: DictConfig,
+    name: str,
+    data: DataModule,
+    on: Tokenizer,
+    classes: int,
+    shapes: Mapping[str, list[int]],
 ) -> Conditioning:
     place, built = f"{name}.conditioning", {}
     for key, one in config[name].conditioning.items():
@@ -286,5 +291,8 @@ def _conditioning(
                     f"{place}.{key}: {data.name} has no {key} to condition on: choose one, "
                     f"data.{key}=..., other data, or {place}.{key}=null"
                 )
-            built[key] = build_part(config, f"{place}.{key}", {"classes": classes, **shape})
+            taken = parameters(locate(one._target_))[0]
+            own = {"tokenizer": on} if "tokenizer" in taken else {}
+            handed = {"classes": classes, **shape}
+            built[key] = build_part(config, f"{place}.{key}", handed, **own)
     return build_part(config, place, **built)

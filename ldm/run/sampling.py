@@ -157,10 +157,11 @@ def check_sampler(config: DictConfig, name: str, prior: Prior, data: DataModule)
 
     Raises:
         ConfigError: the prior's process or conditions do not support the sampler or guidance.
+        DataError: the data cannot say what samples are asked for.
     """
     sampler, guidance = build_sampler(config, name), build_guidance(config, name)
+    requests = data.requests([0], config.seed)
     try:
-        requests = data.requests([0], config.seed)
         given = {key: x for key, x in requests.items() if key != "index"}
         prior.rehearse({**prior.example(1), **given}, sampler, guidance)
     except Exception as error:  # diffusers raises ZeroDivisionError and others
