@@ -33,6 +33,7 @@ from data.points.torsions import RNA, Protein
 from data.points.von_mises_fisher import VonMisesFisher
 from data.points.wrapped_torus import WrappedTorus
 from data.videos.base import Videos
+from data.videos.first_frame import FirstFrame
 from data.videos.folder import VideoFolder
 from data.videos.hdf5 import VideoHDF5
 from data.videos.moving_digits import MovingDigits
@@ -61,6 +62,7 @@ __all__ = [
     "EgoSmall",
     "Embeddings",
     "Enzymes",
+    "FirstFrame",
     "GeomDrugs",
     "Graphs",
     "Grid",

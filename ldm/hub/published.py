@@ -125,6 +125,13 @@ PUBLISHED = {
         names=("vgg16-397923af.pth",),
         note="BSD-3-Clause. torchvision's VGG-16, for LPIPS in training.",
     ),
+    "vgg19": Published(
+        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+        sha256=None,
+        names=("vgg19-dcbb9e9d.pth",),
+        note="BSD-3-Clause. torchvision's VGG-19, for LFDM in training; of its checksum the first "
+        "digits alone are published, dcbb9e9d.",
+    ),
     "alexnet": Published(
         url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
         sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",

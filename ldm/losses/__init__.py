@@ -5,9 +5,11 @@ from ldm.losses.alignment import Alignment
 from ldm.losses.atoms import AtomError
 from ldm.losses.dino_discriminator import DINODiscriminator
 from ldm.losses.dinov2 import DINOv2, PatchFeatures
+from ldm.losses.equivariance import RegionEquivariance
 from ldm.losses.graphs import EdgeError, NodeError
 from ldm.losses.lpips import LPIPS
 from ldm.losses.penalties import GradientPenalty, LeCam
+from ldm.losses.pyramid import PyramidPerceptual
 from ldm.losses.reconstruction import ReconstructionLoss
 from ldm.losses.regularizer import Regularizer
 from ldm.losses.wavelets import WaveletError
@@ -25,7 +27,9 @@ __all__ = [
     "LeCam",
     "NodeError",
     "PatchFeatures",
+    "PyramidPerceptual",
     "ReconstructionLoss",
+    "RegionEquivariance",
     "Regularizer",
     "WaveletError",
 ]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ldm.hub.published import fetch
 from ldm.hub.weights import BadCheckpoint, put, read_state
 
-__all__ = ["LPIPS"]
+__all__ = ["LPIPS", "vgg"]
 
 
 class Trunk(NamedTuple):
@@ -41,6 +41,9 @@ TRUNKS = {
     "alex": Trunk("alexnet", 31, (64, 192, 384, 256, 256)),
 }
 
+
+VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+"""Width and number of the convolutions of VGG-16 between its poolings."""
 
 HEAD = re.compile(r"lin(\d)\.model\.1\.weight")  # in the authors' files, five to a network
 
@@ -88,7 +91,7 @@ class LPIPS(nn.Module):
         self.network, self.trunk = network, TRUNKS[network]
         self.weights, self.heads_file = weights, heads
         self.low, self.high = input_range
-        self.features, self.taps = _vgg() if network == "vgg" else _alex()
+        self.features, self.taps = vgg(VGG16) if network == "vgg" else _alex()
         self.heads = nn.ParameterList(torch.zeros(channels) for channels in self.trunk.channels)
         self.register_buffer("mean", torch.tensor(MEAN))
         self.register_buffer("std", torch.tensor(STD))
@@ -142,10 +145,15 @@ class LPIPS(nn.Module):
         put(own, self, path, reader=f"LPIPS ({self.network})")
 
 
-def _vgg() -> tuple[nn.Sequential, tuple[int, ...]]:
+def vgg(depths: Sequence[tuple[int, int]]) -> tuple[nn.Sequential, tuple[int, ...]]:
+    """Build the convolutions of a VGG, in torchvision's layout, and list the last ReLU of each.
+
+    Args:
+        depths: width and number of the convolutions before each pooling.
+    """
     layers: list[nn.Module] = []
     taps, channels = [], 3
-    for width, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+    for width, depth in depths:
         if layers:
             layers.append(nn.MaxPool2d(2))
         for _ in range(depth):

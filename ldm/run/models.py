@@ -180,7 +180,7 @@ def build_prior(
     conditions = node.get("conditioning")
     labelled = "backbone" not in node or (conditions or {}).get("label") is not None
     classes = data.classes if labelled else 0
-    shapes = _condition_shapes(conditions, data, told)
+    shapes = _condition_shapes(conditions, data, on, told)
     handed: dict[str, Any] = {
         **data.interface,
         **on.interface,
@@ -265,10 +265,11 @@ def _mappings(node: DictConfig, place: str) -> Iterator[tuple[str, DictConfig]]:
 
 
 def _condition_shapes(
-    conditions: DictConfig | None, data: DataModule, told: Mapping[str, Tokenizer]
+    conditions: DictConfig | None, data: DataModule, on: Tokenizer, told: Mapping[str, Tokenizer]
 ) -> dict[str, list[int]]:
     """Shape of what conditions one sample, by its key."""
-    example = data.example(1)
+    example = {key: value.to("meta") for key, value in data.example(1).items()}
+    example |= on_meta(on, lambda model: model.conditions(example))
     read = {key: example[key] for key, one in (conditions or {}).items() if one and key in example}
     latents = {key: list(model.space.shape) for key, model in told.items()}
     return {key: list(value.shape[1:]) for key, value in read.items()} | latents

@@ -59,6 +59,7 @@ def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn
     device = next(parts.prior.parameters()).device
     requests = requested(parts, indices, seed, **asked)
     condition = {key: value.to(device) for key, value in requests.items() if key != "index"}
+    condition |= parts.tokenizer.conditions(condition)
     generators = sample_generators(seed, indices)
     latent = parts.tokenizer.denormalize(
         draw_normalized(parts, len(indices), condition, generators), condition

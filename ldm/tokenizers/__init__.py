@@ -2,6 +2,7 @@
 
 from ldm.tokenizers.framewise import Framewise, FramewiseEncoded
 from ldm.tokenizers.identity import Identity
+from ldm.tokenizers.latent_flow import LatentFlow
 from ldm.tokenizers.stacked import Stacked, latents_as_data
 from ldm.tokenizers.stereographic import Stereographic
 from ldm.tokenizers.tokenizer import Context, Tokenizer
@@ -12,6 +13,7 @@ __all__ = [
     "Framewise",
     "FramewiseEncoded",
     "Identity",
+    "LatentFlow",
     "Stacked",
     "Stereographic",
     "Tokenizer",

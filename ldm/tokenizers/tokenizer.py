@@ -125,6 +125,14 @@ class Tokenizer(nn.Module):
         features = self.features(self.encoder, batch["x"], **context)
         return self.bottleneck.on(context)(features, generator)._replace(context=context)
 
+    def conditions(self, batch: Batch) -> Batch:
+        """What a prior is told of samples besides their own entries; nothing, by default.
+
+        Args:
+            batch: of data, or conditions of samples that are to be drawn.
+        """
+        return {}
+
     def decode(
         self, latent: Tensor, context: Context | None = None, generator: Generators = None
     ) -> Batch:
