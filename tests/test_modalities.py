@@ -219,3 +219,14 @@ def test_clips_are_pictures_that_move_wherever_pictures_are(finished, tmp_path):
     with av.open(str(tmp_path / "drawn" / "00001.mp4")) as film:
         shown = np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
     assert np.abs(shown.astype(float) - levels[1]).mean() < 6  # of 255, by compression
+
+
+def test_motion_is_drawn_of_first_frames(finished, tmp_path):
+    folder = finished("motion")
+    sample.main([ALLOW, f"run={folder}", "n=5", f"output={tmp_path}/drawn"])
+    parts = load_run(folder, [])
+    levels = np.load(tmp_path / "drawn" / "samples.npz")["arr_0"]
+    assert levels.shape == (5, 2, 128, 128, 3)
+    drawn = draw(parts, range(5), seed=0).batch
+    assert torch.equal(drawn["first_frame"][0], drawn["first_frame"][4])  # of four test clips
+    assert not torch.equal(drawn["x"][0], drawn["x"][4])

@@ -2,7 +2,7 @@
 
 from ldm.training.clipping import AdaptiveClip
 from ldm.training.fit import TrainerOptions
-from ldm.training.learning_rate import Constant, Cosine, Exponential, LateDecay
+from ldm.training.learning_rate import Constant, Cosine, Exponential, LateDecay, Milestones
 from ldm.training.muon import MuonAdamW
 from ldm.training.prior_training import PriorTraining
 from ldm.training.riemannian_adam import RiemannianAdam
@@ -17,6 +17,7 @@ __all__ = [
     "Diverged",
     "Exponential",
     "LateDecay",
+    "Milestones",
     "MuonAdamW",
     "PriorTraining",
     "RiemannianAdam",

@@ -1,8 +1,9 @@
 """Learning-rate schedules: stateless functions of the number of samples seen."""
 
 import math
+from collections.abc import Sequence
 
-__all__ = ["Constant", "Cosine", "Exponential", "LateDecay"]
+__all__ = ["Constant", "Cosine", "Exponential", "LateDecay", "Milestones"]
 
 
 class Constant:
@@ -102,3 +103,33 @@ class LateDecay(Constant):
     def __call__(self, seen: int, total: int) -> float:
         progress = min(1.0, max(0, seen - self.begin) / max(1, total - self.begin))
         return super().__call__(seen, total) * (1 - progress * (1 - self.final))
+
+
+class Milestones(Constant):
+    """The full rate, multiplied by a factor at each of some numbers of samples.
+
+    Args:
+        at: samples at which the rate changes, in ascending order.
+        factor: by which it is multiplied there.
+        warmup: samples of a linear warm-up, besides.
+
+    Raises:
+        ValueError: the numbers do not ascend, the factor is not in (0, 1], or `warmup` is negative.
+
+    Example:
+        >>> Milestones([600, 900], factor=0.5)(seen=900, total=1000)
+        0.25
+    """
+
+    def __init__(self, at: Sequence[int], factor: float = 0.1, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        if list(at) != sorted(set(at)) or not 0 < factor <= 1:
+            raise ValueError(
+                f"at must be ascending numbers of samples and factor in (0, 1], got {list(at)} and "
+                f"{factor}"
+            )
+        self.at, self.factor = list(at), factor
+
+    def __call__(self, seen: int, total: int) -> float:
+        passed = sum(seen >= one for one in self.at)
+        return super().__call__(seen, total) * self.factor**passed

@@ -30,7 +30,8 @@ class TokenizerTraining(Training):
         loss: `loss(x, reconstruction)` returns named terms, already weighted; None if the
             regularizers compare data and reconstruction.
         bottleneck_weight: weight of the sum of the bottleneck's losses.
-        regularizers: further terms by name, see `Regularizer`.
+        regularizers: further terms by name, see `Regularizer`; None for none, where a configuration
+            takes one back.
         adversarial: discriminator and its losses; None to train without.
         discriminator_optimizer: builds the discriminator's; None for the tokenizer's.
         discriminator_clip: largest gradient norm of the discriminator; None for that of the rest.
@@ -54,7 +55,7 @@ class TokenizerTraining(Training):
         model: Tokenizer,
         loss: nn.Module | None,
         bottleneck_weight: float,
-        regularizers: Mapping[str, Regularizer] | None = None,
+        regularizers: Mapping[str, Regularizer | None] | None = None,
         adversarial: Adversarial | Adversaries | None = None,
         discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
         discriminator_clip: float | None = None,
@@ -68,8 +69,9 @@ class TokenizerTraining(Training):
         self.encoder_samples = encoder_samples
         if encoder_samples == 0:  # so that no optimizer has it
             model.encoder.requires_grad_(False)
+        further = {name: one for name, one in (regularizers or {}).items() if one is not None}
         self.loss, self.first = [loss], [tokenizer]  # in lists, so that they are not submodules
-        self.bottleneck_weight, self.regularizers = bottleneck_weight, dict(regularizers or {})
+        self.bottleneck_weight, self.regularizers = bottleneck_weight, further
         if loss is None and not self.regularizers:
             raise ValueError("nothing compares data and reconstruction: set loss or regularizers")
         if adversarial is not None and isinstance(self.clip, AdaptiveClip):

@@ -147,7 +147,7 @@ class TimeBias(nn.Module):
         time = torch.arange(frames, device=self.table.weight.device)
         return self.table(self.bucket(time[None] - time[:, None])).movedim(-1, 0)
 
-    def bucket(self, offset: Int[Tensor, "t t"]) -> Int[Tensor, "t t"]:
+    def bucket(self, offset: Int[Tensor, "queries keys"]) -> Int[Tensor, "queries keys"]:
         """Bucket of each offset, the time of the key less that of the query."""
         half = self.buckets // 2
         single = half // 2

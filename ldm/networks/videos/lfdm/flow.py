@@ -74,7 +74,7 @@ def motions(
     source: Regions,
     driving: Regions,
     background: Float[Tensor, "b 2 3"],
-) -> Float[Tensor, "b k+1 h w 2"]:
+) -> Float[Tensor, "b motions h w 2"]:
     """Places in the source of places in the driving frame, if they move with each region.
 
     The first is the background. Axes have no sign: the map of a region is taken with the sign that

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 __all__ = ["Contraction", "Hourglass", "Smoothed", "convolved", "grid", "warp"]
 
 Images = Float[Tensor, "b c h w"]
-Grid = Float[Tensor, "b h w 2"]
+Grid = Float[Tensor, "b rows columns 2"]
 
 
 def convolved(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Sequential:
@@ -45,7 +45,7 @@ class Contraction(nn.Module):
         self.blocks = nn.ModuleList(convolved(a, b) for a, b in pairs)
         self.widths = widths
 
-    def forward(self, x: Images) -> list[Images]:
+    def forward(self, x: Images) -> list[Float[Tensor, "b _ _ _"]]:
         """The input and the features after each halving, finest first."""
         found = [x]
         for block in self.blocks:
@@ -79,7 +79,7 @@ class Hourglass(nn.Module):
         self.up = nn.ModuleList(layers)
         self.out_channels = inputs
 
-    def forward(self, x: Images) -> Images:
+    def forward(self, x: Images) -> Float[Tensor, "b _ h w"]:
         """Features at the resolution of the input."""
         *finer, x = self.down(x)
         for block in self.up:
@@ -106,7 +106,7 @@ class Smoothed(nn.Module):
         line = line / line.sum()
         self.register_buffer("kernel", (line[:, None] * line)[None, None], persistent=False)
 
-    def forward(self, x: Images) -> Images:
+    def forward(self, x: Images) -> Float[Tensor, "b c _ _"]:
         if self.factor == 1:
             return x
         kernel = self.kernel.to(x.dtype).expand(x.shape[1], -1, -1, -1)

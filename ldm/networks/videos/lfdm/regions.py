@@ -69,7 +69,10 @@ class RegionPredictor(nn.Module):
 
 
 def measured(heatmaps: Float[Tensor, "b k h w"]) -> Regions:
-    """Mean, covariance and principal axes of heatmaps, each of sum 1."""
+    """Mean, covariance and principal axes of heatmaps, each of sum 1.
+
+    The signs of the axes are those of the decomposition, as published.
+    """
     at = grid(*heatmaps.shape[-2:], heatmaps)
     shift = torch.einsum("bkhw,hwx->bkx", heatmaps, at)
     apart = at - shift[:, :, None, None]

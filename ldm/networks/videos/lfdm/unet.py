@@ -23,19 +23,6 @@ GROUPS = 8  # of group normalisation
 EACH = (1, 3, 3)  # kernel of convolutions of each frame
 
 
-class Waves(nn.Module):
-    """Sines, then cosines, of a time at geometric frequencies from 1 to 1e-4."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.half = width // 2
-
-    def forward(self, t: Float[Tensor, " b"] | Int[Tensor, " b"]) -> Float[Tensor, "b width"]:
-        number = torch.arange(self.half, device=t.device, dtype=torch.float32)
-        angle = t.float()[:, None] * torch.exp(-math.log(1e4) / (self.half - 1) * number)
-        return torch.cat([angle.sin(), angle.cos()], 1)
-
-
 class Convolved(nn.Module):
     """A convolution of each frame, group normalisation, scale and shift, SiLU."""
 
@@ -100,7 +87,7 @@ class Level(nn.Module):
 class FlowUNet(nn.Module):
     """Denoises latents of `LatentFlow`, told the appearance of the first frame and a text.
 
-    It mixes frames by attention over time alone. Flow and occlusion have a head each.
+    Frames meet in attention over time and in normalisation. Flow and occlusion have a head each.
 
     Args:
         shape: of the latents, `(3, frames, height, width)`.
@@ -147,9 +134,7 @@ class FlowUNet(nn.Module):
         self.bias = TimeBias()
         self.stem = nn.Conv3d(3 + appearance_shape[0], width, (1, 7, 7), padding=(0, 3, 3))
         self.stem_times = FrameAttention(width)
-        self.time = nn.Sequential(
-            Waves(width), nn.Linear(width, time), nn.GELU(), nn.Linear(time, time)
-        )
+        self.time = nn.Sequential(nn.Linear(width, time), nn.GELU(), nn.Linear(time, time))
         pairs = list(enumerate(zip([width, *widths[:-1]], widths, strict=True)))
         last = len(pairs) - 1
         self.downs = nn.ModuleList(
@@ -194,7 +179,7 @@ class FlowUNet(nn.Module):
                 f"{'one' if text is not None else 'none'}: condition the prior on what its network "
                 f"was built for"
             )
-        condition = self.time(t)
+        condition = self.time(waves(t, self.time[0].in_features, x.dtype))
         if text is not None:
             condition = torch.cat([condition, self._meaning(text, text_mask)], 1)
         still = appearance[:, :, None].expand(-1, -1, x.shape[2], -1, -1)
@@ -240,3 +225,13 @@ def _nearest(channels: int) -> nn.Module:
 
 
 UPSAMPLINGS = {"deconvolution": _deconvolution, "nearest": _nearest}
+
+
+def waves(
+    t: Float[Tensor, " b"] | Int[Tensor, " b"], width: int, dtype: torch.dtype
+) -> Float[Tensor, "b width"]:
+    """Sines, then cosines, of times at geometric frequencies from 1 to 1e-4."""
+    exact = torch.promote_types(dtype, torch.float32)  # t reaches 1000 radians
+    number = torch.arange(width // 2, device=t.device, dtype=exact)
+    angle = t.to(exact)[:, None] * torch.exp(-math.log(1e4) / (width // 2 - 1) * number)
+    return torch.cat([angle.sin(), angle.cos()], 1).to(dtype)
