@@ -29,7 +29,7 @@ class DDIM(Respaced):
     very steps that are taken forwards.
 
     Args:
-        steps, spacing, offset, clip: see `Respaced`; the predicted noise is not clipped.
+        steps, spacing, offset, clip, quantile: see `Respaced`; the predicted noise is not clipped.
         eta: noise, from 0 (none) to 1 (DDPM's).
         clean: end at clean data; False ends with the noise of time 0, as latent diffusion does.
 
@@ -48,8 +48,9 @@ class DDIM(Respaced):
         eta: float = 0.0,
         clean: bool = True,
         clip: float | None = None,
+        quantile: float | None = None,
     ) -> None:
-        super().__init__(steps, spacing, offset, clip)
+        super().__init__(steps, spacing, offset, clip, quantile)
         if not 0 <= eta <= 1:
             raise ValueError(f"eta is 0 (no noise) to 1 (that of DDPM), got {eta}")
         self.eta, self.clean = eta, clean
@@ -67,7 +68,7 @@ class DDIM(Respaced):
         return mean, math.sqrt(variance)
 
     def clipped(self, found: Prediction, x: Float[Tensor, "n ..."], signal: float) -> Prediction:
-        return found._replace(x0=found.x0.clamp(-self.clip, self.clip))
+        return found._replace(x0=self.bounded(found.x0))
 
     def invert(
         self,

@@ -25,7 +25,7 @@ class DDPM(Respaced):
     last step adds no noise.
 
     Args:
-        steps, spacing, offset, clip: see `Respaced`.
+        steps, spacing, offset, clip, quantile: see `Respaced`.
         variance: the fixed one, `small` (the posterior's) or `large` (that which the forward
             process adds).
         final_noise: end with a draw of p(x | z_0), which has the noise of time 0 around the last
@@ -43,8 +43,9 @@ class DDPM(Respaced):
         variance: str = "small",
         final_noise: bool = False,
         clip: float | None = None,
+        quantile: float | None = None,
     ) -> None:
-        super().__init__(steps, spacing, offset, clip)
+        super().__init__(steps, spacing, offset, clip, quantile)
         if variance not in ("small", "large"):
             raise ValueError(f"no variance {variance!r}: choose one of small, large")
         self.variance, self.final_noise = variance, final_noise

@@ -31,15 +31,23 @@ class Respaced(Sampler):
         offset: added to all times of `leading`; 1 in latent diffusion.
         clip: bound of the size of predicted clean latents, such as 1 where a tokenizer bounds
             them so; None for none.
+        quantile: share of a sample's clean latents that set a larger bound where their sizes exceed
+            `clip`; they are then scaled down to it (dynamic thresholding, Saharia et al. 2022).
+            None to cut them off at `clip`.
 
     Raises:
-        ValueError: there are no steps or no such spacing, or the bound is not above 0; on a call,
-            the process has no discrete times or fewer than `steps`, or the span does not end at
-            data.
+        ValueError: there are no steps or no such spacing, the bound is not above 0, or the share is
+            not in (0, 1] or without a bound; on a call, the process has no discrete times or fewer
+            than `steps`, or the span does not end at data.
     """
 
     def __init__(
-        self, steps: int, spacing: str = "trailing", offset: int = 0, clip: float | None = None
+        self,
+        steps: int,
+        spacing: str = "trailing",
+        offset: int = 0,
+        clip: float | None = None,
+        quantile: float | None = None,
     ) -> None:
         if steps < 1:
             raise ValueError(f"a sampler needs 1 step or more, got {steps}")
@@ -47,7 +55,13 @@ class Respaced(Sampler):
             raise ValueError(f"no spacing {spacing!r}: choose one of {', '.join(SPACINGS)}")
         if clip is not None and not clip > 0:
             raise ValueError(f"clip must be above 0, or null for no bound, got {clip}")
-        self.steps, self.spacing, self.offset, self.clip = steps, spacing, offset, clip
+        if quantile is not None and (clip is None or not 0 < quantile <= 1):
+            raise ValueError(
+                f"quantile is a share in (0, 1] of latents that are bounded, got {quantile} with "
+                f"clip={clip}: set clip, or quantile=null"
+            )
+        self.steps, self.spacing, self.offset = steps, spacing, offset
+        self.clip, self.quantile = clip, quantile
 
     def walk(
         self,
@@ -101,8 +115,16 @@ class Respaced(Sampler):
 
     def clipped(self, found: Prediction, x: Float[Tensor, "n ..."], signal: float) -> Prediction:
         """The prediction with bounded clean latents, and the noise that then leads to `x`."""
-        x0 = found.x0.clamp(-self.clip, self.clip)
+        x0 = self.bounded(found.x0)
         return found._replace(x0=x0, eps=(x - math.sqrt(signal) * x0) / math.sqrt(1 - signal))
+
+    def bounded(self, x0: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Clean latents no larger than `clip`."""
+        if self.quantile is None:
+            return x0.clamp(-self.clip, self.clip)
+        sizes = x0.float().abs().flatten(1).quantile(self.quantile, 1).clamp(min=self.clip)
+        bound = sizes.to(x0.dtype).view(-1, *[1] * (x0.ndim - 1))
+        return x0.clamp(-bound, bound) * (self.clip / bound)
 
     def invert(
         self,

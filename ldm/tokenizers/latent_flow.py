@@ -24,14 +24,11 @@ class LatentFlow(Tokenizer):
 
     Args:
         **arguments: see `Tokenizer`; encoder and decoder are those of
-            `ldm.networks.videos.lfdm.autoencoder`.
+            `ldm.networks.videos.lfdm.autoencoder`, and `context_keys` is `first_frame`.
     """
 
     encoder: FlowEncoder
     decoder: FlowDecoder
-
-    def __init__(self, **arguments) -> None:
-        super().__init__(**{"context_keys": ("first_frame",), **arguments})
 
     def conditions(self, batch: Batch) -> Batch:
         """Features of the first frame."""

@@ -59,4 +59,6 @@ def term(regions: Callable[[torch.Tensor], Regions], seed: int) -> float:
 
 
 def test_regions_that_follow_deformations_cost_less_than_those_that_stay():
-    assert sum(term(follow, seed) for seed in range(5)) < 0.6 * sum(term(stay, seed) for seed in range(5))
+    assert sum(term(follow, seed) for seed in range(5)) < 0.6 * sum(
+        term(stay, seed) for seed in range(5)
+    )

@@ -26,7 +26,9 @@ def test_it_is_the_mean_difference_of_torchvisions_layers(loss):
     distance, features = loss
     x, y = torch.rand(2, 1, 3, 128, 128)
     painted, target = (2 * one[:, :, None] - 1 for one in (x, y))
-    mean, std = (torch.tensor(one).view(3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, std = (
+        torch.tensor(one).view(3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
     expected = torch.zeros(())
     for reduce in distance.resolutions:
         a, b = ((reduce(one) - mean) / std for one in (x, y))

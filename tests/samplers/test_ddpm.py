@@ -107,3 +107,12 @@ def test_clipped_latents_are_bounded_and_steps_of_ddpm_are_the_posteriors():
         DDIM(5, clip=1.0)(denoise, process, x, {}, None, (0, 49))
     with pytest.raises(ValueError, match="above 0"):
         DDPM(5, clip=0.0)
+
+
+def test_a_quantile_of_latents_that_exceed_the_bound_sets_it_and_scales_the_rest():
+    x = torch.tensor([[0.5, -0.25, 0.1, 0.0, 0.2], [8.0, -4.0, 2.0, 1.0, 0.0]])
+    found = DDPM(5, clip=1.0, quantile=0.75).bounded(x)
+    assert torch.equal(found[0], x[0])
+    torch.testing.assert_close(found[1], torch.tensor([1.0, -1.0, 0.5, 0.25, 0.0]))
+    with pytest.raises(ValueError, match="set clip, or quantile=null"):
+        DDPM(5, quantile=0.9)

@@ -17,7 +17,11 @@ def tokenizer():
     encoder = FlowEncoder(SHAPE, regions=2, width=4, most=8)
     decoder = FlowDecoder(SHAPE, generator_width=4, blocks=1)
     return LatentFlow(
-        encoder=encoder, bottleneck=Passthrough(Flat([3, 3, 32, 32])), decoder=decoder, scale=1.0
+        encoder=encoder,
+        bottleneck=Passthrough(Flat([3, 3, 32, 32])),
+        decoder=decoder,
+        scale=1.0,
+        context_keys=["first_frame"],
     ).eval()
 
 

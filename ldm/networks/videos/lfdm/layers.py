@@ -4,6 +4,8 @@ Sources: Siarohin et al., "Motion representations for articulated animation", 20
 which Ni et al. 2023 (LFDM) take the networks; Newell et al. 2016 (hourglass).
 """
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -41,7 +43,7 @@ class Contraction(nn.Module):
     def __init__(self, channels: int, width: int, most: int = 1024, blocks: int = 5) -> None:
         super().__init__()
         widths = _widths(channels, width, most, blocks)
-        pairs = zip(widths, widths[1:], strict=False)
+        pairs = pairwise(widths)
         self.blocks = nn.ModuleList(convolved(a, b) for a, b in pairs)
         self.widths = widths
 

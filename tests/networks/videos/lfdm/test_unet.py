@@ -49,7 +49,7 @@ def test_flow_and_occlusion_depend_on_the_first_frame():
 
 
 def test_a_text_is_the_mean_of_its_tokens_behind_the_class_token():
-    net, (x, t, seen) = small(text_shape=[5, 3]), inputs()
+    net = small(text_shape=[5, 3])
     text = torch.randn(2, 5, 3, dtype=torch.float64)
     mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]).bool()
     found = net._meaning(text, mask)
