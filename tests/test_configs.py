@@ -10,6 +10,7 @@ from hydra.utils import get_class as locate
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from data import FirstFrame
 from data.graphs.base import Graphs
 from data.images.folders import Folders
 from data.images.listing import Listing
@@ -116,7 +117,7 @@ def test_every_row_of_a_table_composes(name):
 
 @pytest.mark.parametrize("name", [name for name in members("experiment") if not is_row(name)])
 def test_every_experiment_builds(name, request, monkeypatch):
-    for kind in (Graphs, Molecules):
+    for kind in (FirstFrame, Graphs, Molecules):
         monkeypatch.setattr(kind, "requests", requests_without_files)
     monkeypatch.setattr(Folders, "splits", splits_without_files)
     monkeypatch.setattr(Folders, "_degraded", degraded_without_files)

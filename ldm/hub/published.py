@@ -129,7 +129,7 @@ PUBLISHED = {
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         sha256=None,
         names=("vgg19-dcbb9e9d.pth",),
-        note="BSD-3-Clause. torchvision's VGG-19, for LFDM in training; of its checksum the first "
+        note="BSD-3-Clause. torchvision's VGG-19, for LFDM in training; of its SHA-256 the first "
         "digits alone are published, dcbb9e9d.",
     ),
     "alexnet": Published(

@@ -88,12 +88,14 @@ def test_an_entry_says_where_its_file_is_how_it_is_checked_and_whose_it_is(name)
     published = PUBLISHED[name]
     assert published.url.startswith("https://")
     assert re.match(r"MIT|Apache|BSD|CC-BY|LGPL", published.note)
+    marked = re.search(r"-([0-9a-f]{8})\.pth", published.names[0])
     if published.sha256 is None:
         assert "SHA-256" in published.note
+        assert not marked or marked[1] in published.note
     else:
         assert re.fullmatch(r"[0-9a-f]{64}", published.sha256)
-    if marked := re.search(r"-([0-9a-f]{8})\.pth", published.names[0]):
-        assert published.sha256.startswith(marked[1])  # torch names files by their SHA-256
+        # torch names files by their SHA-256
+        assert not marked or published.sha256.startswith(marked[1])
     assert (published.mean is None) == (published.std is None)
 
 

@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 __all__ = ["FrameAttention", "LinearAttention", "PlaceAttention", "TimeBias", "rotate"]
 
@@ -80,11 +81,9 @@ class FrameAttention(nn.Module):
             self.to_qkv(tokens), "... n (three k d) -> three ... k n d", three=3, k=self.heads
         )
         q, k = self.placed(q), self.placed(k)
-        logits = q @ k.mT / math.sqrt(q.shape[-1])
-        if bias is not None:
-            logits = logits + bias
-        out = rearrange(logits.softmax(-1) @ v, "... k n d -> ... n (k d)")
-        return x + self.features(self.to_out(out), x)
+        bias = None if bias is None else bias.to(q.dtype)
+        out = F.scaled_dot_product_attention(q, k, v, bias)
+        return x + self.features(self.to_out(rearrange(out, "... k n d -> ... n (k d)")), x)
 
     def tokens(self, x: Features) -> Float[Tensor, "b _ n c"]:
         """Sequences of tokens that attend to one another."""

@@ -82,6 +82,17 @@ def test_rotated_products_depend_on_the_distance_alone():
         assert torch.allclose(line, line[:1].expand_as(line), atol=1e-6)
 
 
+def test_attention_over_time_is_a_softmax_of_products_and_the_bias():
+    torch.manual_seed(0)
+    net, x = FrameAttention(4, heads=2, head_width=8).double(), torch.randn(1, 4, 3, 1, 1).double()
+    bias = torch.randn(2, 3, 3).double()
+    tokens = net.norm(x)[0, :, :, 0, 0].mT
+    q, k, v = net.to_qkv(tokens).view(3, 3, 2, 8).movedim(2, 0).unbind(2)  # heads first
+    weights = (rotate(q) @ rotate(k).mT / 8**0.5 + bias).softmax(-1)
+    expected = net.to_out((weights @ v).movedim(0, 1).flatten(1))
+    assert torch.allclose(net(x, bias)[0, :, :, 0, 0].mT - x[0, :, :, 0, 0].mT, expected)
+
+
 def test_distances_have_buckets_up_to_the_furthest():
     bias = TimeBias(heads=2, buckets=32, furthest=32)
     offsets = torch.arange(-40, 41)[None]
