@@ -2,10 +2,16 @@
 
 import pytest
 import torch
+from authors import authors_names, autoencoder
 
+from ldm.hub.compvis import autoencoder_to_compvis
 from ldm.hub.layouts import read_layout
 from ldm.networks.images.dit import DiT
 from ldm.networks.images.lightningdit import LightningDiT
+from ldm.run.exchange.configurations import from_sizes
+from ldm.run.folder import Run
+from ldm.run.models import build_models
+from ldm.run.parts import build_data
 
 
 def names_and_shapes(depth, width, channels, values, lightning):
@@ -63,3 +69,21 @@ def test_the_largest_transformers_load_and_go_back(monkeypatch, layout, network,
     assert back.keys() == state.keys()
     assert all(back[name].data_ptr() == x.data_ptr() for name, x in state.items())
     assert all(back[name].shape == x.shape for name, x in state.items())
+
+
+def test_va_vae_loads_and_goes_back(tmp_path, monkeypatch):
+    with torch.device("meta"):
+        wide = [128 * multiplier for multiplier in (1, 1, 2, 2, 4)]
+        theirs = autoencoder(wide, attention=[4], latent=32, layers_per_block=2)
+        state = authors_names(theirs)
+        other = {"linear_proj.weight": torch.zeros(1024, 32, 1, 1)}  # to DINOv2's features
+    assert sum(x.numel() for x in state.values()) == 69_836_067
+    monkeypatch.setattr("ldm.hub.layouts.read_state", lambda path: state | other)
+    (found,) = read_layout("vavae.pt", "compvis")
+    assert found.unused == list(other)
+    config, _ = from_sizes(found, Run(tmp_path), [])
+    model = build_models(config, build_data(config), ["tokenizer"], "meta")["tokenizer"]
+    moments = {"mean": model.mean, "std": model.std}
+    model.load_state_dict(found.state | moments, assign=True)
+    back = autoencoder_to_compvis(model.state_dict())
+    assert {name: x.shape for name, x in back.items()} == {n: x.shape for n, x in state.items()}

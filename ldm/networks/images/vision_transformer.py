@@ -48,13 +48,13 @@ class Perceptron(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a perceptron, each normalised before, scaled after, and added."""
+    """Attention and a perceptron, each normalised before, scaled after if so asked, and added."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, scaled: bool = True) -> None:
         super().__init__()
         self.norm1, self.norm2 = (nn.LayerNorm(width, eps=EPS) for _ in range(2))
         self.attn, self.mlp = Attention(width, heads), Perceptron(width)
-        self.ls1, self.ls2 = Scale(width), Scale(width)
+        self.ls1, self.ls2 = (Scale(width) if scaled else nn.Identity() for _ in range(2))
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         x = x + self.ls1(self.attn(self.norm1(x)))
