@@ -93,6 +93,7 @@ def build_tokenizer(
         kind = locate(node["_target_"], name)
         _declare_grid(name, kind, encoder, bottleneck, {"x": example["x"], **context})
         with torch.device(device):
+            both["latent_shape"] = list(bottleneck.space.shape)  # with its grid by now
             handed = both | _decoder_interface(node, shape, bottleneck.space.shape)
             built["decoder"] = build_part(config, f"{name}.decoder", handed)
     handed = data.interface if built else {"shape": list(shape), **data.interface}
