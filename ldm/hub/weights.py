@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shlex
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -106,7 +107,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         if _is_safetensors(path):
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of what is refused below, in our words
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise BadCheckpoint(f"no weights at {path}: {error.strerror or error}") from error
     except Exception as error:  # pickle, zip, torch and safetensors each raise their own kinds

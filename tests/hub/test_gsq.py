@@ -22,7 +22,6 @@ F8, F16, DEEP = [1, 2, 2, 4], [1, 1, 2, 2, 4], [1, 2, 2, 4, 4]
     [
         ({"multipliers": F16, "latent": 16, "groups": 8, "codes": 262144}, 73_456_659),
         ({"multipliers": F8, "latent": 8, "groups": 1, "codes": 8192, "nearest": True}, 60_387_467),
-        ({"multipliers": F8, "latent": 64, "groups": 4, "codes": 262144}, 75_594_947),
         (
             {"multipliers": DEEP, "latent": 64, "groups": 4, "codes": 262144, "middle": 4}
             | {"counts": [4, 3, 4, 3, 4], "up_counts": [3, 4, 3, 4, 4]},

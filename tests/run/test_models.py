@@ -69,6 +69,7 @@ def test_a_diffusion_may_learn_its_noise():
 
 def test_a_network_has_a_null_class_if_labels_are_dropped():
     given = ["run=none", "data=digits", "tokenizer=kl_f8", "prior=ldm", "sampler=ddim"]
+    given += ["tokenizer.encoder.multipliers=[1]", "prior.backbone.multipliers=[1]"]
 
     def rows(*overrides: str) -> int:
         config = compose([*given, *overrides])
