@@ -59,6 +59,12 @@ def test_the_schedule_has_numbers_where_models_are_built_on_meta():
     assert process.alpha_bar[999].item() == pytest.approx(4.0358e-5, rel=1e-4)
 
 
+def test_pvdms_schedule_is_the_published_one():
+    process = GaussianDiffusion(Flat([2]), "scaled_linear", start=0.0015, end=0.0195)
+    found = process.alpha_bar[[0, 499, 999]].tolist()
+    assert found == pytest.approx([1 - 0.0015, 0.115845, 1.42304e-4], rel=1e-5)
+
+
 def test_an_unknown_schedule_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="'sqrt': choose one of linear, scaled_linear, cosine"):
         GaussianDiffusion(Flat([2]), "sqrt")

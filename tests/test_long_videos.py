@@ -1,0 +1,71 @@
+"""Clips of several windows, through the commands: their length is that of the data."""
+
+import numpy as np
+import pytest
+import torch
+
+import sample
+from ldm.config.compose import ConfigError, compose
+from ldm.hub import weights
+from ldm.run.folder import Run
+from ldm.run.loading import load_run
+from ldm.run.models import build_models
+from ldm.run.parts import build_data
+
+SMALL = [
+    "data.size=16",
+    "data.frames=4",
+    "tokenizer.encoder.window=2",
+    *(f"tokenizer.encoder.network.{one}" for one in ("width=16", "depth=1", "heads=2")),
+    *("tokenizer.encoder.network.head_width=8", "tokenizer.encoder.network.patch=8"),
+    *(
+        f"prior.backbone.{one}"
+        for one in ("width=32", "multipliers=[1]", "blocks=1", "attention=[]", "heads=2")
+    ),
+    *("sampler.first.steps=3", "sampler.following.steps=2"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of PVDM on moving digits, with the weights that it begins with, made not zero."""
+    folder = tmp_path_factory.mktemp("run")
+    config = compose(["experiment=pvdm/moving_digits", f"run={folder}", *SMALL])
+    models = build_models(config, build_data(config), ["tokenizer", "prior"])
+    for name, model in models.items():
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        space = model.bottleneck.space if name == "tokenizer" else model.space
+        weights.save(Run(folder).model(name), model, {"space": repr(space), "samples": 0})
+        Run(folder).keep_config(name, config)
+    return folder
+
+
+def drawn(run, tmp_path, frames):
+    output = tmp_path / str(frames)
+    size = [f"data.frames={frames}"] if frames else []
+    sample.main([f"run={run}", "n=2", f"output={output}", *size])
+    return np.load(output / "samples.npz")["arr_0"]
+
+
+def test_the_length_of_clips_is_asked_by_that_of_the_data(run, tmp_path):
+    short, long = drawn(run, tmp_path, None), drawn(run, tmp_path, 10)
+    assert (short.shape[1], long.shape[1]) == (4, 10)
+    assert np.array_equal(long[:, :4], short)  # the same samples, and how they go on
+    assert long.std() > 0
+
+
+def test_lengths_that_windows_do_not_fill_are_refused(run):
+    with pytest.raises(ConfigError, match=r"data\.frames=4, or another multiple of 2"):
+        load_run(run, ["data.frames=5"])
+
+
+def test_parts_are_handed_the_sizes_of_a_window(run):
+    parts = load_run(run, ["data.frames=8"])
+    assert parts.tokenizer.space.shape == parts.prior.space.shape == (4, 4 * 12)
+    assert parts.prior.process.space.shape == (4, 12)
+    assert parts.prior.backbone.planes == (2, 2, 2)
+    clip = parts.data.test_dataset.__getitems__([0])
+    back = parts.tokenizer.reconstruct(clip)[0]["x"]
+    first = load_run(run, ["data.frames=2"]).tokenizer
+    assert torch.equal(back[:, :, :2], first.reconstruct({"x": clip["x"][:, :, :2]})[0]["x"])
