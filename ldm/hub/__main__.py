@@ -6,10 +6,10 @@ python -m ldm.hub export RUN --as LAYOUT output=FOLDER [stage=...]
 python -m ldm.hub latents RUN output=FOLDER [data...=...]
 python -m ldm.hub tensors FILE output=FILE
 
-LAYOUT is diffusers, compvis, taming, gsq, wf_vae, ldm, dit, sit, lightningdit, or edm, which is
-also GeoLDM's and needs an experiment=edm/... or geoldm/... for what the network was trained on. A
-folder that was imported is a run folder: give it as tokenizer.checkpoint or prior.checkpoint, or
-sample from it.
+LAYOUT is diffusers, compvis, taming, gsq, wf_vae, ldm, dit, sit, lightningdit, pvdm, or edm, which
+is also GeoLDM's. The last two need an experiment=..., such as edm/qm9, for what the network was
+trained on. A folder that was imported is a run folder: give it as tokenizer.checkpoint or
+prior.checkpoint, or sample from it.
 The scale of a tokenizer's latents is measured on the named data (measure=true), or given by
 scaling_factor=, shift_factor=, latents_mean= and latents_std= as in diffusers, or by
 latents_stats=, a file of a mean and a std. `latents` writes those of a run's training data in

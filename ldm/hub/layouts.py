@@ -14,6 +14,7 @@ from ldm.hub.diffusers import autoencoder_from_diffusers, dit_from_diffusers
 from ldm.hub.edm import SCHEDULE, edm_from_published
 from ldm.hub.gsq import gsq_from_authors, gsq_sizes
 from ldm.hub.published import PUBLISHED, fetch
+from ldm.hub.pvdm import pvdm_from_authors
 from ldm.hub.sizes import autoencoder_sizes, dit_sizes, unet_sizes
 from ldm.hub.unet import LDM, unet_from_compvis, unet_from_diffusers
 from ldm.hub.weights import BadCheckpoint, read_state
@@ -23,7 +24,7 @@ __all__ = ["EDM", "LAYOUTS", "Found", "read_layout"]
 
 LAYOUTS = (
     *("diffusers", "compvis", "taming", "gsq", "wf_vae"),
-    *("ldm", "dit", "sit", "lightningdit", "edm"),
+    *("ldm", "dit", "sit", "lightningdit", "pvdm", "edm"),
 )
 MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 CONFIG = "config.json"
@@ -137,6 +138,8 @@ def _read(path: Path, layout: str) -> Found:
             return _diffusers_dit(path, state, config)
         if layout == "ldm":
             return _ldm(path, state)
+        if layout == "pvdm":
+            return Found(path, "prior", pvdm_from_authors(state), {})
         if layout in TOKENIZERS:
             convert, sizes = TOKENIZERS[layout]
             ours = convert(state)

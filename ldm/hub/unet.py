@@ -14,6 +14,7 @@ from ldm.hub.names import Rules, inverse, rename
 
 __all__ = [
     "LDM",
+    "NETWORK",
     "unet_from_compvis",
     "unet_from_diffusers",
     "unet_to_compvis",

@@ -76,7 +76,7 @@ def from_experiment(found: Found, run: Run, overrides: Sequence[str]) -> tuple[D
     if not _names("experiment", overrides):
         raise ConfigError(
             f"{found.path} does not tell what data its {found.stage} is for: add experiment=..., "
-            f"such as edm/qm9, geoldm/qm9_k2 or geoldm/drugs"
+            f"such as edm/qm9, geoldm/drugs or pvdm/ucf101_l"
         )
     named = next(one for one in overrides if one.startswith("experiment="))
     usage = f"in other runs: {named} {found.stage}.checkpoint={run.folder}"
