@@ -26,25 +26,39 @@ SMALL = [
 ]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run of PVDM on moving digits, with the weights that it begins with, made not zero."""
-    folder = tmp_path_factory.mktemp("run")
-    config = compose(["experiment=pvdm/moving_digits", f"run={folder}", *SMALL])
+PLAIN = [  # a prior of clips of one length, on an autoencoder of convolutions
+    *("data=moving_digits", "data.size=16", "data.frames=16", "tokenizer=lvdm", "prior=lvdm"),
+    *("tokenizer.encoder.network.width=32", "tokenizer.encoder.network.levels=2", "sampler=ddim"),
+    *(f"prior.backbone.{one}" for one in ("width=32", "multipliers=[1]", "blocks=1")),
+    *("prior.backbone.attention=[1]", "sampler.steps=2", "eval=none"),
+]
+
+
+def begun(folder, *settings):
+    """A run with the weights that it begins with, made not zero."""
+    config = compose([*settings, f"run={folder}"])
     models = build_models(config, build_data(config), ["tokenizer", "prior"])
     for name, model in models.items():
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
+        if name == "tokenizer":
+            model.std.fill_(1)
         space = model.bottleneck.space if name == "tokenizer" else model.space
         weights.save(Run(folder).model(name), model, {"space": repr(space), "samples": 0})
         Run(folder).keep_config(name, config)
     return folder
 
 
-def drawn(run, tmp_path, frames):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """PVDM on moving digits."""
+    return begun(tmp_path_factory.mktemp("run"), "experiment=pvdm/moving_digits", *SMALL)
+
+
+def drawn(run, tmp_path, frames, *overrides):
     output = tmp_path / str(frames)
     size = [f"data.frames={frames}"] if frames else []
-    sample.main([f"run={run}", "n=2", f"output={output}", *size])
+    sample.main([f"run={run}", "n=2", f"output={output}", *size, *overrides])
     return np.load(output / "samples.npz")["arr_0"]
 
 
@@ -69,3 +83,11 @@ def test_parts_are_handed_the_sizes_of_a_window(run):
     back = parts.tokenizer.reconstruct(clip)[0]["x"]
     first = load_run(run, ["data.frames=2"]).tokenizer
     assert torch.equal(back[:, :, :2], first.reconstruct({"x": clip["x"][:, :, :2]})[0]["x"])
+
+
+def test_a_prior_of_single_windows_goes_on_by_overlapping_ones(tmp_path):
+    plain = begun(tmp_path / "run", *PLAIN)
+    extended = ["prior._target_=ldm.priors.Extended", "+prior.window=4"]
+    short, long = drawn(plain, tmp_path, None), drawn(plain, tmp_path, 32, *extended)
+    assert (short.shape[1], long.shape[1]) == (16, 32)
+    assert np.array_equal(long[:, :16], short)
