@@ -17,7 +17,6 @@ from data.images.listing import Listing
 from data.molecules.base import Molecules
 from ldm.config.compose import compose
 from ldm.config.groups import CONFIGS, members
-from ldm.networks.images.unet import UNet
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data, build_guidance, build_part, build_sampler
 from ldm.run.sampling import check_sampler
@@ -83,6 +82,8 @@ GROUPS = {"override /prior/process", "override /sampler"}
 NUMBERS = {"data.size", "eval", "guidance", "prior.objective", "prior.process", "prior.training"}
 NUMBERS |= {"sampler", "tokenizer.bottleneck", "tokenizer.checkpoint", "tokenizer.training"}
 NUMBERS |= {"tokenizer.encoder", "tokenizer.decoder", "data.stride", "data.train"}
+NUMBERS |= {"prior.told"}
+HALVED = "pvdm_s"  # a backbone whose parameters are counted below
 CLIPS = {"sky_timelapse", "taichi_hd", "ucf101"}  # data that hand nothing over but their shape
 
 
@@ -91,7 +92,8 @@ def is_row(name):
     own = yaml.safe_load((CONFIGS / "experiment" / f"{name}.yaml").read_text())
     base, *rest = own.pop("defaults", [""])
     pairs = [pair for one in rest if isinstance(one, dict) for pair in one.items()]
-    known = [group for group, member in pairs if SIZED.fullmatch(member) or member in CLIPS]
+    tested = {*CLIPS, HALVED}
+    known = [group for group, member in pairs if SIZED.fullmatch(member) or member in tested]
     groups = {group for group, _ in pairs} - set(known)
     keys = {
         f"{top}.{key}" if isinstance(node, dict) and top in ("data", "prior", "tokenizer") else top
@@ -240,7 +242,7 @@ def test_published_sizes_have_names(name, published):
 
 # The paper says 400M and 395M of ImageNet's and 274M of ldm_4; the first three digits of the others
 # are as recalled. tests/hub/test_unet.py has diffusers' and the authors' names and shapes of some.
-# Tables of classes stand beside these networks, and are left out.
+# Tables of classes stand beside these networks, and are left out. Those of PVDM are computed.
 UNETS = {
     "ldm_4_imagenet": ({"shape": [3, 64, 64], "classes": 1000}, 400_920_579),
     "ldm_8_imagenet": ({"shape": [4, 32, 32], "classes": 1000}, 394_984_196),
@@ -250,6 +252,8 @@ UNETS = {
     "ldm_text": ({"shape": [4, 32, 32], "text_shape": [77, 1280]}, 872_300_484),
     "sd_1": ({"shape": [4, 64, 64], "text_shape": [77, 768]}, 859_520_964),
     "sd_2": ({"shape": [4, 64, 64], "text_shape": [77, 1024]}, 865_910_724),
+    "pvdm_l": ({"shape": [4, 2048], "grid": [16, 32, 32]}, 528_273_412),
+    "pvdm_s": ({"shape": [4, 2048], "grid": [16, 32, 32]}, 132_163_588),
     "ldm_inpainting": ({"shape": [3, 64, 64], "image_shape": [4, 64, 64]}, 387_245_827),
     "ldm_superresolution": ({"shape": [3, 64, 64], "image_shape": [3, 64, 64]}, 113_622_563),
 }
@@ -262,7 +266,7 @@ def test_published_unets_have_names(name):
     node = compose([*IMAGES, *groups]).prior.backbone
     sizes = {key: value for key, value in node.items() if key != "_target_"}
     with torch.device("meta"):
-        backbone = UNet(**given, **sizes)
+        backbone = locate(node._target_)(**given, **sizes)
     table = 0 if backbone.y_embedder is None else count(backbone.y_embedder)
     assert count(backbone) - table == published
 
