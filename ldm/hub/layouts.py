@@ -13,6 +13,7 @@ from ldm.hub.compvis import autoencoder_from_compvis
 from ldm.hub.diffusers import autoencoder_from_diffusers, dit_from_diffusers
 from ldm.hub.edm import SCHEDULE, edm_from_published
 from ldm.hub.gsq import gsq_from_authors, gsq_sizes
+from ldm.hub.lvdm import lvdm_from_authors
 from ldm.hub.published import PUBLISHED, fetch
 from ldm.hub.pvdm import pvdm_from_authors
 from ldm.hub.sizes import autoencoder_sizes, dit_sizes, unet_sizes
@@ -24,8 +25,10 @@ __all__ = ["EDM", "LAYOUTS", "Found", "read_layout"]
 
 LAYOUTS = (
     *("diffusers", "compvis", "taming", "gsq", "wf_vae"),
-    *("ldm", "dit", "sit", "lightningdit", "pvdm", "edm"),
+    *("ldm", "dit", "sit", "lightningdit", "pvdm", "lvdm", "edm"),
 )
+CLIPS = {"pvdm": pvdm_from_authors, "lvdm": lvdm_from_authors}
+"""Layouts of priors of clips, whose files do not tell all sizes, and how they are converted."""
 MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 CONFIG = "config.json"
 ROTARY = "feat_rope."  # prefix of LightningDiT's tables of angles
@@ -138,8 +141,8 @@ def _read(path: Path, layout: str) -> Found:
             return _diffusers_dit(path, state, config)
         if layout == "ldm":
             return _ldm(path, state)
-        if layout == "pvdm":
-            return Found(path, "prior", pvdm_from_authors(state), {})
+        if layout in CLIPS:
+            return Found(path, "prior", CLIPS[layout](state), {})
         if layout in TOKENIZERS:
             convert, sizes = TOKENIZERS[layout]
             ours = convert(state)

@@ -3,9 +3,15 @@
 import pytest
 import torch
 from authors import randomized
+from safetensors.torch import load_file
 
+from ldm.config.compose import compose
+from ldm.hub.layouts import read_layout
 from ldm.hub.lvdm import lvdm_from_authors, lvdm_to_authors
 from ldm.networks.videos.lvdm.unet import SpaceTimeUNet
+from ldm.run.exchange.exports import export_weights
+from ldm.run.models import build_models
+from ldm.run.parts import Parts, build_data
 
 SMALL = {"width": 32, "multipliers": [1, 2], "attention": [2], "heads": 2}
 PREFIX = "model.diffusion_model."
@@ -43,3 +49,22 @@ def test_a_latent_diffusion_of_images_is_refused():
     state = {f"{PREFIX}input_blocks.0.0.weight": torch.zeros(1)}
     with pytest.raises(ValueError, match="so this is no LVDM"):
         lvdm_from_authors(state)
+
+
+def test_a_file_becomes_a_prior_and_goes_out_as_it_came(tmp_path):
+    small = "width=32 multipliers=[1,2] blocks=1 attention=[2] heads=2"
+    options = [f"prior.backbone.{one}" for one in small.split()]
+    options += ["data=moving_digits", "data.size=32", "tokenizer=lvdm", "prior=lvdm"]
+    options += ["tokenizer.encoder.network.levels=2", "sampler=ddim", "stages=[prior]"]
+    config = compose([f"run={tmp_path}", "eval=none", *options])
+    parts = Parts(config, data := build_data(config), build_models(config, data, ["prior"]))
+    net = SpaceTimeUNet([4, 4, 8, 8], blocks=1, **SMALL)
+    theirs = lvdm_to_authors(randomized(net).state_dict())
+    file = tmp_path / "short.pt"
+    torch.save(theirs, file)
+    (found,) = read_layout(str(file), "lvdm")
+    parts.prior.backbone.load_state_dict(found.state)
+    export_weights(parts, "lvdm", tmp_path / "out")
+    written = load_file(tmp_path / "out" / "model.safetensors")
+    assert written.keys() == theirs.keys()
+    assert all(torch.equal(written[key], x) for key, x in theirs.items())

@@ -13,6 +13,7 @@ from ldm.hub.compvis import autoencoder_to_compvis
 from ldm.hub.edm import edm_to_published
 from ldm.hub.gsq import gsq_sizes, gsq_to_authors
 from ldm.hub.layouts import EDM
+from ldm.hub.lvdm import lvdm_to_authors
 from ldm.hub.pvdm import pvdm_to_authors
 from ldm.hub.unet import unet_to_compvis
 from ldm.hub.wf_vae import wf_vae_to_authors
@@ -23,6 +24,7 @@ from ldm.networks.images.lightningdit import LightningDiT
 from ldm.networks.images.unet import UNet
 from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
 from ldm.networks.videos.haar import SCALES
+from ldm.networks.videos.lvdm.unet import SpaceTimeUNet
 from ldm.networks.videos.triplane import TriplaneUNet
 from ldm.networks.videos.wf_vae import Encoder as WFEncoder
 from ldm.objectives import Regression
@@ -45,8 +47,12 @@ LEARNED = {
     "lightningdit": (LightningDiT, LinearFlow, ("velocity",)),
     "ldm": (UNet, GaussianDiffusion, ("eps", "v")),
     "pvdm": (TriplaneUNet, GaussianDiffusion, ("eps",)),
+    "lvdm": (SpaceTimeUNet, GaussianDiffusion, ("eps",)),
 }
 """Network, process and targets of the priors that a layout is for."""
+
+CONVERTED = {"ldm": unet_to_compvis, "pvdm": pvdm_to_authors, "lvdm": lvdm_to_authors}
+"""How networks are renamed whose authors have other names."""
 
 
 def export_weights(
@@ -141,11 +147,12 @@ def _state(model: nn.Module, layout: str) -> tuple[dict[str, Tensor], list[str]]
                 f"{layout} is a network of a {process.__name__} that predicts "
                 f"{' or '.join(targets)}"
             )
-        if isinstance(backbone, UNet):
+        if layout in CONVERTED:
             if layout == "pvdm" and backbone.classes:
                 raise ConfigError("pvdm is the layout of a network without classes")
-            convert = pvdm_to_authors if layout == "pvdm" else unet_to_compvis
-            state = convert(backbone.state_dict())
+            if layout == "lvdm" and backbone.told:
+                raise ConfigError("lvdm is the layout of a network without texts")
+            state = CONVERTED[layout](backbone.state_dict())
             return {key: x.contiguous() for key, x in state.items()}, []
         if backbone.frequency_shift or backbone.norm_eps != 1e-6:
             raise ConfigError(

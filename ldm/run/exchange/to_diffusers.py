@@ -38,7 +38,7 @@ __all__ = ["network_of", "to_autoencoder", "to_network", "to_pipeline", "tokeniz
 NO_CLASS = 1000  # the label that DiTPipeline takes for none
 
 
-def network_of(prior: nn.Module, kinds: tuple[type[DiT | UNet], ...], layout: str) -> DiT | UNet:
+def network_of(prior: nn.Module, kinds: tuple[type[nn.Module], ...], layout: str) -> Any:
     """Return the network of a prior that is of one of these kinds.
 
     Raises:
