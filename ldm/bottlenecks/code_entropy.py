@@ -38,7 +38,8 @@ def code_entropy(logits: Float[Tensor, "tokens bits"], together: int) -> Float[T
     with torch.autocast(device, enabled=False):  # products are in full precision
         first, second = (_products(half) for half in groups.tensor_split([together // 2], dim=2))
         mean = first.mT @ second / len(logits)
-    return torch.special.entr(mean).sum()
+    # The slope of the entropy is infinite at 0, to which the probability of a code may be rounded.
+    return torch.special.entr(mean.clamp(min=torch.finfo(mean.dtype).tiny)).sum()
 
 
 def _products(

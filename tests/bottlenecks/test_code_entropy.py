@@ -46,3 +46,10 @@ def test_certain_tokens_have_no_entropy_and_all_codes_alike_the_most():
     corners = 800 * (torch.tensor(list(product([0, 1], repeat=4))).double() - 0.5)
     assert token_entropy(corners) < 1e-100
     assert_close(code_entropy(corners, 4), 4 * torch.tensor(2.0).double().log())
+
+
+def test_codes_of_no_probability_have_a_finite_gradient():
+    values = torch.tensor([[2000.0, 2000.0], [2000.0, 1.0]], requires_grad=True)
+    code_entropy(values, 2).backward()  # codes whose first bit is 0 have probability 0 in float32
+    assert values.grad.isfinite().all()
+    assert values.grad[1, 1] != 0
