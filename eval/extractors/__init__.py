@@ -7,9 +7,10 @@ from eval.extractors.dinov2 import DINOv2Features
 from eval.extractors.extractor import Extractor, Features
 from eval.extractors.inception import Inception
 from eval.extractors.property_regressor import PropertyRegressor
-from eval.extractors.videos import MotionClassifier
+from eval.extractors.videos import I3D, MotionClassifier
 
 __all__ = [
+    "I3D",
     "CLIPFeatures",
     "ChemNet",
     "Classifier",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from data.files.download import digest
 from ldm.hub.published import fetch
-from ldm.hub.weights import BadCheckpoint
+from ldm.hub.weights import BadCheckpoint, read_script
 
 __all__ = ["ChemNet"]
 
@@ -34,8 +34,6 @@ class ChemNet(nn.Module):
 
         torch.jit.script(Exported().eval()).save("chemnet.pt")
 
-    TorchScript runs tensor programs alone, no Python.
-
     Args:
         file: of the network; by default `chemnet.pt` in the cache of weights.
 
@@ -46,13 +44,7 @@ class ChemNet(nn.Module):
     def __init__(self, file: str | os.PathLike[str] | None = None) -> None:
         super().__init__()
         path = fetch("chemnet", file)
-        try:
-            self.network = torch.jit.load(path, map_location="cpu").eval()
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BadCheckpoint(
-                f"{path} is no whole TorchScript file ({reason}): export the network again"
-            ) from error
+        self.network = read_script(path)
         try:
             found = self(PROBES)
         except (RuntimeError, TypeError, AttributeError) as error:

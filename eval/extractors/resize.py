@@ -65,9 +65,9 @@ def bicubic_bytes(
 
 
 def colour(
-    images: UInt8[Tensor, "batch channel height width"], reader: str
-) -> UInt8[Tensor, "batch 3 height width"]:
-    """Repeat grey pictures to three channels.
+    images: UInt8[Tensor, "batch channel *frames height width"], reader: str
+) -> UInt8[Tensor, "batch 3 *frames height width"]:
+    """Repeat grey pictures or clips to three channels.
 
     Args:
         images: grey or colour.
@@ -78,7 +78,7 @@ def colour(
     """
     if images.shape[1] not in (1, 3):
         raise ValueError(f"{reader} sees grey or colour pictures, got {images.shape[1]} channels")
-    return images.expand(-1, 3, -1, -1)
+    return images.expand(-1, 3, *images.shape[2:])
 
 
 RESIZES: dict[str, Resize] = {

@@ -4,7 +4,13 @@ from eval.metrics.cmmd import CMMD, cmmd
 from eval.metrics.codebook import CodebookUsage, codebook_usage, perplexity
 from eval.metrics.detection import detection_scores
 from eval.metrics.extrapolation import FrechetInfinity, frechet_infinity
-from eval.metrics.frechet import FrechetDistance, FrechetStatistics, Moments, frechet_distance
+from eval.metrics.frechet import (
+    FrechetDistance,
+    FrechetStatistics,
+    Moments,
+    frechet_distance,
+    frechet_distance_svd,
+)
 from eval.metrics.inception_score import InceptionScore, inception_score
 from eval.metrics.kernel import KernelDistance, kernel_distance, squared_mmd
 from eval.metrics.kernel_density import (
@@ -42,6 +48,7 @@ __all__ = [
     "effective_sample_size",
     "frames_of",
     "frechet_distance",
+    "frechet_distance_svd",
     "frechet_infinity",
     "from_uint8",
     "inception_score",

@@ -14,7 +14,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torchmetrics import Metric
 
-__all__ = ["FrechetDistance", "FrechetStatistics", "Moments", "frechet_distance"]
+__all__ = [
+    "FrechetDistance",
+    "FrechetStatistics",
+    "Moments",
+    "frechet_distance",
+    "frechet_distance_svd",
+]
 
 
 class Moments(NamedTuple):
@@ -76,6 +82,33 @@ def frechet_distance(
     cross = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
     distance = (mu1 - mu2).square().sum() + sigma1.trace() + sigma2.trace() - 2 * cross
     return distance.clamp(min=0)
+
+
+def frechet_distance_svd(
+    mu1: Float[Tensor, " dim"],
+    sigma1: Float[Tensor, "dim dim"],
+    mu2: Float[Tensor, " dim"],
+    sigma2: Float[Tensor, "dim dim"],
+) -> Float[Tensor, ""]:
+    """Compute the same distance as evaluators of videos do that follow TensorFlow-GAN: in float32.
+
+    Square roots are those of singular values, and singular values below 1e-10 stay as they are.
+    Rounding leaves some hundredths for equal sets of I3D's features, and may leave less than zero.
+
+    Example:
+        >>> eye = torch.eye(4)
+        >>> frechet_distance_svd(torch.zeros(4), eye, torch.full((4,), 0.5), 4 * eye).item()
+        5.0
+    """
+    mu1, sigma1, mu2, sigma2 = (x.float() for x in (mu1, sigma1, mu2, sigma2))
+    root = _svd_root(sigma1)
+    cross = _svd_root(root @ sigma2 @ root).trace()
+    return (mu1 - mu2).square().sum() + (sigma1 + sigma2).trace() - 2 * cross
+
+
+def _svd_root(matrix: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
+    u, values, v = torch.linalg.svd(matrix)
+    return u * torch.where(values < 1e-10, values, values.sqrt()) @ v
 
 
 def _root(sigma: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:

@@ -12,6 +12,9 @@ of images
     elbo                    likelihood under a variational tokenizer, and its bound
 
 of videos
+    fvd                     FVD and KVD of samples on I3D, by named protocols
+    rfvd                    the same of reconstructions
+    frame_distance          FID of frames
     motion                  speeds of samples against those of data, and drift of their brightness
 
 of points
@@ -77,7 +80,7 @@ from eval.scorers.references import References
 from eval.scorers.rfid_protocols import ReconstructionProtocols
 from eval.scorers.samples import Samples
 from eval.scorers.scorer import BatchedScorer, Scorer
-from eval.scorers.videos import Motion
+from eval.scorers.videos import FVD, FrameDistance, Motion, ReconstructionFVD
 
 __all__ = ["SCORERS", "BatchedScorer", "Scorer"]
 
@@ -105,5 +108,8 @@ SCORERS: dict[str, type[Scorer]] = {
     "similarities": MoleculeSimilarities,
     "fcd": ChemNetDistance,
     "motion": Motion,
+    "fvd": FVD,
+    "rfvd": ReconstructionFVD,
+    "frame_distance": FrameDistance,
 }
 """Scorer classes by their names in `eval.scorers`."""

@@ -97,6 +97,20 @@ PUBLISHED = {
         "that reads SMILES, see eval/extractors/chemnet.py. Its authors serve another form, from "
         "which each user exports this one, so that its SHA-256 cannot be known.",
     ),
+    "i3d_torchscript": Published(
+        url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt",
+        sha256=None,
+        names=("i3d_torchscript.pt",),
+        note="Apache-2.0 (the network's). I3D of Kinetics-400 as TorchScript, of StyleGAN-V. No public "
+        "source that we could check states the SHA-256 of this file.",
+    ),
+    "i3d_pretrained_400": Published(
+        url="https://github.com/wilson1yan/VideoGPT",
+        sha256=None,
+        names=("i3d_pretrained_400.pt",),
+        note="Apache-2.0 (the network's). I3D ported to PyTorch, for FVD of DIGAN, PVDM, LVDM and "
+        "cd-fvd. No public source that we could check states the SHA-256 of this file.",
+    ),
     "dinov2_vits14_reg": Published(
         url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_reg4_pretrain.pth",
         sha256=None,

@@ -29,6 +29,7 @@ __all__ = [
     "named_weights",
     "put",
     "read_facts",
+    "read_script",
     "read_state",
     "samples_seen",
     "save",
@@ -142,6 +143,21 @@ def keep_tensors(path: Path) -> str:
     command = ["python", "-m", "ldm.hub", "tensors", str(path)]
     command.append(f"output={path.with_suffix('.safetensors')}")
     return f"Its tensors alone are written by: {shlex.join(command)}"
+
+
+def read_script(path: Path) -> torch.jit.ScriptModule:
+    """Read a network as TorchScript, which runs tensor programs alone, no Python; on the CPU.
+
+    Raises:
+        BadCheckpoint: the file is damaged, or something else.
+    """
+    try:
+        return torch.jit.load(path, map_location="cpu").eval()
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadCheckpoint(
+            f"{path} is no whole TorchScript file ({reason}): fetch or export it again"
+        ) from error
 
 
 def put(

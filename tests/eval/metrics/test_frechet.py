@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from eval.metrics.frechet import FrechetDistance, FrechetStatistics, Moments, frechet_distance
+from eval.metrics.frechet import (
+    FrechetDistance,
+    FrechetStatistics,
+    Moments,
+    frechet_distance,
+    frechet_distance_svd,
+)
 
 
 def normal(n: int, dim: int, seed: int) -> torch.Tensor:
@@ -167,3 +173,16 @@ def test_invalid_features_are_refused_with_the_found_values():
         statistics.compute()
     with pytest.raises(ValueError, match="sigma2 holds 1 number"):
         frechet_distance(torch.zeros(1), torch.eye(1), torch.zeros(1), torch.eye(1) * torch.nan)
+
+
+def test_the_form_of_evaluators_of_videos_agrees_but_for_its_single_precision():
+    x, y = normal(900, 40, 0), normal(900, 40, 1) @ normal(40, 40, 2) / 6 + 1
+    ours = distance(x, y)
+    assert frechet_distance_svd(*moments(x), *moments(y)).item() == pytest.approx(ours, rel=1e-4)
+    assert frechet_distance_svd(*moments(x), *moments(x)).item() == pytest.approx(0, abs=0.1)
+    # Y = a X has the distance (1 - a)^2 (|mu|^2 + tr S), also where the covariance lacks full rank.
+    few = normal(20, 40, 3) + 2
+    mu, sigma = moments(few)
+    expected = 0.25 * (mu.square().sum() + sigma.trace()).item()
+    for form in (frechet_distance, frechet_distance_svd):
+        assert form(mu, sigma, mu / 2, sigma / 4).item() == pytest.approx(expected, rel=1e-3)
