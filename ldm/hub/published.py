@@ -101,8 +101,8 @@ PUBLISHED = {
         url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt",
         sha256=None,
         names=("i3d_torchscript.pt",),
-        note="Apache-2.0 (the network's). I3D of Kinetics-400 as TorchScript, of StyleGAN-V. No public "
-        "source that we could check states the SHA-256 of this file.",
+        note="Apache-2.0 (the network's). I3D of Kinetics-400 as TorchScript, of StyleGAN-V. No "
+        "public source that we could check states the SHA-256 of this file.",
     ),
     "i3d_pretrained_400": Published(
         url="https://github.com/wilson1yan/VideoGPT",
