@@ -1,9 +1,9 @@
 """Reading random clips of videos, compared with decoding each video up to the clip's end.
 
 Eight H.264 files of 300 frames, 320x240, with a key frame every 60 (two seconds or so); clips of 16
-consecutive frames, resized to 128. The baseline is a plain loop over PyAV's frames that converts
-and resizes those of the clip alone, as ours does. Both read the same clips in turn, on one thread
-each, as the workers of a loader do.
+consecutive frames, resized to 128. The baseline is a plain loop over PyAV's frames that
+converts and resizes those of the clip alone, by `to_image`; ours seeks, and converts by arrays.
+Both read the same clips in turn, on one thread each, as the workers of a loader do.
 
 Run it with `python -m benchmarks.clip_decoding`.
 """

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,16 +49,34 @@ def _unreadable(path: Path) -> DataError:
 
 
 def decoded(
-    path: Path, start: int | None = None, counted: bool = True
+    path: Path, start: int | None = None, wanted: Container[int] | None = None
 ) -> Iterator[tuple[int, "av.VideoFrame"]]:
-    """Frames in the order in which they are shown, with their times, or numbers if counted."""
+    """Decode frames in the order in which they are shown.
+
+    Args:
+        path: of the file.
+        start: time of the key frame to begin at, ticks; None for the first.
+        wanted: times of the frames that are needed; others are decoded where these depend on them.
+            None for all frames, by their numbers.
+
+    Yields:
+        Times, or numbers, and frames.
+
+    Raises:
+        DataError: the file is damaged.
+    """
     with opened(path) as (file, stream):
         if start is not None:
             file.seek(start, stream=stream)
-        for number, frame in enumerate(file.decode(stream)):
-            if frame.is_corrupt:
-                raise DataError(f"{path} is damaged at frame {number}: {REMEDY}")
-            yield number if counted else frame.pts, frame
+        number = 0
+        for packet in file.demux(stream):
+            spare = wanted is not None and packet.pts is not None and packet.pts not in wanted
+            stream.codec_context.skip_frame = "NONREF" if spare else "DEFAULT"
+            for frame in packet.decode():
+                if frame.is_corrupt:
+                    raise DataError(f"{path} is damaged at frame {number}: {REMEDY}")
+                yield number if wanted is None else frame.pts, frame
+                number += 1
 
 
 def frame_names(folder: Path) -> list[str]:

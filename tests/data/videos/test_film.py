@@ -43,14 +43,25 @@ def test_h264_in_avi_whose_times_are_guessed_is_read_by_counting(video, tmp_path
 def test_only_frames_from_the_nearest_key_on_are_decoded(video, tmp_path, monkeypatch):
     path = video(tmp_path / "a.mp4", frames=30, gop=10, bf="0", sc_threshold="0")
     assert np.flatnonzero(film_of(path, 3).keys).tolist() == [0, 10, 20]
-    seen, plain = [], av.VideoFrame.to_image
+    assert len(list(decoded(path, int(film_of(path, 3).times[20])))) == 10
     read = []
-    for time, _ in decoded(path, int(film_of(path, 3).times[20]), counted=False):
-        read.append(time)
-    assert len(read) == 10
-    monkeypatch.setattr(av.VideoFrame, "to_image", lambda one: seen.append(one) or plain(one))
+
+    def watched(*arguments):
+        for time, frame in decoded(*arguments):
+            read.append(time)
+            yield time, frame
+
+    monkeypatch.setattr("data.videos.film.decoded", watched)
     assert frames_of(path, [25, 26]) == [25, 26]
-    assert len(seen) == 2
+    assert len(read) <= 7  # from 20 on, and fewer where frames depend on none between
+
+
+def test_frames_on_which_no_wanted_one_depends_are_not_decoded(video, tmp_path):
+    path = video(tmp_path / "a.mp4", frames=30, gop=30, bf="2", b_strategy="0", sc_threshold="0")
+    times = film_of(path, 3).times
+    assert len(list(decoded(path, None, {int(times[29])}))) <= 20
+    for number in range(30):
+        assert frames_of(path, [number]) == [number]
 
 
 def test_frames_of_a_folder_are_in_natural_order(still, tmp_path):
