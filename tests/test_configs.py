@@ -82,8 +82,9 @@ GROUPS = {"override /prior/process", "override /sampler"}
 NUMBERS = {"data.size", "eval", "guidance", "prior.objective", "prior.process", "prior.training"}
 NUMBERS |= {"sampler", "tokenizer.bottleneck", "tokenizer.checkpoint", "tokenizer.training"}
 NUMBERS |= {"tokenizer.encoder", "tokenizer.decoder", "data.stride", "data.train"}
-NUMBERS |= {"prior.told"}
+NUMBERS |= {"prior.told", "data.frames"}
 HALVED = "pvdm_s"  # a backbone whose parameters are counted below
+WF_VAES = {"wf_vae_m", "wf_vae_l", "wf_vae_l_c16", "causal_vae"}  # tokenizers counted below
 CLIPS = {"sky_timelapse", "taichi_hd", "ucf101"}  # data that hand nothing over but their shape
 
 
@@ -92,7 +93,7 @@ def is_row(name):
     own = yaml.safe_load((CONFIGS / "experiment" / f"{name}.yaml").read_text())
     base, *rest = own.pop("defaults", [""])
     pairs = [pair for one in rest if isinstance(one, dict) for pair in one.items()]
-    tested = {*CLIPS, HALVED}
+    tested = {*CLIPS, HALVED, *WF_VAES}
     known = [group for group, member in pairs if SIZED.fullmatch(member) or member in tested]
     groups = {group for group, _ in pairs} - set(known)
     keys = {
@@ -170,9 +171,10 @@ def test_gsqs_networks_have_the_sizes_of_its_figure(name, published):
         ("wf_vae_m", 58_884_040 + 164_368_476 - 128),
         ("wf_vae_l", 84_089_352 + 232_245_500 - 128),
         ("wf_vae_l_c16", 84_587_040 + 232_494_332 - 128),
+        ("causal_vae", 240_081_547),  # ours
     ],
 )
-def test_wf_vaes_of_published_sizes_have_names(name, published):
+def test_causal_tokenizers_of_known_sizes_have_names(name, published):
     config = compose(
         [f"tokenizer={name}", "data=moving_digits", "run=runs/test", "stages=[tokenizer]"]
     ).tokenizer
