@@ -107,8 +107,11 @@ def test_a_modality_of_ones_own_trains_resumes_samples_and_is_scored(
     assert scores.is_file() == (name != "cascade")  # which names no scorers
 
 
-def test_without_the_users_word_a_run_folder_names_no_class_of_its_own(finished, capsys):
+def test_without_the_users_word_a_run_folder_names_no_class_of_its_own(
+    finished, capsys, monkeypatch
+):
     folder = finished("sets")
+    monkeypatch.setenv("LDM_ALLOW", "")  # as in a new process, if the run was trained just now
     for main in (sample.main, eval.__main__.main):
         with pytest.raises(SystemExit):
             main([f"run={folder}"])
