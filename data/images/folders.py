@@ -132,7 +132,8 @@ class Folders(Pixels):
         chosen = set(held_out(first.classes or [""] * count, self.test_fraction))
         if not chosen:
             raise DataError(
-                f"{self.folder} holds {count} {self.kind}, too few to hold any out of a class"
+                f"{self.folder} holds {count} {self.kind}, too few to hold any out of a "
+                "class: add some, or put those for tests in a folder test/ beside train/"
             )
         return {
             "train": first.subset([row for row in range(count) if row not in chosen]),

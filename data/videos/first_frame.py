@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.batch import Batch
+from data.files.errors import DataError
+from data.module import DataModule
 from data.order import Draw
 from data.samples import Samples
 from data.videos.base import Videos
@@ -21,13 +23,22 @@ class FirstFrame(Videos):
         source: the clips.
         seed: seed of the sample order.
         workers: number of data loading processes.
+
+    Raises:
+        DataError: `source` holds no videos.
     """
 
-    def __init__(self, source: Videos, seed: int = 0, workers: int = 0) -> None:
+    def __init__(self, source: DataModule, seed: int = 0, workers: int = 0) -> None:
         super().__init__(seed, workers)
+        if not isinstance(source, Videos):
+            raise DataError(
+                f"first frames are of videos, and {source.name} holds others: choose "
+                "data@data.source=moving_digits or another set of videos"
+            )
         self.source = source
         self.channels, self.size, self.frames = source.channels, source.size, source.frames
         self.fps, self.flip, self.held = source.fps, source.flip, source.held
+        self.sampling = source.sampling  # clips that are drawn at random are never cached
         self.class_names, self.class_captions = source.class_names, source.class_captions
 
     @property

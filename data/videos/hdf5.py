@@ -12,6 +12,7 @@ from jaxtyping import Int64, UInt8
 
 from data.files.errors import DataError
 from data.images.crop import Crop
+from data.values import check_positive
 from data.videos.arrays import ArrayClips, array_file
 from data.videos.base import Videos
 from data.videos.sampling import Sampling
@@ -61,6 +62,7 @@ class VideoHDF5(Videos):
         super().__init__(seed, workers)
         if channels not in (1, 3):
             raise DataError(f"videos have 1 channel or 3, got {channels}")
+        check_positive(fps=fps)
         self.root, self.size, self.channels, self.frames = root, size, channels, frames
         self.sampling = Sampling(frames, stride, clips, step, short)
         self.crop, self.flip, self.data_seed = Crop(size, resize="bilinear"), flip, data_seed
@@ -148,6 +150,10 @@ def _videos(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(
             f"{path} is no HDF5 file with {split}_data and {split}_idx ({error}): make it again"
         ) from error
+    if index.ndim != 1 or index.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: {split}_idx must be whole numbers (videos,), got {index.dtype} {index.shape}"
+        )
     ends = np.append(index[1:], total)
     counts = (ends - index).astype(np.int64)
     if len(shape) != 4 or shape[-1] != 3 or kind != np.uint8:

@@ -23,6 +23,9 @@ class Classifier(TrainedExtractor):
         shape: of an image, `(channels, height, width)`; designed for sides of 8 to 64 pixels.
         classes: number of classes.
         settings: of network and training; convolutions after the first are twice as wide.
+
+    Raises:
+        ValueError: the shape is not that of images.
     """
 
     name = "classifier"
@@ -30,6 +33,11 @@ class Classifier(TrainedExtractor):
     def __init__(
         self, shape: Sequence[int], classes: int, settings: Settings | None = None
     ) -> None:
+        if len(shape) != 3:
+            raise ValueError(
+                f"the classifier reads images, and data of this run are {tuple(shape)}: score "
+                "videos in their run, python -m eval run=... eval=motion"
+            )
         super().__init__(shape, classes, settings)
         channels, *size = shape
         width, wider, side = self.settings.width, 2 * self.settings.width, max(size)

@@ -18,14 +18,14 @@ def explain(error: Exception, overrides: list[str]) -> str:
     if (reason := unreadable(overrides)) is not None:
         return reason
     for override in overrides:
-        key, _, value = override.lstrip("+~").partition("=")
+        key, value = _assigned(override)
         if key.startswith("hydra") or override.startswith("++"):
             continue
         if is_group(key):
             if value not in members(key):
                 return f"no {key} {value!r}{suggest(value, members(key))}"
             continue
-        groups = [o for o in overrides if is_group(o.partition("=")[0])]
+        groups = [o for o in overrides if is_group(_assigned(o)[0])]
         try:
             config = hydra_compose("train", [*groups, *search_path()])
         except (HydraException, OmegaConfBaseException, ValueError, TypeError):
@@ -34,6 +34,12 @@ def explain(error: Exception, overrides: list[str]) -> str:
             return f"unknown key {key!r}{suggest(key, known)}"
     cause = f": {str(error.__cause__).splitlines()[0]}" if str(error.__cause__ or "") else ""
     return f"the configuration cannot be composed: {error}{cause}"
+
+
+def _assigned(override: str) -> tuple[str, str]:
+    """Key and value, of a group without the place that it is put at, `group@place`."""
+    key, _, value = override.lstrip("+~").partition("=")
+    return key.partition("@")[0], value
 
 
 def unreadable(overrides: list[str], sweep: bool = False) -> str | None:

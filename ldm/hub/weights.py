@@ -118,7 +118,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
                 f"{path} holds Python objects beside its tensors{named}, and loading these can run "
                 f"any code: refused. {keep_tensors(path)}"
             ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # Torch goes on with advice to run what is in the file.
+        reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
         raise BadCheckpoint(
             f"{path} is not a whole file of weights ({reason}): fetch it again"
         ) from error
@@ -181,6 +182,14 @@ def put(
     """
     if broken := [name for name, x in state.items() if not x.isfinite().all()]:
         raise BadCheckpoint(f"{path} holds NaN or infinity in {few(broken)}: {damaged}")
+    own = model.state_dict()
+    if other := [key for key, x in own.items() if key in state and state[key].shape != x.shape]:
+        first = other[0]
+        raise BadCheckpoint(
+            f"{path} does not fit {reader} in {few(other)}: {first} is "
+            f"{tuple(state[first].shape)} in the file and {tuple(own[first].shape)} in the model: "
+            "choose the sizes that it was trained with"
+        )
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

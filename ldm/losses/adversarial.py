@@ -119,6 +119,11 @@ class Adversarial(nn.Module):
         self.weight, self.start = weight, start
         self.feature_matching, self._seen = feature_matching, frames_of(frames)
 
+    def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "seen ..."]:
+        """Compute the discriminator's logits of data, or of their frames."""
+        (seen,) = self._seen(x)
+        return self.discriminator(seen)
+
     def generator_loss(
         self,
         real: Float[Tensor, "batch ..."],

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ldm.hub.published import fetch
 from ldm.hub.weights import BadCheckpoint, put, read_state
+from ldm.networks.images.layers import check_images
 
 __all__ = ["LPIPS", "vgg"]
 
@@ -106,14 +107,15 @@ class LPIPS(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "batch channel height width"],
-        y: Float[Tensor, "batch channel height width"],
+        x: Float[Tensor, "batch channel *grid"],
+        y: Float[Tensor, "batch channel *grid"],
     ) -> Float[Tensor, " batch"]:
         """Compute the distance of each pair of images in [-1, 1]; symmetric, zero for equal ones.
 
         Raises:
-            ValueError: images do not have one or three channels, or are too small.
+            ValueError: these are no images, have neither one nor three channels, or are too small.
         """
+        check_images(x, f"LPIPS ({self.network})", "for clips set training.loss.frames=every")
         if x.shape[1] not in (1, 3) or min(x.shape[-2:]) < self.trunk.smallest:
             raise ValueError(
                 f"LPIPS ({self.network}) needs 1 or 3 channels and {self.trunk.smallest} pixels "

@@ -20,7 +20,7 @@ from ldm.training.fit import make_trainer
 from ldm.training.latent_shards import LatentShards
 from ldm.training.latents import Latents
 
-__all__ = ["check_folders", "check_prior", "check_training"]
+__all__ = ["check_folders", "check_prior", "check_tokenizer_losses", "check_training"]
 
 PER_SAMPLE = 64  # bytes of its index, seed and place in the order
 
@@ -47,7 +47,7 @@ def check_training(parts: Parts, name: str, training: Training) -> None:
     """
     _check_batches(parts, name, training)
     if isinstance(training, TokenizerTraining):
-        _check_tokenizer_loss(parts, name, training)
+        check_tokenizer_losses(parts, name, training)
     if isinstance(training, PriorTraining):
         _check_prior_training(parts, name, training)
 
@@ -117,19 +117,31 @@ def _example_told(
     return example
 
 
-def _check_tokenizer_loss(parts: Parts, name: str, training: TokenizerTraining) -> None:
+def check_tokenizer_losses(parts: Parts, name: str, training: TokenizerTraining) -> None:
+    """Compute the loss, and the logits of discriminators, once on meta tensors.
+
+    Discriminators may start late in training. Those on frozen networks, which are not moved to the
+    meta device, are left out.
+
+    Raises:
+        ConfigError: a loss or a discriminator is not for data of this shape.
+    """
     (loss,) = training.loss
     (first,) = training.first
-    if loss is None:
-        return
     shape = parts.data.shape if first is None else first.space.shape
-    x = torch.zeros(1, *shape, device="meta")
-    try:
-        on_meta(loss, lambda module: module(x, x))
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"{name}.training.loss does not fit {parts.data.name}: {error}"
-        ) from error
+    x = torch.zeros(2, *shape, device="meta")  # a batch normalisation needs two
+    rehearsed = [] if loss is None else [("loss", loss, (x, x))]
+    adversaries = getattr(training.adversarial, "parts", {"": training.adversarial})
+    for key, one in adversaries.items():
+        if one is not None and not one.frozen:
+            rehearsed.append((f"adversarial.parts.{key}" if key else "adversarial", one, (x,)))
+    for key, module, given in rehearsed:
+        try:
+            on_meta(module, lambda module, given=given: module(*given))
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"{name}.training.{key} does not fit {parts.data.name}: {error}"
+            ) from error
 
 
 def _check_prior_training(parts: Parts, name: str, training: PriorTraining) -> None:

@@ -11,13 +11,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from data.files.whole import write_whole
 from ldm.priors import Prior
-from ldm.run.checks import rehearsed_loss
+from ldm.run.checks import check_tokenizer_losses, rehearsed_loss
 from ldm.run.folder import Run
 from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data, build_part
 from ldm.run.rehearsal import on_meta
 from ldm.run.stages import build_training, latents_of
-from ldm.training import Training
+from ldm.training import TokenizerTraining, Training
 
 __all__ = ["amount", "describe", "optimizer_state", "parameters", "training_costs"]
 
@@ -73,6 +73,8 @@ def _costs(parts: Parts, stage: str) -> list[tuple[str, str]]:
         return count
     with torch.device("meta"):  # so that perceptual networks need no weights
         training = build_training(parts, stage)
+    if isinstance(training, TokenizerTraining):
+        check_tokenizer_losses(parts, stage, training)
     loss = _loss(parts, stage, training)
     per_sample, kept = training_costs(loss)
     # Weights, gradients, averaged weights and the optimizer's state, in float32.

@@ -44,3 +44,11 @@ def test_a_sweep_is_asked_for_or_quoted():
 )
 def test_what_is_no_override_is_said(override, message):
     assert message in unreadable([override])
+
+
+def test_a_group_at_another_place_is_no_unknown_key():
+    given = ["run=x", "data=first_frame", "data@data.source=moving_digits", "data.frames=32"]
+    with pytest.raises(ConfigError, match=r"unknown key 'data\.frames'"):
+        compose(given)
+    with pytest.raises(ConfigError, match=r"no data 'moving_digit': did you mean 'moving_digits'"):
+        compose([*given[:2], "data@data.source=moving_digit"])

@@ -89,6 +89,20 @@ def test_weights_of_another_model_are_refused(file, other):
         load(file, other)
 
 
+def test_weights_of_other_sizes_are_named_with_both_shapes(file):
+    other = nn.Sequential(nn.Linear(3, 5))
+    with pytest.raises(BadCheckpoint, match=r"0\.weight is \(4, 3\) in the file and \(5, 3\) in"):
+        load(file, other)
+
+
+def test_nobody_is_told_to_run_what_a_file_holds(tmp_path):
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(bytes(64))
+    with pytest.raises(BadCheckpoint) as caught:
+        weights.read_state(path)
+    assert "weights_only" not in str(caught.value)
+
+
 def test_on_a_full_device_the_older_weights_are_intact(file, monkeypatch):
     def half(state, path, metadata):
         path.write_bytes(b"half")

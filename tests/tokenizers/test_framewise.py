@@ -6,11 +6,17 @@ from torch.testing import assert_close
 
 from ldm.bottlenecks import Gaussian, GroupedSphericalQuantizer
 from ldm.config.compose import ConfigError, compose
+from ldm.config.groups import members
 from ldm.hub.checkpoints import load_into
 from ldm.hub.weights import save
 from ldm.networks.images import compvis, gsq
+from ldm.networks.images.layers import check_grid
+from ldm.networks.images.patchgan import PatchGAN
+from ldm.networks.images.stylegan import StyleGANDiscriminator
+from ldm.run.checks import check_tokenizer_losses
 from ldm.run.models import build_models
-from ldm.run.parts import build_data
+from ldm.run.parts import Parts, build_data
+from ldm.run.stages import build_training
 from ldm.spaces import Categorical
 from ldm.tokenizers import Framewise, FramewiseEncoded, Tokenizer
 
@@ -91,3 +97,42 @@ def test_images_are_refused():
     )
     with pytest.raises(ConfigError, match=r"reads clips .* found \(1, 8, 8\): choose data of vid"):
         build_models(config, build_data(config), ["tokenizer"], "meta")
+
+
+def check_losses(*overrides):
+    """Check losses as `train.py` does, without weights."""
+    groups = ["data=moving_digits", "stages=[tokenizer]", "run=unused", "eval=none"]
+    config = compose([*groups, *overrides])
+    data = build_data(config)
+    parts = Parts(config, data, build_models(config, data, ["tokenizer"], "meta"))
+    with torch.device("meta"):
+        training = build_training(parts, "tokenizer")
+    check_tokenizer_losses(parts, "tokenizer", training)
+
+
+FRAMES = [name for name in members("tokenizer") if name.endswith("_frames")]
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_configured_losses_and_discriminators_see_frames_of_clips(name):
+    check_losses(f"tokenizer={name}")
+
+
+@pytest.mark.parametrize(
+    ("part", "reader"), [("loss", "LPIPS"), ("adversarial", "the discriminator")]
+)
+def test_a_loss_or_discriminator_of_images_is_refused_for_clips_before_training(part, reader):
+    message = rf"training\.{part} does not fit .*{reader}.* set training\.{part}\.frames=every"
+    with pytest.raises(ConfigError, match=message):
+        check_losses("tokenizer=kl_f8_frames", f"tokenizer.training.{part}.frames=null")
+
+
+def test_an_encoder_of_images_points_to_this_tokenizer_for_clips():
+    with pytest.raises(ValueError, match=r"reads images, .*_target_=ldm\.tokenizers\.Framewise"):
+        check_grid(clips(), 8)
+
+
+def test_discriminators_of_images_say_what_to_do_with_clips():
+    for discriminator in (PatchGAN(width=8, layers=1), StyleGANDiscriminator(width=8)):
+        with pytest.raises(ValueError, match=r"reads images, .*adversarial\.frames=every"):
+            discriminator(clips())

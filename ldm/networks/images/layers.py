@@ -7,7 +7,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["SpatialAttention", "Upsample", "check_grid", "group_norm"]
+__all__ = ["SpatialAttention", "Upsample", "check_grid", "check_images", "group_norm"]
 
 GROUPS = 32
 
@@ -27,8 +27,19 @@ def group_norm(channels: int, *, eps: float = 1e-6, affine: bool = True) -> nn.G
     return nn.GroupNorm(GROUPS, channels, eps=eps, affine=affine)
 
 
+def check_images(x: Tensor, reader: str, remedy: str) -> None:
+    """Raise a ValueError unless `x` holds images `(b, c, h, w)`; it names the reader."""
+    if x.ndim != 4:
+        raise ValueError(f"{reader} reads images, found data of {tuple(x.shape[1:])}: {remedy}")
+
+
 def check_grid(x: Tensor, factor: int) -> None:
-    """Raise a ValueError unless both image sides are multiples of the downsampling `factor`."""
+    """Raise a ValueError unless `x` holds images with sides that are multiples of `factor`."""
+    check_images(
+        x,
+        "the encoder",
+        "choose another tokenizer, or for clips tokenizer._target_=ldm.tokenizers.Framewise",
+    )
     height, width = x.shape[-2:]
     if height % factor or width % factor:
         raise ValueError(

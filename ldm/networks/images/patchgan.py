@@ -10,9 +10,12 @@ from itertools import accumulate, pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ldm.networks.images.layers import check_images
+
 __all__ = ["PatchGAN"]
 
 SLOPE = 0.2
+EVERY = "for clips set training.adversarial.frames=every, or take axes=3"
 KINDS = {2: (nn.Conv2d, nn.BatchNorm2d), 3: (nn.Conv3d, nn.BatchNorm3d)}
 """Convolution and batch normalisation by the number of the grid's axes."""
 
@@ -80,7 +83,7 @@ class PatchGAN(nn.Module):
 
         # The unstrided convolutions may shrink the grid.
         self.smallest = (2 * max(kernel - 1 - 2 * padding, 0) + 1) * 2**layers
-        self.layers = layers
+        self.layers, self.axes = layers, axes
         blocks = [[conv(in_channels, width, kernel, stride(0), padding), nn.LeakyReLU(SLOPE)]]
         channels = width
         for layer in range(1, layers + 1):
@@ -103,6 +106,8 @@ class PatchGAN(nn.Module):
 
     def features(self, x: Float[Tensor, "b _ *grid"]) -> list[Float[Tensor, "b _ *_"]]:
         """Return what each block makes, from the finest to the logits."""
+        if self.axes == 2:
+            check_images(x, "the discriminator", EVERY)
         if min(x.shape[-2:]) < self.smallest:
             raise ValueError(
                 f"{self.layers} strided layers need images of at least {self.smallest} pixels a "

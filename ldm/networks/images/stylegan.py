@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ldm.networks.images.layers import check_images
+
 __all__ = ["StyleGANDiscriminator"]
 
 SLOPE = 0.2
@@ -80,7 +82,8 @@ class StyleGANDiscriminator(nn.Module):
         )
         self.head = nn.Linear(channels[-1], 1)
 
-    def forward(self, x: Float[Tensor, "b _ height width"]) -> Float[Tensor, "b 1"]:
+    def forward(self, x: Float[Tensor, "b _ *grid"]) -> Float[Tensor, "b 1"]:
+        check_images(x, "the discriminator", "for clips set training.adversarial.frames=every")
         if min(x.shape[-2:]) < self.smallest:
             raise ValueError(
                 f"the discriminator needs images of at least {self.smallest} pixels a side, found "

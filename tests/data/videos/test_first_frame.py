@@ -34,3 +34,14 @@ def test_another_class_can_be_asked_for(clips):
 
 def test_the_hash_is_not_that_of_the_clips_alone(clips):
     assert clips.fingerprint != clips.source.fingerprint
+
+
+def test_clips_that_are_drawn_at_random_are_not_listed_for_a_cache(tmp_path):
+    for clips, listed in (("random", ()), ("first", ("plain",))):
+        source = data.VideoHDF5(str(tmp_path / "clips.h5"), clips=clips, workers=0)
+        assert data.FirstFrame(source).views == source.views == listed
+
+
+def test_other_data_than_videos_are_refused():
+    with pytest.raises(data.DataError, match="first frames are of videos, and digits holds others"):
+        data.FirstFrame(data.Digits())

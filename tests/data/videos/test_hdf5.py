@@ -87,3 +87,15 @@ def test_a_damaged_or_missing_file_is_named(path, tmp_path):
         videos(path).setup()
     with pytest.raises(DataError, match=r"none\.h5 is not there"):
         videos(tmp_path / "none.h5").setup()
+
+
+@pytest.mark.parametrize("index", [[0, 6.5, 15], [[0], [6], [15]], [b"0", b"6", b"15"]])
+def test_an_index_of_other_than_whole_numbers_is_refused(tmp_path, index):
+    path = write(tmp_path / "clips.h5", train_idx=np.array(index))
+    with pytest.raises(DataError, match=r"train_idx must be whole numbers \(videos,\), got"):
+        videos(path).train_dataset  # noqa: B018
+
+
+def test_a_rate_at_which_no_sample_could_be_written_is_refused_before_training(path):
+    with pytest.raises(DataError, match="fps must be a positive number, got 0"):
+        videos(path, fps=0)

@@ -97,3 +97,8 @@ def test_its_training_shows_how_far_it_is(capsys):
     images, labels = torch.zeros(64, 1, 8, 8, dtype=torch.uint8), torch.zeros(64, dtype=torch.int64)
     Classifier((1, 8, 8), 2, Settings(samples=128, width=2)).fit(images, labels)
     assert "classifier: 2/2 in" in capsys.readouterr().out
+
+
+def test_clips_are_refused():
+    with pytest.raises(ValueError, match=r"reads images, .* eval=motion"):
+        Classifier([1, 4, 16, 16], classes=10)
