@@ -1,4 +1,4 @@
-"""What is left of an image, from which a prior draws all of it: a coarse image, one with holes."""
+"""Degraded images, coarse or with holes, from which a prior draws whole ones."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ __all__ = ["Coarse", "Degradation", "Degraded", "read_degraded"]
 
 
 class Degradation(ABC):
-    """A map from images to what is left of them, which a batch holds as `image`."""
+    """A map from images to degraded ones, which a batch holds as `image`."""
 
     random: ClassVar[bool]
     """True if it is drawn anew each time that a training sample is."""

@@ -30,7 +30,7 @@ class Folders(Pixels):
     test_folders: Sequence[str] = ("test", "val", "validation")
     tables: ClassVar[tuple[str, ...]] = TABLES
     kind: ClassVar[str]
-    """What the files are called in messages, such as images."""
+    """Word for the files in messages, such as images."""
 
     how_to_get: ClassVar[str]
 

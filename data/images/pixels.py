@@ -1,4 +1,4 @@
-"""What images and videos share: pixels in [-1, 1], mirrored views, captions, files of samples."""
+"""Base classes of images and videos: pixels in [-1, 1], mirrored views, captions, files."""
 
 import json
 from abc import ABC, abstractmethod
@@ -44,7 +44,7 @@ class Pixels(DataModule):
     """Captions that name the classes; None without captions, or with others."""
 
     image: Degradation | None = None
-    """What is left of each image, from which a prior draws all of it; None where none is asked."""
+    """Degradation of images, from which a prior draws whole ones; None for none."""
 
     @property
     def text_width(self) -> int:

@@ -166,7 +166,7 @@ class VideoFolder(Folders, Videos):
         return listing.subset([row for row in range(total) if row not in faults])
 
     def _unfit(self, film: Film) -> str | None:
-        """What is wrong with a sound video, and what to do."""
+        """Explain why a sound video cannot be used, and what to do; None if it can be."""
         if self.resampled is not None and not film.ticks:
             return "is a folder of frames, which have no times to resample by: set resample=false"
         if self.resampled is None and not film.steady:

@@ -72,7 +72,7 @@ TOKENIZERS = {
     "gsq": (gsq_from_authors, gsq_sizes),
     "wf_vae": (wf_vae_from_authors, wf_vae_sizes),
 }
-"""What converts a file's tensors to those of a tokenizer, and reads its sizes of them."""
+"""Functions that convert a file's tensors to a tokenizer's, and that read its sizes from them."""
 
 
 @dataclass

@@ -9,16 +9,15 @@ from torch import Tensor, nn
 
 from ldm.conditioning import Conditioning
 from ldm.objectives import Objective
-from ldm.priors.denoiser import Denoiser
+from ldm.priors.windowed import Windowed
 from ldm.processes import Process
 from ldm.randomness import Generators, uniform
 from ldm.samplers import Guidance, Inpainting, Sampler
-from ldm.spaces import Flat, Space
 
 __all__ = ["Extended"]
 
 
-class Extended(Denoiser):
+class Extended(Windowed):
     """Goes on with a clip by windows that keep the last latents of the one before.
 
     It is trained as a `Denoiser` of windows is, and takes the weights of one. Each window after the
@@ -50,21 +49,13 @@ class Extended(Denoiser):
         overlap: int = 1,
         resamplings: int = 2,
     ) -> None:
-        super().__init__(backbone, process, objective, conditioning)
-        if not isinstance(process.space, Flat):
-            raise ValueError(f"windows follow each other on grids of reals, not in {process.space}")
+        super().__init__(backbone, process, objective, conditioning, windows)
         length = process.space.shape[1]
         if not 0 < overlap < length:
             raise ValueError(
                 f"windows of {length} latents have 1 to {length - 1} in common, got {overlap}"
             )
-        self.windows, self.overlap, self.resamplings = windows, overlap, resamplings
-
-    @property
-    def space(self) -> Space:
-        """Space of the latents of a clip."""
-        channels, length, *grid = self.process.space.shape
-        return Flat([channels, self.windows * length, *grid])
+        self.overlap, self.resamplings = overlap, resamplings
 
     def loss(
         self,
@@ -105,13 +96,3 @@ class Extended(Denoiser):
             calls += self.network_calls
         self.network_calls = calls
         return latent[:, :, : self.windows * length]
-
-    def rehearse(
-        self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
-    ) -> None:
-        """Draw latents of two windows with a network that always outputs zero."""
-        windows, self.windows = self.windows, min(self.windows, 2)
-        try:
-            super().rehearse(condition, sampler, guidance)
-        finally:
-            self.windows = windows

@@ -12,22 +12,18 @@ from torch import Tensor, nn
 
 from ldm.conditioning import Conditioning, WithPrevious
 from ldm.objectives import Objective
-from ldm.priors.denoiser import Denoiser
+from ldm.priors.windowed import Windowed
 from ldm.processes import Process
 from ldm.randomness import Generators, uniform
 from ldm.samplers import Guidance, Likelihood, PerWindow, Sampler, Span
-from ldm.spaces import Flat, Space
 
 __all__ = ["Successive"]
 
 
-class Successive(Denoiser):
+class Successive(Windowed):
     """Draws windows of latents one after another, each told the one before: a Markov chain.
 
-    Latents of a clip are those of its windows, one behind another along the first axis behind the
-    channels, `(channels, windows * length, ...)`. Network and process are those of one window, so
-    the number of windows changes nothing that is learned: train on two, and draw as many as the
-    data's clips have. Memory is that of one window.
+    Train on two windows, and draw as many as the data's clips have.
 
     The network reads the window before as `previous`, of the same shape, zeros where there is none.
     In training one draw decides for the whole batch whether it is told: then the windows are any
@@ -55,19 +51,11 @@ class Successive(Denoiser):
         windows: int = 1,
         told: float = 0.3,
     ) -> None:
-        if not isinstance(process.space, Flat):
-            raise ValueError(f"windows follow each other on grids of reals, not in {process.space}")
         if not 0 <= told <= 1:
             raise ValueError(f"a batch is told with a probability in [0, 1], got told={told}")
         whole = WithPrevious(conditioning or Conditioning(), process.space.shape)
-        super().__init__(backbone, process, objective, whole)
-        self.windows, self.told = windows, told
-
-    @property
-    def space(self) -> Space:
-        """Space of the latents of a clip."""
-        channels, length, *grid = self.process.space.shape
-        return Flat([channels, self.windows * length, *grid])
+        super().__init__(backbone, process, objective, whole, windows)
+        self.told = told
 
     def loss(
         self,
@@ -147,16 +135,6 @@ class Successive(Denoiser):
             super(Successive, self).bound(*one, generator) for one in self._told(latent, condition)
         ]
         return torch.stack(bounds).sum(0)
-
-    def rehearse(
-        self, condition: dict[str, Tensor], sampler: Sampler | None, guidance: Guidance | None
-    ) -> None:
-        """Draw latents of two windows with a network that always outputs zero."""
-        windows, self.windows = self.windows, min(self.windows, 2)
-        try:
-            super().rehearse(condition, sampler, guidance)
-        finally:
-            self.windows = windows
 
     def _told(
         self, latent: Float[Tensor, "n ..."], condition: dict[str, Tensor]

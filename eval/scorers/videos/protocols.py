@@ -19,7 +19,7 @@ where that works, and also serves where clips are too few for a covariance of fu
 
 
 class Protocol(NamedTuple):
-    """What a number depends on, beside the clips themselves.
+    """Settings of FVD that its number depends on.
 
     Attributes:
         network: see `I3D`.

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from ldm.networks.images.dit import DiT
 from ldm.networks.linear import Linear
+from ldm.networks.rotary import Rotation, rotary_angles, rotated, rotation_by
 from ldm.networks.transformer import Modulation, attention
 
-__all__ = ["SIZES", "LightningDiT", "rotary_angles", "rotated"]
+__all__ = ["SIZES", "LightningDiT"]
 
 SIZES = {
     "B": {"depth": 12, "width": 768, "heads": 12},
@@ -28,40 +29,6 @@ SIZES = {
 """The published model sizes."""
 
 EPS = 1e-6
-Rotation = Float[Tensor, "2 n features"]
-"""Cosines, and sines, of the angles of each token's features."""
-
-
-def rotary_angles(grid: Sequence[int], width: int, base: float = 1e4) -> Float[Tensor, "n width"]:
-    """Angles by which pairs of a head's features are turned, in row-major order of tokens.
-
-    On rows and columns, the first half of the pairs is turned by the row, the second by the column,
-    at frequencies that fall from 1 geometrically (Su et al. 2021, RoPE, for each axis); both of a
-    pair have one angle. On frames, rows and columns, row and column turn three eighths each, and
-    the frame the pairs before them (Yang et al. 2025, CogVideoX).
-
-    Args:
-        grid: rows and columns, or frames, rows and columns.
-        width: features of a head, a multiple of 4.
-        base: of the frequencies.
-    """
-    pairs = width // 2
-    side = pairs // 2 if len(grid) == 2 else 3 * pairs // 8
-    counts = [pairs - 2 * side, side, side][-len(grid) :]
-    angles = []
-    for axis, (n, count) in enumerate(zip(grid, counts, strict=True)):
-        frequency = base ** -(torch.arange(count, dtype=torch.float64) / count)
-        angle = torch.arange(n, dtype=torch.float64)[:, None] * frequency
-        places = [n if other == axis else 1 for other in range(len(grid))]
-        angles.append(angle.view(*places, count).expand(*grid, count))
-    return torch.cat(angles, -1).flatten(0, -2).repeat_interleave(2, 1)
-
-
-def rotated(x: Float[Tensor, "b heads n d"], rotation: Rotation) -> Float[Tensor, "b heads n d"]:
-    """Features with each pair of neighbours turned in its plane."""
-    cosine, sine = rotation
-    turned = torch.stack([-x[..., 1::2], x[..., ::2]], -1).flatten(-2)
-    return x * cosine.to(x.dtype) + turned * sine.to(x.dtype)
 
 
 class RotaryAttention(nn.Module):
@@ -187,7 +154,7 @@ class LightningDiT(DiT):
         """Cosines and sines of the angles by which blocks rotate queries and keys."""
         attention = self.blocks[0].attn
         angle = rotary_angles(self.grid, attention.proj.in_features // attention.heads)
-        return torch.stack([angle.cos(), angle.sin()]).float().to(device)
+        return rotation_by(angle).float().to(device)
 
     def through(
         self, x: Float[Tensor, "b c *grid"], condition: Float[Tensor, "b d"], *told: Tensor | None

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.testing import assert_close
 
-from ldm.networks.images.lightningdit import LightningDiT, rotary_angles, rotated
+from ldm.networks.images.lightningdit import LightningDiT
+from ldm.networks.rotary import rotary_angles
 
 
 def small(**changes) -> LightningDiT:
@@ -56,22 +57,6 @@ def test_a_new_network_gives_zero_and_its_blocks_the_identity():
     assert torch.equal(dit(x, t, torch.tensor([1, 5])), torch.zeros(2, 3, 4, 4))
     tokens, condition = torch.randn(2, 16, 32), torch.randn(2, 32)
     assert torch.equal(dit.blocks[0](tokens, condition, dit.rotation(x.device)), tokens)
-
-
-def test_rotations_keep_norms_and_products_depend_on_distances_along_each_axis():
-    rows, columns, width = 4, 5, 16
-    angle = rotary_angles([rows, columns], width)
-    rotation = torch.stack([angle.cos(), angle.sin()])
-    q, k = torch.randn(2, 1, 1, 1, width, dtype=torch.float64).expand(2, 1, 1, 20, width)
-    turned_q, turned_k = rotated(q, rotation), rotated(k, rotation)
-    assert_close(turned_q.norm(dim=3), q.norm(dim=3))
-    products = (turned_q @ turned_k.mT).view(rows, columns, rows, columns)
-    assert_close(products[:-1, :-1, :-1, :-1], products[1:, :-1, 1:, :-1])
-    assert_close(products[:-1, :-1, :-1, :-1], products[:-1, 1:, :-1, 1:])
-    assert (products[0, 0, 1, 0] - products[0, 0, 0, 1]).abs() > 1e-3  # the axes differ
-    # The first feature of each axis turns by a radian a token.
-    assert angle[columns, 0].item() == 1
-    assert angle[1, width // 2].item() == 1
 
 
 @pytest.mark.parametrize("qk_norm", [False, True])

@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from ldm.networks.images.dit import DiT
-from ldm.networks.images.lightningdit import LightningDiT, rotary_angles, rotated
+from ldm.networks.images.lightningdit import LightningDiT
 from ldm.networks.images.patches import PatchEmbedder, joined
 from ldm.networks.videos.dit import SpaceTimeDiT, SpaceTimeLightningDiT
 
@@ -108,20 +108,6 @@ def test_patches_are_cut_as_a_convolution_does_and_joined_again(patch):
     nn.init.zeros_(same.proj.bias)
     channels_last = same(x).unflatten(2, (3, n)).mT.flatten(2)
     assert torch.equal(joined(channels_last, [2] * len(patch), patch), x)
-
-
-def test_rotations_depend_on_distances_along_each_of_three_axes():
-    grid, width = [3, 4, 5], 64
-    angle = rotary_angles(grid, width)
-    rotation = torch.stack([angle.cos(), angle.sin()])
-    q, k = torch.randn(2, 1, 1, 1, width, dtype=torch.float64).expand(2, 1, 1, 60, width)
-    products = (rotated(q, rotation) @ rotated(k, rotation).mT).view(*grid, *grid)
-    early, late = products[:-1, :-1, :-1, :-1, :-1, :-1], products[1:, :-1, :-1, 1:, :-1, :-1]
-    assert_close(early, late)
-    assert_close(early, products[:-1, 1:, :-1, :-1, 1:, :-1])
-    assert_close(early, products[:-1, :-1, 1:, :-1, :-1, 1:])
-    # Pairs of frame, row and column: 8, 12 and 12, as CogVideoX has them.
-    assert [angle[at, 2 * first].item() for at, first in ((20, 0), (5, 8), (1, 20))] == [1, 1, 1]
 
 
 @every

@@ -11,7 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["FrameAttention", "LinearAttention", "PlaceAttention", "TimeBias", "rotate"]
+from ldm.networks.rotary import rotary_angles, rotated, rotation_by
+
+__all__ = ["LinearAttention", "PlaceAttention", "TimeAttention", "TimeBias"]
 
 Features = Float[Tensor, "b c t h w"]
 
@@ -59,7 +61,7 @@ class LinearAttention(nn.Module):
         return x + rearrange(self.to_out(out), "(b t) c h w -> b c t h w", t=t)
 
 
-class FrameAttention(nn.Module):
+class TimeAttention(nn.Module):
     """Attention along the time of each place, with rotary angles and a bias, and a skip connection.
 
     Args:
@@ -95,10 +97,11 @@ class FrameAttention(nn.Module):
 
     def placed(self, x: Float[Tensor, "... n d"]) -> Float[Tensor, "... n d"]:
         """Queries or keys that know their place in the sequence."""
-        return rotate(x)
+        n, width = x.shape[-2:]
+        return rotated(x, rotation_by(rotary_angles([n], width)).to(x.device))
 
 
-class PlaceAttention(FrameAttention):
+class PlaceAttention(TimeAttention):
     """Attention over all places of each frame, without positions, and a skip connection."""
 
     def tokens(self, x: Features) -> Float[Tensor, "b t n c"]:
@@ -109,19 +112,6 @@ class PlaceAttention(FrameAttention):
 
     def placed(self, x: Float[Tensor, "... n d"]) -> Float[Tensor, "... n d"]:
         return x
-
-
-def rotate(x: Float[Tensor, "... n d"]) -> Float[Tensor, "... n d"]:
-    """Rotate pairs of neighbouring features by angles that grow with the position (Su et al. 2021).
-
-    Products of rotated queries and keys depend on positions by their difference alone.
-    """
-    n, d = x.shape[-2:]
-    frequency = 1e4 ** -(torch.arange(0, d, 2, device=x.device, dtype=torch.float32) / d)
-    angle = torch.arange(n, device=x.device, dtype=torch.float32)[:, None] * frequency
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    even, odd = x[..., ::2], x[..., 1::2]
-    return torch.stack([even * cos - odd * sin, odd * cos + even * sin], -1).flatten(-2)
 
 
 class TimeBias(nn.Module):

@@ -1,4 +1,4 @@
-"""Where the moving regions of a frame are, and how the background moves between two frames.
+"""Predictors of the moving regions of a frame, and of the background's motion between two.
 
 Source: Siarohin et al., "Motion representations for articulated animation", 2021, sections 3.1 to
 3.3: regions by the principal axes of heatmaps.

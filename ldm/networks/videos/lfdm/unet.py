@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ldm.networks.videos.lfdm.attention import (
-    FrameAttention,
     LinearAttention,
     PlaceAttention,
+    TimeAttention,
     TimeBias,
 )
 
@@ -75,7 +75,7 @@ class Level(nn.Module):
         super().__init__()
         self.first = ResidualBlock(in_channels, out_channels, condition)
         self.second = ResidualBlock(out_channels, out_channels, condition)
-        self.places, self.times = LinearAttention(out_channels), FrameAttention(out_channels)
+        self.places, self.times = LinearAttention(out_channels), TimeAttention(out_channels)
         self.resize = resize
 
     def forward(self, x: Tensor, condition: Tensor, bias: Tensor) -> Float[Tensor, "b _ t h w"]:
@@ -133,7 +133,7 @@ class FlowUNet(nn.Module):
         self.null = nn.Parameter(torch.randn(1, text)) if null_text else None
         self.bias = TimeBias()
         self.stem = nn.Conv3d(3 + appearance_shape[0], width, (1, 7, 7), padding=(0, 3, 3))
-        self.stem_times = FrameAttention(width)
+        self.stem_times = TimeAttention(width)
         self.time = nn.Sequential(nn.Linear(width, time), nn.GELU(), nn.Linear(time, time))
         pairs = list(enumerate(zip([width, *widths[:-1]], widths, strict=True)))
         last = len(pairs) - 1
@@ -145,7 +145,7 @@ class FlowUNet(nn.Module):
             ResidualBlock(widths[-1], widths[-1], condition) for _ in range(2)
         )
         self.middle_places = PlaceAttention(widths[-1])
-        self.middle_times = FrameAttention(widths[-1])
+        self.middle_times = TimeAttention(widths[-1])
         self.ups = nn.ModuleList(
             Level(2 * b, a, condition, up(a) if number else nn.Identity())
             for number, (a, b) in reversed(pairs)

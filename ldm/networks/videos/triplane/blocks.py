@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ldm.networks.images.unet.attention import GEGLU
+from ldm.networks.rotary import rotated, rotation_by
 from ldm.networks.transformer import attention
-from ldm.networks.videos.triplane.rotary import rotate, space_angles, time_angles
+from ldm.networks.videos.triplane.rotary import space_angles, time_angles
 
 __all__ = ["Collapse", "SpaceTimeBlock"]
 
@@ -29,7 +30,8 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         q, k, v = rearrange(self.qkv(self.norm(x)), "b n (k h d) -> k b h n d", k=3, h=self.heads)
         if angles is not None:
-            q, k = rotate(q, angles), rotate(k, angles)
+            rotation = rotation_by(angles)
+            q, k = rotated(q, rotation), rotated(k, rotation)
         return self.proj(rearrange(attention(q, k, v), "b h n d -> b n (h d)"))
 
 

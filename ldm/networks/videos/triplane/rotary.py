@@ -1,4 +1,4 @@
-"""Rotary embeddings of time and of places in a frame, as the weights of PVDM depend on them.
+"""Angles of rotary embeddings of time and of places, as the weights of PVDM depend on them.
 
 Sources: Su et al., "RoFormer", 2021, for time; Bertasius et al., "Is Space-Time Attention All You
 Need for Video Understanding?", 2021, in the community's code, for axial ones of places.
@@ -7,10 +7,9 @@ Need for Video Understanding?", 2021, in the community's code, for axial ones of
 import math
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["rotate", "space_angles", "time_angles"]
+__all__ = ["space_angles", "time_angles"]
 
 LARGEST = 10.0
 """Twice the highest frequency of places, in half turns per side of a frame."""
@@ -19,8 +18,8 @@ LARGEST = 10.0
 def time_angles(t: int, width: int, device: torch.device | str | None = None) -> Tensor:
     """Angles `(t, width)` of the numbers of a query or key at each time.
 
-    Published quirk: the frequencies are repeated as halves, but `rotate` turns pairs of neighbours,
-    so the two numbers of a pair have different angles, and products of queries and keys do not
+    Published quirk: the frequencies are repeated as halves, but pairs of neighbours are turned, so
+    the two numbers of a pair have different angles, and products of queries and keys do not
     depend on the distance of their times alone.
     """
     frequency = 1e4 ** (-torch.arange(0, width, 2, device=device) / width)
@@ -34,12 +33,3 @@ def space_angles(h: int, w: int, width: int, device: torch.device | str | None =
     rows, columns = (torch.linspace(-1, 1, n, device=device)[:, None] * frequency for n in (h, w))
     both = rows[:, None].expand(h, w, -1), columns[None].expand(h, w, -1)
     return math.pi * torch.cat(both, 2).flatten(0, 1).repeat_interleave(2, 1)
-
-
-def rotate(
-    x: Float[Tensor, "b heads n d"], angles: Float[Tensor, "n d"]
-) -> Float[Tensor, "b heads n d"]:
-    """Turn pairs of neighbouring numbers by their angles."""
-    first, second = x.unflatten(3, (-1, 2)).unbind(4)
-    turned = torch.stack([-second, first], 4).flatten(3)
-    return (x * angles.cos() + turned * angles.sin()).to(x.dtype)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ldm.networks.videos.lfdm.attention import FrameAttention, TimeBias, rotate
+from ldm.networks.rotary import rotary_angles, rotated, rotation_by
+from ldm.networks.videos.lfdm.attention import TimeAttention, TimeBias
 from ldm.networks.videos.lfdm.unet import FlowUNet
 
 
@@ -37,7 +38,7 @@ def test_only_attention_knows_the_order_of_frames():
     order = torch.tensor([2, 0, 3, 1])
     assert (net(x[:, :, order], t, seen) - net(x, t, seen)[:, :, order]).abs().max() > 1e-3
     for one in net.modules():
-        if type(one) is FrameAttention:
+        if type(one) is TimeAttention:
             torch.nn.init.zeros_(one.to_out.weight)
     assert torch.allclose(net(x[:, :, order], t, seen), net(x, t, seen)[:, :, order])
 
@@ -74,21 +75,14 @@ def test_a_text_that_it_was_not_built_for_is_refused():
         small(text_shape=[4, 3])(x, t, seen)
 
 
-def test_rotated_products_depend_on_the_distance_alone():
-    q, k = torch.randn(2, 1, 16, dtype=torch.float64).expand(-1, 9, -1)
-    products = rotate(q) @ rotate(k).mT
-    for offset in range(-8, 9):
-        line = products.diagonal(offset)
-        assert torch.allclose(line, line[:1].expand_as(line), atol=1e-6)
-
-
 def test_attention_over_time_is_a_softmax_of_products_and_the_bias():
     torch.manual_seed(0)
-    net, x = FrameAttention(4, heads=2, head_width=8).double(), torch.randn(1, 4, 3, 1, 1).double()
+    net, x = TimeAttention(4, heads=2, head_width=8).double(), torch.randn(1, 4, 3, 1, 1).double()
     bias = torch.randn(2, 3, 3).double()
     tokens = net.norm(x)[0, :, :, 0, 0].mT
     q, k, v = net.to_qkv(tokens).view(3, 3, 2, 8).movedim(2, 0).unbind(2)  # heads first
-    weights = (rotate(q) @ rotate(k).mT / 8**0.5 + bias).softmax(-1)
+    turn = rotation_by(rotary_angles([3], 8))
+    weights = (rotated(q, turn) @ rotated(k, turn).mT / 8**0.5 + bias).softmax(-1)
     expected = net.to_out((weights @ v).movedim(0, 1).flatten(1))
     assert torch.allclose(net(x, bias)[0, :, :, 0, 0].mT - x[0, :, :, 0, 0].mT, expected)
 

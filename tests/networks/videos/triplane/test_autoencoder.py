@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from ldm.networks.rotary import rotated, rotation_by
 from ldm.networks.videos.triplane import TriplaneDecoder, TriplaneEncoder
 from ldm.networks.videos.triplane.blocks import Collapse
 from ldm.networks.videos.triplane.planes import Planes
-from ldm.networks.videos.triplane.rotary import rotate, space_angles, time_angles
+from ldm.networks.videos.triplane.rotary import space_angles, time_angles
 
 SMALL = {"width": 16, "depth": 1, "heads": 2, "head_width": 8, "patch": 4}
 CLIP = [3, 3, 8, 16]  # frames, rows and columns of 3, 2 and 4 patches
@@ -94,7 +95,10 @@ def test_attention_to_places_depends_on_their_distance_and_that_to_times_does_no
     q, k = torch.randn(2, 64, dtype=torch.float64)
 
     def scores(angles):
-        turned = [rotate(x.expand(1, 1, len(angles), 64), angles.double())[0, 0] for x in (q, k)]
+        turned = [
+            rotated(x.expand(1, 1, len(angles), 64), rotation_by(angles.double()))[0, 0]
+            for x in (q, k)
+        ]
         return turned[0] @ turned[1].T
 
     row = scores(space_angles(1, 6, 64))  # one row: distances of columns
@@ -103,12 +107,7 @@ def test_attention_to_places_depends_on_their_distance_and_that_to_times_does_no
     assert max((time.diagonal(n) - time[0, n]).abs().max() for n in range(6)) > 0.5
 
 
-def test_rotations_are_those_of_the_formula():
-    x = torch.randn(1, 1, 5, 8)
-    assert torch.equal(rotate(x, torch.zeros(5, 8)), x)
-    quarter = rotate(x, torch.full((5, 8), torch.pi / 2))
-    assert torch.allclose(quarter[..., ::2], -x[..., 1::2], atol=1e-6)
-    assert torch.allclose(quarter[..., 1::2], x[..., ::2], atol=1e-6)
+def test_angles_are_those_of_the_formula():
     assert torch.allclose(time_angles(3, 4)[2], torch.tensor([2.0, 0.02, 2.0, 0.02]))
     corner = space_angles(3, 3, 64)[2] / torch.pi  # first row, last column
     assert torch.allclose(corner[:32], -corner[32:])
