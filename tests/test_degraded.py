@@ -14,7 +14,7 @@ TOKENIZER = ["encoder.width=32", "encoder.multipliers=[1,2]", "encoder.blocks=1"
 TOKENIZER += [f"bottleneck.{one}" for one in ("shape=[4]", "groups=2", "codes=256")]
 NETWORK = ["width=32", "multipliers=[1]", "attention=[1]", "heads=2", "+blocks=1"]
 HOLES = "data.image={_target_: data.images.masks.Masked}"
-TOLD = "+prior.conditioning.image={_target_: ldm.conditioning.Encoded}"
+TOLD = "+prior.conditioning.image={_target_: ldm.conditioning.EncodedImage}"
 
 
 def words(trained, run) -> list[str]:

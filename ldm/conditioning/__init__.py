@@ -3,7 +3,7 @@
 from ldm.conditioning.arrays import Array
 from ldm.conditioning.condition import Condition
 from ldm.conditioning.conditioning import Conditioning
-from ldm.conditioning.encoded import Encoded
+from ldm.conditioning.encoded_image import EncodedImage
 from ldm.conditioning.given_frames import WithFrames
 from ldm.conditioning.labels import Labels
 from ldm.conditioning.previous import WithPrevious
@@ -15,7 +15,7 @@ __all__ = [
     "Array",
     "Condition",
     "Conditioning",
-    "Encoded",
+    "EncodedImage",
     "Labels",
     "Text",
     "TextEncoder",

@@ -101,14 +101,14 @@ PUBLISHED = {
         url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt",
         sha256=None,
         names=("i3d_torchscript.pt",),
-        note="Apache-2.0 (the network's). I3D of Kinetics-400 as TorchScript, of StyleGAN-V. No "
+        note="Apache-2.0, as recalled. I3D of Kinetics-400 as TorchScript, of StyleGAN-V. No "
         "public source that we could check states the SHA-256 of this file.",
     ),
     "i3d_pretrained_400": Published(
         url="https://github.com/wilson1yan/VideoGPT",
         sha256=None,
         names=("i3d_pretrained_400.pt",),
-        note="Apache-2.0 (the network's). I3D ported to PyTorch, for FVD of DIGAN, PVDM, LVDM and "
+        note="Apache-2.0, as recalled. I3D ported to PyTorch, for FVD of DIGAN, PVDM, LVDM and "
         "cd-fvd. No public source that we could check states the SHA-256 of this file.",
     ),
     "dinov2_vits14_reg": Published(

@@ -12,10 +12,10 @@ from torch.nn.functional import interpolate
 from data import Batch
 from ldm.conditioning.condition import Condition
 
-__all__ = ["Encoded"]
+__all__ = ["EncodedImage"]
 
 
-class Encoded(Condition):
+class EncodedImage(Condition):
     """An image as normalised latents, and masks on their grid; zeros are the null condition.
 
     A network reads them under the key of the image, as channels of one array. Of a posterior it is
@@ -61,7 +61,7 @@ class Encoded(Condition):
     def example(self, n: int) -> Float[Tensor, "n ..."]:
         return torch.zeros(n, *self.shape)
 
-    def brief(self) -> "Encoded":
+    def brief(self) -> "EncodedImage":
         brief = copy.copy(self)
         brief.blank = True
         return brief

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ldm.bottlenecks import Gaussian, ManifoldPosterior
-from ldm.conditioning import Conditioning, Encoded
+from ldm.conditioning import Conditioning, EncodedImage
 from ldm.spaces import Sphere
 from ldm.tokenizers import Tokenizer
 
@@ -25,7 +25,7 @@ def batch():
 
 
 def test_a_network_is_told_normalised_latents_and_the_mask_on_their_grid(tokenizer):
-    told = Conditioning(image=Encoded(tokenizer, [4, 8, 8]))
+    told = Conditioning(image=EncodedImage(tokenizer, [4, 8, 8]))
     given = batch()
     found = told.read(given)["image"]
     mean = tokenizer.encoder(given["image"][:, :3])[:, :4]  # of the posterior
@@ -41,11 +41,11 @@ def test_a_network_is_told_normalised_latents_and_the_mask_on_their_grid(tokeniz
 
 def test_checks_of_shapes_encode_nothing(tokenizer):
     tokenizer.encoder = None
-    told = Conditioning(image=Encoded(tokenizer, [4, 8, 8])).brief()
+    told = Conditioning(image=EncodedImage(tokenizer, [4, 8, 8])).brief()
     assert told.read(batch())["image"].shape == (5, 5, 2, 2)
 
 
 def test_latents_without_a_flat_grid_are_refused():
     points = Tokenizer(nn.Identity(), ManifoldPosterior(Sphere(2)), nn.Identity())
     with pytest.raises(ValueError, match=r"latents on a flat grid, and these are of Sphere"):
-        Encoded(points, [4, 8, 8])
+        EncodedImage(points, [4, 8, 8])
