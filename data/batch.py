@@ -29,7 +29,7 @@ def check_batch(batch: Batch, shape: tuple[int, ...] | None = None) -> None:
         raise DataError(f"samples should have shape {shape}, got {tuple(batch['x'].shape[1:])}")
     for key, value in batch.items():
         if value.is_floating_point():
-            bad = ~torch.isfinite(value).flatten(1).all(1)
+            bad = ~torch.isfinite(value).unsqueeze(-1).flatten(1).all(1)
             if bad.any():
                 raise DataError(
                     f"`{key}` holds NaN or infinity in the samples with index "

@@ -30,7 +30,7 @@ class Images(Pixels):
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "3 height width"]:
         return grid(self.floats(batch), columns)
 
-    def write(self, path: Path, pixels: UInt8[Tensor, "3 h w"]) -> None:
+    def write(self, path: Path, pixels: UInt8[Tensor, "3 h w"], sample: Batch) -> None:
         """Write an image as PNG."""
         write_png(path, pixels.float().div(255))
 

@@ -143,8 +143,8 @@ class Pixels(DataModule):
         return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x.float()
 
     @abstractmethod
-    def write(self, path: Path, pixels: UInt8[Tensor, "3 *frames h w"]) -> None:
-        """Write one sample as a file."""
+    def write(self, path: Path, pixels: UInt8[Tensor, "3 *frames h w"], sample: Batch) -> None:
+        """Write the pixels of one sample, of a batch without its axis, as a file."""
 
     def save(self, folder: Path, batch: Batch) -> None:
         """Write `00000.png` or `.mp4`, ..., `samples.npz`, and captions, if any, as a table.
@@ -157,8 +157,9 @@ class Pixels(DataModule):
         pixels = self.compact(batch)["x"].cpu()
         colour = pixels.expand(-1, 3, *pixels.shape[2:])
         names = [f"{number:05d}{self.suffix}" for number in range(len(colour))]
-        for name, sample in zip(names, colour, strict=True):
-            self.write(folder / name, sample)
+        for number, name in enumerate(names):
+            sample = {key: value[number] for key, value in batch.items()}
+            self.write(folder / name, colour[number], sample)
         arrays = {"arr_0": colour.movedim(1, -1).numpy()}
         if "label" in batch:
             arrays["arr_1"] = batch["label"].cpu().numpy()

@@ -47,6 +47,6 @@ class Videos(Pixels):
         """Draw a grid of clips: a clip of grids."""
         return torch.stack([grid(x, columns) for x in self.floats(batch).unbind(2)])
 
-    def write(self, path: Path, pixels: UInt8[Tensor, "3 t h w"]) -> None:
-        """Write a clip as MP4."""
-        write_mp4(path, pixels.transpose(0, 1), self.fps)
+    def write(self, path: Path, pixels: UInt8[Tensor, "3 t h w"], sample: Batch) -> None:
+        """Write a clip as MP4, which plays at its own `fps` where it has one."""
+        write_mp4(path, pixels.transpose(0, 1), float(sample.get("fps", self.fps)))

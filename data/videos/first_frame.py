@@ -57,7 +57,7 @@ class FirstFrame(Videos):
         return FirstFrameClips(self.source.dataset_of(split))
 
     def example(self, n: int) -> Batch:
-        return with_first(super().example(n))
+        return with_first(self.source.example(n))
 
     def view(self, batch: Batch, name: str) -> Batch:
         return with_first(super().view(batch, name))
@@ -65,7 +65,7 @@ class FirstFrame(Videos):
     def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
         clips = self.test_dataset
         found = clips.__getitems__([index % len(clips) for index in indices])
-        told = ("label", "text", "first_frame")
+        told = ("label", "text", "fps", "first_frame")
         given = {key: found[key] for key in told if key in found}
         requested = super().requests(indices, seed, **asked)
         others = requested if asked else {"index": requested["index"]}

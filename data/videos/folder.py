@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from data.batch import Batch
 from data.files.errors import DataError
 from data.images.crop import Crop
 from data.images.folders import Folders
@@ -37,7 +39,8 @@ class VideoFolder(Folders, Videos):
         size: side of the square frames, or their height and width, pixels.
         channels: 3 for colour, 1 to read all videos as grey.
         frames: of a clip.
-        stride, clips, step, short: which frames a clip has, see `Sampling`.
+        stride, clips, step, short: which frames a clip has, see `Sampling`; clips of "part" have
+            their frames a second as `fps`, by which samples can be asked for.
         resize: "bilinear" or "adm", see `Crop`: the frame is resized to cover `size`, and cropped
             at the centre; "squash" changes its shape, see `Squash`.
         flip: mirror training clips at random.
@@ -122,6 +125,7 @@ class VideoFolder(Folders, Videos):
             listing.names,
             [self._films[str(listing.folder / name)] for name in listing.names],
             self.resampled,
+            self.rate,
             labels=torch.tensor(labels),
             sampling=self.sampling,
             crop=self.crop,
@@ -137,6 +141,27 @@ class VideoFolder(Folders, Videos):
                 "that a clip spans: ask for fewer frames, or set short=repeat"
             )
         return clips
+
+    def example(self, n: int) -> Batch:
+        paces = {"fps": torch.full((n,), float(self.rate))} if self.sampling.paced else {}
+        return {**super().example(n), **paces}
+
+    def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
+        """Return conditions as `ImageFolder` does, and `fps` where clips have it.
+
+        It is that of the test clips, in turn, or the one asked for.
+        """
+        if not self.sampling.paced:
+            return super().requests(indices, seed, **asked)
+        fps = asked.pop("fps", None)
+        batch = super().requests(indices, seed, **asked)
+        if fps is None:
+            clips = self.test_dataset
+            return {**batch, "fps": clips.paces([index % len(clips) for index in indices])}
+        if isinstance(fps, bool) or not isinstance(fps, int | float):
+            raise DataError(f"fps is a number of frames a second, got {fps!r}")
+        check_positive(fps=fps)
+        return {**batch, "fps": torch.full((len(indices),), float(fps))}
 
     def listed(self, folder: Path) -> Listing:
         return list_videos(folder, self.in_classes)

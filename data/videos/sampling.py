@@ -13,7 +13,7 @@ from data.values import check_positive
 __all__ = ["Sampling"]
 
 WINDOWS = ("random", "first", "windows")
-WHOLE = ("uniform", "jittered", "sorted")
+SPREAD = ("uniform", "jittered", "sorted", "part")
 SHORT = ("refuse", "drop", "repeat")
 
 
@@ -29,6 +29,8 @@ class Sampling:
             clip over a whole video, as LFDM does, without regard to `stride`: "uniform" in equal
             steps; "jittered" each of those frames anywhere in the half steps about it (LFDM's
             random); "sorted" the first frame and any others, in order (LFDM's very_random).
+            "part" spreads it in equal steps over a part of the video, of any length and begun
+            anywhere, so that frame rates differ (MagicVideo's key frames).
         step: frames between the beginnings of windows.
         short: what is done with a video of fewer frames than a clip spans: "refuse" it before
             training, "drop" it, or "repeat" its last frame.
@@ -50,12 +52,12 @@ class Sampling:
     step: int = 1
     short: str = "refuse"
 
-    drawn: ClassVar[tuple[str, ...]] = ("random", "jittered", "sorted")
+    drawn: ClassVar[tuple[str, ...]] = ("random", "jittered", "sorted", "part")
 
     def __post_init__(self) -> None:
         check_positive(frames=self.frames, stride=self.stride, step=self.step)
         for name, value, known in (
-            ("clips", self.clips, WINDOWS + WHOLE),
+            ("clips", self.clips, WINDOWS + SPREAD),
             ("short", self.short, SHORT),
         ):
             if value not in known:
@@ -67,9 +69,14 @@ class Sampling:
         return self.clips in self.drawn
 
     @property
+    def paced(self) -> bool:
+        """Whether clips of one video differ in their frame rates, so that each has its own."""
+        return self.clips == "part"
+
+    @property
     def span(self) -> int:
         """Frames from the first of a clip to its last, both counted; fewest of a spread clip."""
-        return self.frames if self.clips in WHOLE else (self.frames - 1) * self.stride + 1
+        return self.frames if self.clips in SPREAD else (self.frames - 1) * self.stride + 1
 
     def places(self, counts: Int64[np.ndarray, " videos"]) -> Int64[np.ndarray, "clips 2"]:
         """Videos of the clips, and frames at which they begin, before those that are drawn.
@@ -98,10 +105,15 @@ class Sampling:
                 start = int(mix(key)[0] % np.uint64(count - self.span + 1))
             stride = self.stride if self.clips in WINDOWS else 1
             return (start + order * stride).clip(max=last)
+        uniform = (mix(key, order) >> np.uint64(11)) / 2.0**53  # in [0, 1)
+        if self.clips == "part":
+            length, begun = (mix(key, np.arange(2)) >> np.uint64(11)) / 2.0**53
+            length = self.frames + int(length * (count - self.frames + 1))
+            start = int(begun * (count - length + 1))
+            return np.rint(np.linspace(start, start + length - 1, self.frames)).astype(np.int64)
         even = last * order / max(self.frames - 1, 1)
         if self.clips == "uniform":
             return np.rint(even).astype(np.int64)
-        uniform = (mix(key, order) >> np.uint64(11)) / 2.0**53  # in [0, 1)
         if self.clips == "sorted":
             drawn = np.sort((uniform * count).astype(np.int64))
             drawn[0] = 0

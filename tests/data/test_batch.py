@@ -23,6 +23,12 @@ def test_samples_that_are_not_finite_are_named(value):
         check_batch(batch(x=x))
 
 
+def test_numbers_of_one_a_sample_are_checked_too():
+    check_batch(batch(fps=torch.tensor([8.0, 25.0, 10.0])))
+    with pytest.raises(DataError, match=r"`fps` holds NaN or infinity .* \[9\]"):
+        check_batch(batch(fps=torch.tensor([8.0, 25.0, float("nan")])))
+
+
 def test_missing_keys_and_other_shapes_are_refused():
     with pytest.raises(DataError, match=r"needs the keys x and index, got \['x'\]"):
         check_batch({"x": torch.zeros(1)})

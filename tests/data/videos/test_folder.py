@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from data import DataError, VideoFolder
+from data.images.captions import as_strings
 from data.order import Draw
+from data.videos.film import film_of
 
 SMALL = {"size": 16, "frames": 4, "workers": 0}
 
@@ -122,6 +124,13 @@ def test_captions_beside_videos_are_read(pets):
     assert data.requests([1], 0)["label"].tolist() == [1]
 
 
+def test_captions_stand_in_a_text_beside_each_video_file_or_folder_of_frames(pets):
+    for path in [*pets.glob("*/*/*.mp4"), pets / "train" / "cat" / "0"]:
+        path.with_suffix(".txt").write_text(f"the {path.parent.name}\n number {path.stem}")
+    texts = [as_strings(row[None])[0] for row in only(videos(pets))["text"]]
+    assert texts[:2] == ["the cat number 0", "the cat number 1"]
+
+
 def test_a_video_is_looked_at_once(pets, monkeypatch):
     videos(pets).setup()
     monkeypatch.setattr("data.videos.inspection.film_of", None)
@@ -207,6 +216,44 @@ def test_variable_rates_are_resampled(pets, faults, seen):
 
 def test_written_clips_play_as_fast_as_the_videos(pets):
     assert videos(pets, stride=2, frames=2, fps=24).fps == 12
+
+
+def test_clips_of_a_part_say_how_fast_they_are(tmp_path, video, still, seen):
+    """At 25 frames a second in a file, at the stated 10 in a folder of frames."""
+    video(tmp_path / "v" / "a.mp4", frames=12)
+    still(tmp_path / "v" / "b", frames=12)
+    paced = {"clips": "part", "frames": 3, "classes": False, "fps": 10}
+    for path, rate in (("a.mp4", 25), ("b", 10)):
+        data = videos(tmp_path / "v", **paced)
+        split = "train" if path in data.train_dataset.path(0).name else "test"
+        clips, found = data.dataset_of(split), set()
+        for key in range(30):
+            batch = clips.__getitems__([Draw(0, key)])
+            first, _, last = seen(batch["x"][0])
+            assert batch["fps"].item() == pytest.approx(2 * rate / (last - first))
+            found.add(batch["fps"].item())
+        assert len(found) > 3
+    data.setup()
+    assert data.views == ()
+    assert videos(tmp_path / "v", **paced | {"fps": 20}).fingerprint != data.fingerprint
+
+
+def test_samples_are_asked_for_at_a_rate_or_at_those_of_test_clips_and_play_so(pets):
+    data = videos(pets, clips="part")
+    clips = data.test_dataset
+    expected = clips.__getitems__([0, 1])["fps"]
+    assert torch.equal(data.requests([0, 1, 2], 0)["fps"], expected[[0, 1, 0]])
+    asked = data.requests([0, 1], 0, fps=8)
+    assert asked["fps"].tolist() == [8, 8]
+    assert asked["label"].tolist() == [0, 1]
+    assert data.example(2).keys() == clips.__getitems__([0]).keys() - {"index"}
+    for bad in ("fast", -1, True):
+        with pytest.raises(DataError, match="fps"):
+            data.requests([0], 0, fps=bad)
+    with pytest.raises(DataError, match="cannot be asked for fps"):
+        videos(pets).requests([0], 0, fps=8)
+    data.save(pets / "drawn", {"x": torch.zeros(2, 3, 4, 16, 16), **asked})
+    assert film_of(pets / "drawn" / "00000.mp4", 3).rate == pytest.approx(8)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import DataError
-from data.videos.sampling import WHOLE, WINDOWS, Sampling
+from data.videos.sampling import SPREAD, WINDOWS, Sampling
 
 KEYS = range(300)
 
@@ -16,7 +16,7 @@ def numbers(sampling, count, start=0, key=0):
 
 
 @given(
-    clips=st.sampled_from(WINDOWS + WHOLE),
+    clips=st.sampled_from(WINDOWS + SPREAD),
     frames=st.integers(1, 9),
     stride=st.integers(1, 4),
     step=st.integers(1, 5),
@@ -79,9 +79,21 @@ def test_sorted_frames_are_the_first_and_any_others():
     assert (np.diff(found, axis=1) == 0).any()  # drawn with replacement
 
 
+def test_a_part_is_of_any_length_and_begun_anywhere_and_its_frames_are_equally_far_apart():
+    sampling = Sampling(4, clips="part")
+    found = np.array([numbers(sampling, 12, key=key) for key in KEYS])
+    assert set((found[:, -1] - found[:, 0]).tolist()) == set(range(3, 12))
+    assert (found[:, 0].min(), found[:, -1].max()) == (0, 11)
+    steps = np.diff(found, axis=1)
+    assert (np.ptp(steps, axis=1) <= 1).all()
+    assert set(found[:, 0][steps.max(1) == 1]) == set(range(9))  # the shortest, anywhere
+    assert numbers(sampling, 4, key=9) == [0, 1, 2, 3]
+    assert sampling.random
+
+
 def test_short_videos_end_in_repetitions_of_their_last_frame_or_are_dropped():
     counts = np.array([3, 5])
-    for clips in WINDOWS + WHOLE:
+    for clips in WINDOWS + SPREAD:
         repeating = Sampling(5, clips=clips, short="repeat")
         assert numbers(repeating, 3) == [0, 1, 2, 2, 2]
         assert repeating.places(counts)[:, 0].tolist() == [0, 1]
