@@ -9,6 +9,7 @@ from data.graphs.molecules import QM9Graphs, ZINC250k
 from data.images.base import Images
 from data.images.cifar10 import CIFAR10
 from data.images.coco import COCO
+from data.images.degraded import Degraded
 from data.images.digits import Digits
 from data.images.folder import ImageFolder
 from data.images.imagenet import ImageNet
@@ -56,6 +57,7 @@ __all__ = [
     "CommunitySmall",
     "DataError",
     "DataModule",
+    "Degraded",
     "Digits",
     "Draw",
     "Earth",

@@ -83,10 +83,6 @@ class DataModule(ABC):
             DataError: files are missing or damaged.
         """
 
-    def completed(self, samples: Samples) -> Samples:
-        """Samples of a split with what is computed of each; by default nothing is."""
-        return samples
-
     @abstractmethod
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "*frames 3 h w"]:
         """Draw samples as one colour picture, or as a clip of pictures, in [0, 1].
@@ -170,13 +166,18 @@ class DataModule(ABC):
         return torch.zeros(len(batch["x"]), dtype=torch.float64)
 
     def restore(self, batch: Batch) -> Batch:
-        """Samples whose part that was asked to be kept is exactly `known` again, where `kept`."""
+        """Samples whose known part is exactly what is known of it, whatever the decoder made of it.
+
+        By default, that is `known` where `kept`, for samples that were asked to keep a part.
+        """
+        if "kept" not in batch:
+            return batch
         return {**batch, "x": torch.where(batch["kept"], batch["known"], batch["x"])}
 
     @cached_property
     def train_dataset(self) -> Samples:
         """The training samples."""
-        return self.completed(self.load("train"))
+        return self.load("train")
 
     @cached_property
     def val_dataset(self) -> Samples:
@@ -190,12 +191,12 @@ class DataModule(ABC):
                 f"{self.name} has no val split, only {' and '.join(self.held)}: hold samples out "
                 "yourself, or select nothing"
             )
-        return self.completed(self.load("val"))
+        return self.load("val")
 
     @cached_property
     def test_dataset(self) -> Samples:
         """Held-out samples for evaluation."""
-        return self.completed(self.load("test"))
+        return self.load("test")
 
     @property
     def classes(self) -> int:

@@ -7,7 +7,7 @@ import torch
 import yaml
 from shipped import IMAGES, SIZED, splits_without_files
 
-from data import FirstFrame
+from data import Degraded, FirstFrame
 from data.graphs.base import Graphs
 from data.images.folders import Folders
 from data.molecules.base import Molecules
@@ -40,11 +40,6 @@ def requests_without_files(self, indices, seed):
     """Whatever the sizes and properties of samples that would have to be read or enumerated."""
     asked = {key: value for key, value in self.example(len(indices)).items() if key != "x"}
     return {"index": torch.tensor(list(indices)), **asked}
-
-
-def degraded_without_files(self, indices, path):
-    """What is left of images that are all zero."""
-    return torch.zeros(len(indices), *self.image.shape(self.shape))
 
 
 GROUPS = {"override /prior/process", "override /sampler"}
@@ -80,10 +75,9 @@ def test_every_row_of_a_table_composes(name):
 
 @pytest.mark.parametrize("name", [name for name in members("experiment") if not is_row(name)])
 def test_every_experiment_builds(name, request, monkeypatch):
-    for kind in (FirstFrame, Graphs, Molecules):
+    for kind in (Degraded, FirstFrame, Graphs, Molecules):
         monkeypatch.setattr(kind, "requests", requests_without_files)
     monkeypatch.setattr(Folders, "splits", splits_without_files)
-    monkeypatch.setattr(Folders, "_degraded", degraded_without_files)
     config = compose([f"experiment={name}"])
     if "Mesh" in str(config.tokenizer):
         monkeypatch.setenv("LDM_DATA", str(request.getfixturevalue("shared_data")))

@@ -9,11 +9,12 @@ import train
 from ldm.run.loading import load_run
 from ldm.run.sampling import draw
 
-GROUPS = ["data=digits", "tokenizer=gsq_f16", "prior=ldm", "prior/backbone=ldm_inpainting"]
+GROUPS = ["tokenizer=gsq_f16", "prior=ldm", "prior/backbone=ldm_inpainting"]
 TOKENIZER = ["encoder.width=32", "encoder.multipliers=[1,2]", "encoder.blocks=1"]
 TOKENIZER += [f"bottleneck.{one}" for one in ("shape=[4]", "groups=2", "codes=256")]
 NETWORK = ["width=32", "multipliers=[1]", "attention=[1]", "heads=2", "+blocks=1"]
-HOLES = "data.image={_target_: data.images.masks.Masked}"
+HOLES = ["data=degraded", "data@data.source=digits"]
+HOLES += ["data.degradation={_target_: data.images.masks.Masked}"]
 TOLD = "+prior.conditioning.image={_target_: ldm.conditioning.EncodedImage}"
 
 
@@ -35,10 +36,10 @@ def drawn(run, path) -> torch.Tensor:
 def test_holes_are_drawn_of_what_is_left(trained, tmp_path, refused):
     run = tmp_path / "run"
     short = words(trained, run)
-    assert "set trainer.cache_latents=false" in refused(train.main, *short, HOLES, TOLD)
+    assert "set trainer.cache_latents=false" in refused(train.main, *short, *HOLES, TOLD)
     whole = [*short, "trainer.cache_latents=false"]
-    assert "digits has no image to condition on" in refused(train.main, *whole, TOLD)
-    train.main([*whole, HOLES, TOLD])
+    assert "digits has no image to condition on" in refused(train.main, *whole, "data=digits", TOLD)
+    train.main([*whole, *HOLES, TOLD])
     for name, grey in (("dark", 0), ("light", 255)):
         pixels = np.full((8, 8, 2), grey, np.uint8)
         pixels[..., 1] = 255 * (np.arange(8) > 3)
@@ -48,8 +49,9 @@ def test_holes_are_drawn_of_what_is_left(trained, tmp_path, refused):
     assert not torch.allclose(dark, light)
     asked = [f"run={run}", "n=2", f"condition.image={tmp_path}/light.png"]
     sample.main([*asked, f"output={tmp_path}/out"])
-    assert (tmp_path / "out" / "00001.png").is_file()
-    other = "data.image={_target_: data.images.degradation.Coarse, factor: 2}"
+    kept = np.asarray(Image.open(tmp_path / "out" / "00001.png"))[:, 4:]
+    assert (kept == 255).all()  # what is opaque, exactly
+    other = "data.degradation={_target_: data.images.degradation.Coarse, factor: 2}"
     assert "image means another thing" in refused(sample.main, *asked, other)
     Image.new("L", (8, 8)).save(tmp_path / "light.png")
     assert "has no transparency" in refused(sample.main, *asked, f"output={tmp_path}/no")

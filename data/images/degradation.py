@@ -12,15 +12,11 @@ from jaxtyping import Float, UInt64
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torch.utils.data import Dataset
 
-from data.batch import Batch
 from data.files.errors import DataError
 from data.images.reading import open_image
-from data.order import Draw, mix
-from data.samples import Samples
 
-__all__ = ["Coarse", "Degradation", "Degraded", "read_degraded"]
+__all__ = ["Coarse", "Degradation", "read_degraded"]
 
 
 class Degradation(ABC):
@@ -42,6 +38,19 @@ class Degradation(ABC):
         self, x: Float[Tensor, "n c h w"], seeds: UInt64[np.ndarray, " n"]
     ) -> Float[Tensor, "n ..."]:
         """Degrade images in [-1, 1], each by its own seed."""
+
+    def restore(
+        self, x: Float[Tensor, "n c h w"], image: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n c h w"]:
+        """Images whose pixels are exactly those of a degraded one wherever it has them.
+
+        By default, none are known.
+
+        Args:
+            x: whole images, drawn for the degraded ones.
+            image: degraded ones.
+        """
+        return x
 
     @abstractmethod
     def read(self, image: Image.Image, channels: int) -> Float[Tensor, "..."]:
@@ -98,32 +107,6 @@ def pixels(image: Image.Image) -> Float[Tensor, "c h w"]:
     """Pixels of an image of bytes, in [-1, 1]."""
     array = np.asarray(image, np.float32) / 127.5 - 1
     return torch.from_numpy(array).reshape(image.height, image.width, -1).permute(2, 0, 1)
-
-
-class Degraded(Dataset):
-    """The images of a data set, with what a degradation leaves of each.
-
-    Args:
-        samples: images in [-1, 1].
-        degradation: what it leaves is `image` in a batch.
-    """
-
-    def __init__(self, samples: Samples, degradation: Degradation) -> None:
-        self.samples, self.degradation = samples, degradation
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitems__(self, items: Sequence[int | Draw]) -> Batch:
-        batch = self.samples.__getitems__(items)
-        draws = [item if isinstance(item, Draw) else Draw(item) for item in items]
-        # Samples that are not augmented are always degraded alike.
-        seeds = np.array([draw.index if draw.seed is None else draw.seed for draw in draws])
-        return {**batch, "image": self.degradation(batch["x"], mix(seeds.astype(np.uint64)))}
-
-    def digest(self) -> str:
-        """Hash everything that determines the images, and what is left of them."""
-        return f"{self.samples.digest()} {self.degradation}"
 
 
 def read_degraded(

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from data.images.base import Images, MemoryImages
-from data.images.degradation import Degradation
 from data.images.prompts import DIGITS
 
 __all__ = ["Digits"]
@@ -23,7 +22,6 @@ class Digits(Images):
         workers: number of data loading processes.
         flip: mirror training images at random.
         captions: also name the digit in words, "a seven" or "the digit seven", as `text`.
-        image: what is left of each image, from which a prior draws all of it; None for nothing.
 
     Example:
         >>> batch = next(iter(Digits().train_batches(0, 64, rank=0, world=1, batch_size=64)))
@@ -42,10 +40,9 @@ class Digits(Images):
         workers: int = 0,
         flip: bool = False,
         captions: bool = False,
-        image: Degradation | None = None,
     ) -> None:
         super().__init__(seed, workers)
-        self.flip, self.image = flip, image
+        self.flip = flip
         self.class_captions = DIGITS if captions else None
 
     def load(self, split: str) -> MemoryImages:

@@ -9,7 +9,6 @@ import torch
 from data.files.errors import DataError
 from data.images.base import Images
 from data.images.crop import Crop
-from data.images.degradation import Degradation
 from data.images.files import ImageFiles
 from data.images.folders import Folders
 from data.images.inspection import inspect
@@ -44,7 +43,6 @@ class ImageFolder(Folders, Images):
         test_fraction: fraction held out if there is no test folder.
         verify: decode every file before training; the result is cached until the folder changes.
         skip_corrupt: leave out damaged files and count them in `skipped`.
-        image: what is left of each image, from which a prior draws all of it; None for nothing.
         seed: seed of the sample order and the augmentation.
         workers: number of data loading processes.
 
@@ -75,7 +73,6 @@ class ImageFolder(Folders, Images):
         test_fraction: float = 0.1,
         verify: bool = True,
         skip_corrupt: bool = False,
-        image: Degradation | None = None,
         seed: int = 0,
         workers: int = 4,
     ) -> None:
@@ -91,7 +88,7 @@ class ImageFolder(Folders, Images):
         if not 1 <= bits <= BITS:
             raise DataError(f"16-bit files use 1 to {BITS} bits, got bits={bits}")
         self.root, self.size, self.channels, self.flip = root, size, channels, flip
-        self.bits, self.upright, self.image = bits, upright, image
+        self.bits, self.upright = bits, upright
         self.test_fraction, self.verify, self.skip_corrupt = test_fraction, verify, skip_corrupt
         self.crops = {
             "train": Crop(size, short_side, resize, random=crop == "random"),

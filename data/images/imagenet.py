@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from data.files.errors import DataError
-from data.images.degradation import Degradation
 from data.images.folder import ImageFolder
 from data.images.listing import Listing
 
@@ -33,7 +32,6 @@ class ImageNet(ImageFolder):
         flip: mirror training images at random.
         verify: decode every file before training; off by default, as this reads the whole dataset.
         skip_corrupt: leave out damaged files and count them in `skipped`.
-        image: as for `ImageFolder`.
         seed: seed of the sample order and the augmentation.
         workers: number of data loading processes.
 
@@ -62,7 +60,6 @@ class ImageNet(ImageFolder):
         flip: bool = False,
         verify: bool = False,
         skip_corrupt: bool = False,
-        image: Degradation | None = None,
         seed: int = 0,
         workers: int = 8,
     ) -> None:
@@ -76,7 +73,6 @@ class ImageNet(ImageFolder):
             flip=flip,
             verify=verify,
             skip_corrupt=skip_corrupt,
-            image=image,
             seed=seed,
             workers=workers,
         )

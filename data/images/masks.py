@@ -61,6 +61,11 @@ class Masked(Degradation):
         holes = [self._holes(np.random.default_rng(int(seed)), size) for seed in seeds]
         return _with_holes(x, torch.stack(holes))
 
+    def restore(
+        self, x: Float[Tensor, "n c h w"], image: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n c h w"]:
+        return torch.where(image[:, -1:] > 0, x, image[:, :-1])
+
     def read(self, image: Image.Image, channels: int) -> Float[Tensor, "_ h w"]:
         if "A" not in image.getbands() and "transparency" not in image.info:
             raise DataError(

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,11 +16,9 @@ from data.batch import Batch
 from data.files.errors import DataError
 from data.files.whole import staging
 from data.images.captions import as_strings, as_text
-from data.images.degradation import Degradation, Degraded, read_degraded
 from data.images.prompts import ClassCaptions, read_prompts
 from data.module import DataModule
 from data.order import Draw, mix
-from data.samples import Samples
 
 __all__ = ["PixelDataset", "Pixels", "coins"]
 
@@ -43,9 +41,6 @@ class Pixels(DataModule):
     class_captions: ClassCaptions | None = None
     """Captions that name the classes; None without captions, or with others."""
 
-    image: Degradation | None = None
-    """Degradation of images, from which a prior draws whole ones; None for none."""
-
     @property
     def text_width(self) -> int:
         """Bytes of the longest caption; 0 without captions."""
@@ -53,31 +48,18 @@ class Pixels(DataModule):
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Views of a sample: plain, and with `flip` also mirrored; empty with random holes."""
-        if self.image is not None and self.image.random:
-            return ()
+        """Views of a sample: plain, and with `flip` also mirrored."""
         return ("plain", "mirrored") if self.flip else ("plain",)
 
     def view(self, batch: Batch, name: str) -> Batch:
-        if name != "mirrored":
-            return batch
-        return {**batch, **{key: batch[key].flip(-1) for key in ("x", "image") if key in batch}}
-
-    def completed(self, samples: Samples) -> Samples:
-        return samples if self.image is None else Degraded(samples, self.image)
-
-    def meaning(self, key: str) -> Hashable:
-        return repr(self.image) if key == "image" else super().meaning(key)
+        return {**batch, "x": batch["x"].flip(-1)} if name == "mirrored" else batch
 
     def drawn_views(self, draws: Sequence[Draw]) -> Int64[np.ndarray, " n"]:
         return coins(draws).astype(np.int64) if self.flip else super().drawn_views(draws)
 
     def example(self, n: int) -> Batch:
         text = {"text": torch.zeros(n, self.text_width, dtype=torch.int64)}
-        found = {**super().example(n), **(text if self.text_width else {})}
-        if self.image is not None:
-            found["image"] = torch.zeros(n, *self.image.shape(self.shape))
-        return found
+        return {**super().example(n), **(text if self.text_width else {})}
 
     def requests(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
         """Return conditions as any dataset does, and a `text` where samples have captions.
@@ -86,20 +68,11 @@ class Pixels(DataModule):
             indices: indices of the samples in the whole generated set.
             seed: of the whole generated set.
             **asked: `label`, or `text`: what `read_prompts` reads, in turn. What is asked for by a
-                text has no label; else its text is a caption of its class. `image`: path of a
-                degraded image, or of a folder of them, in turn; else it is that of test samples.
+                text has no label; else its text is a caption of its class.
 
         Raises:
-            DataError: there are no such classes or no captions, or both are asked for; or an image
-                is damaged or of another size.
+            DataError: there are no such classes or no captions, or both are asked for.
         """
-        if self.image is not None:
-            image = self._degraded(indices, asked.pop("image", None))
-            return {**self._worded(indices, seed, **asked), "image": image}
-        return self._worded(indices, seed, **asked)
-
-    def _worded(self, indices: Sequence[int], seed: int, **asked: Any) -> Batch:
-        """Return conditions without an image."""
         if "text" in asked:
             return self._prompted(indices, seed, **asked)
         batch = super().requests(indices, seed, **asked)
@@ -107,14 +80,6 @@ class Pixels(DataModule):
             return batch
         captions = self.class_captions.of(batch["label"].tolist(), indices)
         return {**batch, "text": as_text(captions, self.text_width)}
-
-    def _degraded(self, indices: Sequence[int], path: str | None) -> Float32[Tensor, "n ..."]:
-        """Read what is left of images: of a user's, or of test samples, in turn."""
-        if path is not None:
-            images = read_degraded(path, self.image, self.shape)
-            return images[[index % len(images) for index in indices]]
-        count = len(self.test_dataset)
-        return self.test_dataset.__getitems__([index % count for index in indices])["image"]
 
     def _prompted(self, indices: Sequence[int], seed: int, text: Any, **asked: Any) -> Batch:
         if not self.text_width:

@@ -202,6 +202,8 @@ class Molecules(DataModule):
         return np.full(len(indices), asked)
 
     def restore(self, batch: Batch) -> Batch:
+        if "kept" not in batch:
+            return batch
         return {**batch, "x": restored(batch["x"], batch["known"], batch["kept"])}
 
     def atoms(self, batch: Batch) -> Atoms:

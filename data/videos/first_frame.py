@@ -22,14 +22,13 @@ class FirstFrame(Videos):
     Args:
         source: the clips.
         seed: seed of the sample order.
-        workers: number of data loading processes.
 
     Raises:
         DataError: `source` holds no videos.
     """
 
-    def __init__(self, source: DataModule, seed: int = 0, workers: int = 0) -> None:
-        super().__init__(seed, workers)
+    def __init__(self, source: DataModule, seed: int = 0) -> None:
+        super().__init__(seed, source.workers)
         if not isinstance(source, Videos):
             raise DataError(
                 f"first frames are of videos, and {source.name} holds others: choose "

@@ -66,8 +66,7 @@ def draw(parts: Parts, indices: Sequence[int], seed: int, **asked: Any) -> Drawn
     )
     decoded = parts.tokenizer.decode(latent, condition, generators)
     floats = {key: x.float() if x.is_floating_point() else x for key, x in decoded.items()}
-    if "kept" in condition:  # exactly, whatever the decoder made of it
-        floats["x"] = parts.data.restore({**condition, **floats})["x"]
+    floats["x"] = parts.data.restore({**condition, **floats})["x"]
     return Drawn({**requests, **floats}, latent)
 
 
