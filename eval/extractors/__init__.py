@@ -7,17 +7,28 @@ from eval.extractors.dinov2 import DINOv2Features
 from eval.extractors.extractor import Extractor, Features
 from eval.extractors.inception import Inception
 from eval.extractors.property_regressor import PropertyRegressor
-from eval.extractors.videos import I3D, MotionClassifier
+from eval.extractors.videos import (
+    C3D,
+    I3D,
+    ClipExtractor,
+    MotionClassifier,
+    ScriptedI3D,
+    VideoMAE,
+)
 
 __all__ = [
+    "C3D",
     "I3D",
     "CLIPFeatures",
     "ChemNet",
     "Classifier",
+    "ClipExtractor",
     "DINOv2Features",
     "Extractor",
     "Features",
     "Inception",
     "MotionClassifier",
     "PropertyRegressor",
+    "ScriptedI3D",
+    "VideoMAE",
 ]

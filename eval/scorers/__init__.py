@@ -12,7 +12,7 @@ of images
     elbo                    likelihood under a variational tokenizer, and its bound
 
 of videos
-    fvd                     FVD and KVD of samples on I3D, by named protocols
+    fvd                     FVD, KVD and inception score of samples, by named protocols
     rfvd                    the same of reconstructions
     frame_distance          FID of frames
     motion                  speeds of samples against those of data, and drift of their brightness

@@ -111,6 +111,22 @@ PUBLISHED = {
         note="Apache-2.0, as recalled. I3D ported to PyTorch, for FVD of DIGAN, PVDM, LVDM and "
         "cd-fvd. No public source that we could check states the SHA-256 of this file.",
     ),
+    "videomae_vitg_ssv2": Published(
+        url="https://github.com/OpenGVLab/VideoMAEv2",
+        sha256=None,
+        names=("vit_g_hybrid_pt_1200e_ssv2_ft.pth",),
+        note="MIT, as recalled. VideoMAE v2's ViT-g, fine-tuned on Something-Something v2, for the "
+        "second network of cd-fvd. No public source that we could check states the SHA-256 of this "
+        "file.",
+    ),
+    "c3d_ucf101": Published(
+        url="https://github.com/universome/stylegan-v",
+        sha256=None,
+        names=("c3d_ucf101.pt",),
+        note="MIT, as recalled of TGANv2, whose network is ported. C3D of UCF-101 as TorchScript, "
+        "for the inception score of videos; see eval/extractors/videos/c3d.py. No public source "
+        "that we could check states the SHA-256 of this file.",
+    ),
     "dinov2_vits14_reg": Published(
         url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_reg4_pretrain.pth",
         sha256=None,

@@ -36,8 +36,9 @@ __all__ = [
 ]
 
 
-NESTED = ("ema", "state_dict", "model_state_dict", "model")
-"""Entries of a training's checkpoint that hold its weights, the preferred first."""
+NESTED = ("ema", "state_dict", "model_state_dict", "model", "module")
+"""Entries of a training's checkpoint that hold its weights, the preferred first; DeepSpeed's is
+`module`."""
 
 DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 

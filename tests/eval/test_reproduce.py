@@ -105,6 +105,13 @@ def test_every_table_is_printed_with_its_rows(tmp_path, monkeypatch, capsys, nam
     assert out.count("not run") == configured - len(kept)
 
 
+@pytest.mark.parametrize("name", ["pvdm", "lvdm", "lfdm"])
+def test_columns_of_videos_are_named_as_the_scores_of_their_protocols(name):
+    table = OmegaConf.load(TABLES / f"{name}.yaml")
+    (protocol,) = compose([f"experiment={table.rows[0].experiment}"]).eval.protocols
+    assert f"fvd_{protocol}" in table.columns
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_the_experiment_of_every_row_exists_and_names_are_their_own(name):
     rows = OmegaConf.load(TABLES / f"{name}.yaml").rows

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from eval.extractors import I3D, ClipExtractor, ScriptedI3D, VideoMAE
 from eval.metrics import frechet_distance, frechet_distance_svd, to_uint8, truncated
 
 __all__ = ["FRECHET", "PROTOCOLS", "Protocol"]
@@ -22,8 +23,8 @@ class Protocol(NamedTuple):
     """Settings of FVD that its number depends on.
 
     Attributes:
-        network: see `I3D`.
-        resize: see `I3D`.
+        network: whose features are compared.
+        resize: see `ClipExtractor`.
         to_bytes: conversion of samples in [-1, 1]; real clips are bytes already.
         rounding: its name.
         order: real clips are the first of the split, or some of all at random.
@@ -32,7 +33,7 @@ class Protocol(NamedTuple):
         split: real clips in the papers.
     """
 
-    network: Literal["torchscript", "port"]
+    network: type[ClipExtractor]
     resize: str
     to_bytes: Callable[[Float[Tensor, "*shape"]], UInt8[Tensor, "*shape"]]
     rounding: str
@@ -47,27 +48,32 @@ NEAREST, DOWN = (to_uint8, "to nearest"), (truncated, "down")
 
 PROTOCOLS: dict[str, Protocol] = {
     "stylegan_v": Protocol(
-        "torchscript", "network", *NEAREST, "sorted", False, EIGENVALUES,
+        ScriptedI3D, "network", *NEAREST, "sorted", False, EIGENVALUES,
         "train; of UCF-101 all 13,320 videos",
     ),
     "digan": Protocol(
-        "port", "cover", *DOWN, "shuffled", False, SINGULAR_VALUES,
+        I3D, "cover", *DOWN, "shuffled", False, SINGULAR_VALUES,
         "train; of UCF-101 train and test",
     ),
     "pvdm": Protocol(
-        "port", "cover", *DOWN, "shuffled", False, SINGULAR_VALUES,
+        I3D, "cover", *DOWN, "shuffled", False, SINGULAR_VALUES,
         "train; of UCF-101 its first list",
     ),
-    "tats": Protocol("port", "squash", *DOWN, "shuffled", False, SINGULAR_VALUES, "train"),
-    "lvdm": Protocol("port", "squash", *DOWN, "shuffled", False, SINGULAR_VALUES, "train"),
+    "tats": Protocol(I3D, "squash", *DOWN, "shuffled", False, SINGULAR_VALUES, "train"),
+    "lvdm": Protocol(I3D, "squash", *DOWN, "shuffled", False, SINGULAR_VALUES, "train"),
     "cd_fvd": Protocol(
-        "port", "square", *DOWN, "shuffled", True, EIGENVALUES,
+        I3D, "square", *DOWN, "shuffled", True, EIGENVALUES,
+        "train; of UCF-101 train and test",
+    ),
+    "cd_fvd_videomae": Protocol(
+        VideoMAE, "square", *DOWN, "shuffled", True, EIGENVALUES,
         "train; of UCF-101 train and test",
     ),
     "tensorflow": Protocol(
-        "torchscript", "tf1", *NEAREST, "shuffled", False, SINGULAR_VALUES, "as given",
+        ScriptedI3D, "tf1", *NEAREST, "shuffled", False, SINGULAR_VALUES, "as given",
     ),
 }  # fmt: skip
 """Protocols by name, of StyleGAN-V (Skorokhodov et al., 2022), DIGAN (Yu et al., 2022), PVDM (Yu et
-al., 2023), TATS (Ge et al., 2022), LVDM (He et al., 2022), cd-fvd (Ge et al., 2024), and FVD's
-authors. They used TensorFlow's network, which the TorchScript equals but for its resize."""
+al., 2023), TATS (Ge et al., 2022), LVDM (He et al., 2022), cd-fvd (Ge et al., 2024) on either of
+its networks, and FVD's authors. They used TensorFlow's network, which the TorchScript equals but
+for its resize."""

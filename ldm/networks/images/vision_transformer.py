@@ -37,11 +37,11 @@ class Scale(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Two linear layers around a GELU, four times as wide."""
+    """Two linear layers around a GELU."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.fc1, self.fc2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         return self.fc2(F.gelu(self.fc1(x)))
@@ -50,10 +50,12 @@ class Perceptron(nn.Module):
 class Block(nn.Module):
     """Attention and a perceptron, each normalised before, scaled after if so asked, and added."""
 
-    def __init__(self, width: int, heads: int, scaled: bool = True) -> None:
+    def __init__(
+        self, width: int, heads: int, scaled: bool = True, hidden: int | None = None
+    ) -> None:
         super().__init__()
         self.norm1, self.norm2 = (nn.LayerNorm(width, eps=EPS) for _ in range(2))
-        self.attn, self.mlp = Attention(width, heads), Perceptron(width)
+        self.attn, self.mlp = Attention(width, heads), Perceptron(width, hidden or 4 * width)
         self.ls1, self.ls2 = (Scale(width) if scaled else nn.Identity() for _ in range(2))
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:

@@ -11,6 +11,8 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from eval.metrics.pairs import PairScores, ms_ssim, psnr, ssim
 from eval.metrics.pixels import from_uint8, to_uint8
+from ldm.hub.published import cached
+from ldm.losses import LPIPS
 
 
 def images(n: int, size: int = 24, seed: int = 0) -> torch.Tensor:
@@ -156,3 +158,11 @@ def test_black_and_white_clips_have_the_scores_that_evaluators_of_videos_give():
     scores = metric.compute()
     assert scores["psnr"].item() == pytest.approx(0, abs=1e-9)
     assert scores["ssim"].item() == pytest.approx(9.999e-5, rel=1e-4)
+
+
+@pytest.mark.skipif(cached("alexnet") is None, reason="AlexNet's weights are not here")
+def test_black_and_white_clips_have_the_perceptual_distance_that_evaluators_of_videos_give():
+    black = torch.zeros(1, 3, 2, 64, 64, dtype=torch.uint8)
+    metric = PairScores(LPIPS("alex"))
+    metric.update(black + 255, black)
+    assert metric.compute()["lpips"].item() == pytest.approx(0.81401, abs=1e-4)
