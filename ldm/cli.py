@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ldm.allocation import keep_freed_memory
 from ldm.config.compose import ConfigError
 from ldm.config.validate import allow, check_seed
 from ldm.stopping import Stop, Stopped
@@ -42,6 +43,7 @@ def command(
         if {"-h", "--help"} & set(arguments):
             return print(_help(sys.modules[main.__module__].__doc__, choices()))
         _quiet_lightning()
+        keep_freed_memory()
         with Stop(at_once=True):
             try:
                 main(_permitted(arguments))

@@ -55,7 +55,9 @@ def attention(
         # for 64 tokens and 1.5 times for 256; beyond 512, or in single precision, it is faster.
         scores = q * q.shape[3] ** -0.5 @ k.mT
         scores = scores if seen is None else scores.masked_fill(~seen, -torch.inf)
-        return scores.softmax(3) @ v
+        # In bf16 the softmax of rows below the width of a vector is computed number by number.
+        narrow = torch.float32 if k.shape[2] < 32 else None
+        return scores.softmax(3, dtype=narrow).to(q.dtype) @ v
     return F.scaled_dot_product_attention(q, k, v, seen)
 
 
