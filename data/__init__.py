@@ -13,6 +13,7 @@ from data.images.degraded import Degraded
 from data.images.digits import Digits
 from data.images.folder import ImageFolder
 from data.images.imagenet import ImageNet
+from data.images.lsun import LSUN
 from data.images.mnist import MNIST
 from data.images.shards import ImageShards
 from data.module import DataModule
@@ -45,6 +46,7 @@ from data.videos.ucf101 import UCF101
 __all__ = [
     "CIFAR10",
     "COCO",
+    "LSUN",
     "MHAD",
     "MNIST",
     "MUG",

@@ -3,26 +3,24 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
-from PIL import Image
 from torch import Tensor
 
-from data.files.tar_index import read_at
+from data.files.stored import content, holder
 from data.images.crop import Crop
 from data.images.pixels import PixelDataset
-from data.images.reading import BITS, convert, open_image, read_image
+from data.images.reading import BITS, convert, open_image
 from data.order import Draw
 
 __all__ = ["ImageFiles"]
 
 
 class ImageFiles(PixelDataset):
-    """Images read from files, or from their places in archives, on access.
+    """Images read from files, from their places in archives or from databases, on access.
 
     Args:
         folder: folder that the names are relative to.
@@ -67,13 +65,8 @@ class ImageFiles(PixelDataset):
         """Return the path of an image."""
         return self.folder / os.fsdecode(self.names[index])
 
-    def _image(self, index: int) -> Image.Image:
-        path = self.path(index)
-        if not len(self.places):
-            return read_image(path, self.channels, self.bits, self.upright)
-        content = BytesIO(read_at(path.parent, *self.places[index].tolist()))
-        image = open_image(content, str(path))
-        return convert(image, str(path), self.channels, self.bits, self.upright)
+    def _place(self, index: int) -> list[int] | None:
+        return self.places[index].tolist() if len(self.places) else None
 
     def pixels(
         self, index: Int64[Tensor, " b"], draws: Sequence[Draw]
@@ -82,7 +75,9 @@ class ImageFiles(PixelDataset):
         out = np.empty((len(draws), *size, self.channels), np.float32)
         for row, i, draw in zip(out, index.tolist(), draws, strict=True):
             rng = None if draw.seed is None else np.random.default_rng(draw.seed)
-            image = self._image(i)
+            path = self.path(i)
+            image = open_image(content(path, self._place(i)), str(path))
+            image = convert(image, str(path), self.channels, self.bits, self.upright)
             levels = np.asarray(self.crop(image, rng), np.float32)
             white = 1 if image.mode == "F" else 255
             # Bicubic filters overshoot; PIL clips bytes but not real numbers.
@@ -93,8 +88,7 @@ class ImageFiles(PixelDataset):
         options = f"{self.crop} {self.channels} {self.flip} {self.bits} {self.upright}"
         digest = hashlib.sha256(options.encode())
         for row, name in enumerate(self.names):
-            path = self.path(row)
-            status = os.stat(path.parent if len(self.places) else path)
+            status = os.stat(holder(self.path(row), self._place(row)))
             digest.update(name + f" {status.st_size} {status.st_mtime_ns}\n".encode())
         digest.update(self.places.tobytes())
         digest.update(self.labels.numpy())

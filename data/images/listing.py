@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.files.errors import DataError
-from data.files.tar_index import read_at
+from data.files.stored import content, holder
 from data.images.reading import EXTENSIONS
 
 __all__ = ["HIDDEN", "Listing", "files_below", "in_classes", "list_images", "subfolder"]
@@ -42,21 +42,21 @@ class Listing(NamedTuple):
         )
 
     def source(self, row: int) -> Path | BytesIO:
-        """Return the file of an image, or its content where it is in an archive.
+        """Return the file of an image, or its content where it is in an archive or a database.
 
         Raises:
-            DataError: the archive is shorter than it was.
+            DataError: the archive or database has changed, or is damaged.
         """
-        path = self.folder / self.names[row]
-        return BytesIO(read_at(path.parent, *self.places[row])) if self.places else path
+        return content(self.folder / self.names[row], self.places[row] if self.places else None)
 
     def digest(self) -> str:
         """Hash location, names, sizes and modification times of the files, without reading them."""
         digest = hashlib.sha256(str(self.folder.resolve()).encode())
         for row, name in enumerate(self.names):
-            status = os.stat((self.folder / name).parent if self.places else self.folder / name)
-            place = f" {self.places[row]}" if self.places else ""
-            line = f"{name} {status.st_size} {status.st_mtime_ns}{place}\n"
+            place = self.places[row] if self.places else None
+            status = os.stat(holder(self.folder / name, place))
+            inside = f" {place}" if place else ""
+            line = f"{name} {status.st_size} {status.st_mtime_ns}{inside}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
