@@ -96,8 +96,11 @@ def usage(
     counts = torch.zeros(vocabulary, device=codes.device)
     ones = counts.new_ones(1).expand_as(codes) if counted is None else counted.flatten().float()
     counts.scatter_add_(0, codes, ones)
-    frequency = counts / counts.sum()
+    # The sum of n log n over codes, or of log n over what has them, whichever are fewer.
+    few = vocabulary < len(codes)
+    logs = counts.xlogy(counts) if few else ones * counts.gather(0, codes).clamp(min=1).log()
+    number = ones.sum()
     return {
-        "usage": counts.count_nonzero() / vocabulary,
-        "perplexity": torch.special.entr(frequency).sum().exp(),
+        "usage": counts.clamp(max=1).sum() / vocabulary,
+        "perplexity": (number.log() - logs.sum() / number).exp(),
     }

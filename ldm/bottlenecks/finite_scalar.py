@@ -56,6 +56,11 @@ class FiniteScalarQuantizer(DiscreteBottleneck):
             raise ValueError(f"every channel needs 2 levels or more, got {list(levels)}")
         self.levels, self.in_channels = list(levels), len(levels)
         self.vocabulary = count_codes(self.levels)
+        with torch.device("cpu"):  # no checkpoint fills these in where a model is built on meta
+            sizes = torch.tensor(self.levels, dtype=torch.float64)
+        self.middle, self.last = sizes.div(2).floor(), sizes - 1
+        offset, bound = (1 - sizes % 2) / 2, self.last * (1 + MARGIN) / 2
+        self.scales = torch.stack([(offset / bound).atanh(), bound, -offset, bound / self.middle])
         self.on_grid(grid)
 
     def on_grid(self, grid: Sequence[int]) -> None:
@@ -64,10 +69,13 @@ class FiniteScalarQuantizer(DiscreteBottleneck):
     def forward(
         self, h: Float[Tensor, "batch channels *grid"], generator: Generators = None
     ) -> Encoded:
-        z = self._bounded(full_precision(h, self.in_channels))
-        rounded = z.detach().round()
-        codes = self._codes(rounded)
-        latent = snap(z, rounded) / self._half(z)
+        h = full_precision(h, self.in_channels)
+        shift, bound, offset, scale = self._columns(self.scales, h)
+        bounded = (h + shift).tanh()
+        with torch.no_grad():
+            rounded = torch.addcmul(offset, bounded, bound).round_()
+            codes, nearest = self._codes(rounded), rounded / self._columns(self.middle, h)
+        latent = snap(bounded * scale, nearest)
         return Encoded(latent, codes, codes, {}, digit_usage(codes, self.vocabulary))
 
     def latent(
@@ -78,32 +86,23 @@ class FiniteScalarQuantizer(DiscreteBottleneck):
     def decodable(
         self, latent: Float[Tensor, "batch channels *grid"]
     ) -> Float[Tensor, "batch channels *grid"]:
-        half = self._half(latent := full_precision(latent, self.in_channels).detach())
-        most = self._column([level - 1 for level in self.levels], latent) - half
-        return self.codes_to_latent(self._codes((latent * half).round().clamp(-half, most)))
+        latent = full_precision(latent, self.in_channels).detach()
+        middle, last = (self._columns(numbers, latent) for numbers in (self.middle, self.last))
+        rounded = (latent * middle).round().clamp(-middle, last - middle)
+        return self.codes_to_latent(self._codes(rounded))
 
     def codes_to_latent(
         self, codes: Int[Tensor, "batch *grid group"]
     ) -> Float[Tensor, "batch channels *grid"]:
         digits = to_digits(codes, self.levels).float()
-        half = self._half(digits)
-        return (digits - half) / half
-
-    def _bounded(self, h: Tensor) -> Tensor:
-        levels = self._column(self.levels, h)
-        half = (levels - 1) * (1 + MARGIN) / 2
-        offset = (1 - levels % 2) / 2
-        return (h + (offset / half).atanh()).tanh() * half - offset
+        middle = self._columns(self.middle, digits)
+        return (digits - middle) / middle
 
     def _codes(self, rounded: Tensor) -> Tensor:
         """Codes of levels, counted from the middle one."""
-        codes = to_codes((rounded + self._half(rounded)).long(), self.levels)
+        codes = to_codes((rounded + self._columns(self.middle, rounded)).long(), self.levels)
         return codes.clamp(0, self.vocabulary - 1)  # values that are not finite have a code, too
 
-    def _half(self, like: Tensor) -> Tensor:
-        return self._column([level // 2 for level in self.levels], like)
-
-    def _column(self, numbers: Sequence[int], like: Tensor) -> Tensor:
-        """One number a channel, to be broadcast over latents."""
-        column = torch.tensor(numbers, dtype=like.dtype, device=like.device)
-        return column.view(-1, *[1] * (like.ndim - 2))
+    def _columns(self, numbers: Float[Tensor, "*rows channels"], like: Tensor) -> Tensor:
+        """Shape rows of one number a channel to be broadcast over latents."""
+        return numbers.to(like).view(*numbers.shape, *[1] * (like.ndim - 2))
