@@ -1,6 +1,7 @@
 """Losses of tokenizers: reconstruction, perceptual and adversarial."""
 
-from ldm.losses.adversarial import Adversarial, Adversaries
+from ldm.losses.adversarial import Adversarial
+from ldm.losses.adversaries import Adversaries
 from ldm.losses.alignment import Alignment
 from ldm.losses.atoms import AtomError
 from ldm.losses.dino_discriminator import DINODiscriminator
@@ -11,7 +12,7 @@ from ldm.losses.lpips import LPIPS
 from ldm.losses.penalties import GradientPenalty, LeCam
 from ldm.losses.pyramid import PyramidPerceptual
 from ldm.losses.reconstruction import ReconstructionLoss
-from ldm.losses.regularizer import Regularizer
+from ldm.losses.regularizer import LinearWeight, Regularizer, Weight, weight_at
 from ldm.losses.wavelets import WaveletError
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "EdgeError",
     "GradientPenalty",
     "LeCam",
+    "LinearWeight",
     "NodeError",
     "PatchFeatures",
     "PyramidPerceptual",
@@ -32,4 +34,6 @@ __all__ = [
     "RegionEquivariance",
     "Regularizer",
     "WaveletError",
+    "Weight",
+    "weight_at",
 ]

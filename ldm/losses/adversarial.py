@@ -15,7 +15,7 @@ from torch.nn.functional import relu, softplus
 from ldm.losses.adaptive import ADAPTIVE_RATIOS, gradient_norm
 from ldm.losses.frames import frames_of
 
-__all__ = ["DISCRIMINATOR_LOSSES", "GENERATOR_LOSSES", "Adversarial", "Adversaries"]
+__all__ = ["DISCRIMINATOR_LOSSES", "GENERATOR_LOSSES", "Adversarial"]
 
 Logits = Float[Tensor, "batch ..."]
 Scalar = Float[Tensor, ""]
@@ -77,7 +77,8 @@ class Adversarial(nn.Module):
             the gradients of the reconstruction and the adversarial loss at the decoder's last
             layer; None does not.
         penalties: terms of the discriminator's loss by name, see `ldm.losses.penalties`:
-            `penalty(real data, its logits, logits of reconstructions)` returns a scalar.
+            `penalty(real data, its logits, logits of reconstructions)` returns a scalar, at each
+            step or at those that its `every` divides.
         feature_matching: weight of the mean absolute difference of the discriminator's features of
             data and of reconstructions, summed over its layers; above 0, the discriminator has
             `features(x)`, whose last entry is the logits, which are not compared.
@@ -178,17 +179,26 @@ class Adversarial(nn.Module):
         real: Float[Tensor, "batch ..."],
         fake: Float[Tensor, "batch ..."],
         samples: int,
+        step: int = 0,
     ) -> tuple[Scalar, dict[str, Scalar]]:
-        """Compute the discriminator's loss; the tokenizer that made `fake` gets no gradient."""
+        """Compute the discriminator's loss; the tokenizer that made `fake` gets no gradient.
+
+        Args:
+            real: the data.
+            fake: their reconstructions.
+            samples: training samples seen so far.
+            step: training steps before this one.
+        """
         if samples < self.start:
             return real.new_zeros((), requires_grad=True), {}
         real, fake = self._seen(real, fake)
-        if self.penalties:
+        due = {k: p for k, p in self.penalties.items() if step % getattr(p, "every", 1) == 0}
+        if due:
             real = real.detach().requires_grad_()
         logits_real = _wide(self.discriminator(real))
         logits_fake = _wide(self.discriminator(fake.detach()))
         loss = self._loss(logits_real, logits_fake)
-        terms = {k: p(real, logits_real, logits_fake) for k, p in self.penalties.items()}
+        terms = {k: p(real, logits_real, logits_fake) for k, p in due.items()}
         return loss + sum(terms.values()), {
             "discriminator": loss.detach(),
             "logits_real": logits_real.detach().mean(),
@@ -200,67 +210,6 @@ class Adversarial(nn.Module):
     def frozen(self) -> list[nn.Module]:
         """Modules that the discriminator reads features of, neither trained nor saved."""
         return getattr(self.discriminator, "frozen", [])
-
-
-class Adversaries(nn.Module):
-    """Several adversarial losses, which are added: such as of frames and of whole clips.
-
-    It is used in place of one `Adversarial`, whose methods it has.
-
-    Args:
-        parts: adversarial losses by name; the names precede those of what is logged.
-
-    Raises:
-        ValueError: there are none.
-
-    Example:
-        >>> frame = Adversarial(nn.Conv2d(3, 1, 4), "hinge", "hinge", 1.0, frames="random")
-        >>> clip = Adversarial(nn.Conv3d(3, 1, 4), "hinge", "hinge", 1.0)
-        >>> x = torch.zeros(2, 3, 4, 8, 8)
-        >>> loss, stats = Adversaries({"frame": frame, "clip": clip}).discriminator_loss(x, x, 0)
-        >>> "frame_discriminator" in stats
-        True
-    """
-
-    def __init__(self, parts: Mapping[str, Adversarial]) -> None:
-        super().__init__()
-        if not parts:
-            raise ValueError("no adversarial loss is named")
-        self.parts = nn.ModuleDict(dict(parts))
-        self.start = min(part.start for part in parts.values())
-
-    def generator_loss(
-        self,
-        real: Float[Tensor, "batch ..."],
-        reconstruction: Float[Tensor, "batch ..."],
-        nll: Float[Tensor, ""],
-        last_layer: Tensor | None,
-        samples: int,
-    ) -> tuple[Scalar, dict[str, Scalar]]:
-        """Add the tokenizer's losses, see `Adversarial.generator_loss`."""
-        return self._sum("generator_loss", real, reconstruction, nll, last_layer, samples)
-
-    def discriminator_loss(
-        self,
-        real: Float[Tensor, "batch ..."],
-        fake: Float[Tensor, "batch ..."],
-        samples: int,
-    ) -> tuple[Scalar, dict[str, Scalar]]:
-        """Add the discriminators' losses, see `Adversarial.discriminator_loss`."""
-        return self._sum("discriminator_loss", real, fake, samples)
-
-    @property
-    def frozen(self) -> list[nn.Module]:
-        """Modules that the discriminators read features of, neither trained nor saved."""
-        return [module for part in self.parts.values() for module in part.frozen]
-
-    def _sum(self, method: str, *given) -> tuple[Scalar, dict[str, Scalar]]:
-        losses, stats = [], {}
-        for name, part in self.parts.items():
-            loss, own = getattr(part, method)(*given)
-            losses.append(loss)
-            stats |= {f"{name}_{key}": value for key, value in own.items()}
-        return sum(losses), stats
 
 
 @contextmanager

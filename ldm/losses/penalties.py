@@ -2,7 +2,8 @@
 
 Sources: Tseng et al., "Regularizing Generative Adversarial Networks under Limited Data", 2021
 (LeCam), equations 7 and 8; Mescheder, Geiger and Nowozin, "Which Training Methods for GANs do
-actually Converge?", 2018 (R1), equation 9.
+actually Converge?", 2018 (R1), equation 9; Karras et al., "Analyzing and Improving the Image
+Quality of StyleGAN", 2020, appendix B (lazy regularisation).
 """
 
 import torch
@@ -58,6 +59,11 @@ class GradientPenalty(nn.Module):
 
     Args:
         weight: weight of the penalty.
+        every: steps from one penalty to the next, which is multiplied by their number: it is as
+            strong on average, and most steps are spared a second derivative.
+
+    Raises:
+        ValueError: `every` is less than 1.
 
     Example:
         >>> x = torch.ones(2, 3, requires_grad=True)
@@ -65,11 +71,13 @@ class GradientPenalty(nn.Module):
         3.0
     """
 
-    def __init__(self, weight: float = 10.0) -> None:
+    def __init__(self, weight: float = 10.0, every: int = 1) -> None:
         super().__init__()
-        self.weight = weight
+        if every < 1:
+            raise ValueError(f"every must be 1 step or more, got {every}")
+        self.weight, self.every = weight, every
 
     def forward(self, x: Tensor, real: Logits, fake: Logits) -> Float[Tensor, ""]:
         """Compute the penalty from real samples, which require a gradient, and their logits."""
         (gradient,) = torch.autograd.grad(real.sum(), x, create_graph=True)
-        return self.weight * gradient.flatten(1).square().sum(1).mean()
+        return self.every * self.weight * gradient.flatten(1).square().sum(1).mean()

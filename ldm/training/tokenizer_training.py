@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from data import Batch
 from ldm.bottlenecks import Encoded
-from ldm.losses import Adversarial, Adversaries, Alignment, Regularizer
+from ldm.losses import Adversarial, Adversaries, Alignment, Regularizer, Weight, weight_at
 from ldm.tokenizers import Tokenizer, latents_as_data
 from ldm.training.clipping import AdaptiveClip
 from ldm.training.training import Training, trained
@@ -54,7 +54,7 @@ class TokenizerTraining(Training):
         self,
         model: Tokenizer,
         loss: nn.Module | None,
-        bottleneck_weight: float,
+        bottleneck_weight: Weight,
         regularizers: Mapping[str, Regularizer | None] | None = None,
         adversarial: Adversarial | Adversaries | None = None,
         discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
@@ -128,7 +128,10 @@ class TokenizerTraining(Training):
             if "real" not in pair:
                 pair = self._reconstructed(pair, generator)
             return self.adversarial.discriminator_loss(
-                pair["real"], pair["fake"], self.samples_seen
+                pair["real"],
+                pair["fake"],
+                self.samples_seen,
+                self.samples_seen // self.batch_size,
             )
 
         if self.encoder_samples is not None and self.samples_seen >= self.encoder_samples:
@@ -173,8 +176,9 @@ class TokenizerTraining(Training):
         return None
 
     def pace(self, seen: int, samples: int) -> tuple[float, ...]:
+        own = weight_at(self.bottleneck_weight, seen, samples)
         weights = (one.weight_at(seen, samples) for one in self.regularizers.values())
-        return (*super().pace(seen, samples), *weights)
+        return (*super().pace(seen, samples), own, *weights)
 
     def tokenizer_loss(
         self,
@@ -226,7 +230,8 @@ class TokenizerTraining(Training):
         # An adaptive adversarial weight balances gradients against the reconstruction terms.
         compared = sum(terms.values()) if terms else sum(further.values())
         rest = sum(further.values()) if terms else 0
-        total = compared + rest + self.bottleneck_weight * sum(encoded.losses.values())
+        weight = weight_at(self.bottleneck_weight, self.samples_seen, self.samples)
+        total = compared + rest + weight * sum(encoded.losses.values())
         return total, compared, {**terms, **further, **encoded.losses, **encoded.stats}
 
 

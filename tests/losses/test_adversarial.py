@@ -276,3 +276,14 @@ def test_penalties_are_added_to_the_discriminators_loss_and_logged():
     # A bias of the last layer changes no gradient of the data.
     assert all(g.abs().sum() > 0 for g in penalised.gradients(penalised.adversarial)[:-1])
     assert not penalised.x.requires_grad
+
+
+def test_a_lazy_penalty_is_added_at_every_so_many_steps_alone():
+    setting = Setting(penalties={"lecam": LeCam(0.5), "r1": GradientPenalty(2.0, every=16)})
+    fake = setting.decoder(setting.z).detach()
+    for step in (0, 1, 15, 16, 17, 32):
+        loss, stats = setting.adversarial.discriminator_loss(setting.x, fake, 0, step)
+        terms = [stats[name] for name in ("discriminator", "lecam", "r1") if name in stats]
+        assert_close(loss.detach(), sum(terms))
+        assert ("r1" in stats) == (step % 16 == 0)
+        assert "lecam" in stats

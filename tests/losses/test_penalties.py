@@ -1,5 +1,6 @@
 """Closed forms of the penalties of discriminators."""
 
+import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
@@ -36,6 +37,15 @@ def test_the_gradient_penalty_of_a_linear_discriminator_is_its_squared_weight():
     assert_close(loss, 10 * linear.weight.square().sum())
     loss.backward()
     assert_close(linear.weight.grad, 20 * linear.weight.detach())
+
+
+def test_a_penalty_at_some_steps_is_as_strong_on_average():
+    linear = nn.Linear(6, 1).double()
+    x = normal(4, 6).requires_grad_()
+    lazy, all_ = (GradientPenalty(2.0, every)(x, linear(x), x) for every in (16, 1))
+    assert_close(lazy, 16 * all_)
+    with pytest.raises(ValueError, match="every must be 1 step or more, got 0"):
+        GradientPenalty(every=0)
 
 
 def test_every_logit_of_a_sample_counts_in_its_gradient():

@@ -37,7 +37,7 @@ def built(perceptual):
     """`built(tokenizer, *overrides)`: its training at small width, and a batch."""
 
     def build(name, *overrides):
-        common = ["data=imagenet256", "data.size=32", *SMALL]
+        common = ["data=imagenet256", "data.size=32", *(SMALL if "_vit_" not in name else ())]
         if CLIPS[0] in overrides:
             common = []
         common += ["stages=[tokenizer]", "run=runs/test"]
@@ -140,3 +140,21 @@ def test_the_loss_of_gsq(built):
     expected = (x - y).square().mean() + 1.0 * quantization + distance(training, x, y).mean()
     assert_close(loss, expected + 0.1 * g)
     assert_close(other, hinge(training, x, y))
+
+
+def test_the_losses_of_bsq_with_its_falling_weight_and_lazy_penalty(built):
+    narrow = [f"tokenizer.encoder.{one}" for one in ("width=32", "depth=1", "heads=2")]
+    small = [f"++{DISCRIMINATOR}.{one}" for one in ("width=4", "multipliers=[2,2]")]
+    training, batch = built("bsq_vit_f8", *narrow, *small)
+    judge = training.adversarial.discriminator
+    for step, weight in ((0, 0.4), (1001, 0.24985), (2000, 0.1), (3001, 0.1)):
+        training.samples_seen = 256 * step
+        loss, _, y, encoded = found(training, batch)
+        x, y = batch["x"].clone().requires_grad_(), y.detach()
+        entropy = sum(encoded.losses.values())
+        expected = (x - y).square().mean() + 0.1 * distance(training, x, y).mean()
+        assert_close(loss, expected + weight * entropy + 0.1 * softplus(-judge(y)).mean())
+        other, _ = training.adversarial.discriminator_loss(x, y, 256 * step, step)
+        (slope,) = torch.autograd.grad(judge(x).sum(), x, create_graph=True)
+        r1 = 5.0 * 16 * slope.flatten(1).square().sum(1).mean() if step % 16 == 0 else 0.0
+        assert_close(other, (softplus(-judge(x)).mean() + softplus(judge(y)).mean()) / 2 + r1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ldm.losses import Alignment, ReconstructionLoss
+from ldm.losses import Alignment, GradientPenalty, ReconstructionLoss
 from ldm.randomness import step_generator
 from ldm.training import TokenizerTraining
 
@@ -165,3 +165,18 @@ def test_an_alignments_map_is_trained_and_resumed_with_the_tokenizer(
     assert torch.equal(again.alignment.project.weight, whole.alignment.project.weight)
     for one, other in zip(again.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_a_lazy_penalty_is_counted_in_steps_since_training_began(tokenizer_training, digits, step):
+    training = tokenizer_training(adversarial=True)
+    training.adversarial.start = 0
+    training.adversarial.penalties["r1"] = GradientPenalty(1.0, every=2)
+    training.samples_seen = step * training.batch_size
+    training.optimizers = lambda **_: [None, None]
+    training.minimize = lambda _, parameters, loss, parts, clip=None: {
+        **loss(parts[0])[1],
+        "grad_norm": torch.zeros(()),
+    }
+    batch = next(iter(digits.train_batches(0, 64, rank=0, world=1, batch_size=64)))
+    assert ("r1" in training.optimize([batch], step_generator(0, 0, 0))) == (step % 2 == 0)
