@@ -1,15 +1,19 @@
 """The base class of image datasets, and images held in memory."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
 from data.batch import Batch
-from data.images.crop import height_width
+from data.images.crop import Crop, height_width
+from data.images.files import ImageFiles
 from data.images.grid import grid, write_png
+from data.images.listing import list_images
 from data.images.pixels import PixelDataset, Pixels
 from data.images.prompts import ClassCaptions
 from data.order import Draw
@@ -22,10 +26,19 @@ class Images(Pixels):
 
     suffix = ".png"
 
+    crops: Mapping[str, Crop] = MappingProxyType({})
+    """How files of each split are resized and cropped; empty where samples are no files."""
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of one `x`: `(channels, height, width)`."""
         return (self.channels, *height_width(self.size))
+
+    def own_files(self, folder: Path) -> ImageFiles:
+        listing = list_images(folder)
+        crop = self.crops.get("test") or Crop(self.shape[1:])
+        labels = torch.full((len(listing.names),), -1)
+        return ImageFiles(listing.folder, listing.names, labels, crop, self.channels)
 
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "3 height width"]:
         return grid(self.floats(batch), columns)

@@ -1,6 +1,7 @@
 """Images with what is left of each, from which a prior draws whole ones."""
 
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,9 @@ class Degraded(Images):
 
     def load(self, split: str) -> "DegradedImages":
         return DegradedImages(self.source.dataset_of(split), self.degradation)
+
+    def own_files(self, folder: Path) -> "DegradedImages":
+        return DegradedImages(self.source.own_files(folder), self.degradation)
 
     def view(self, batch: Batch, name: str) -> Batch:
         image = self.source.view({"x": batch["image"]}, name)["x"]

@@ -130,25 +130,15 @@ class ImageFolder(Folders, Images):
         """
         if not (self.verify or self.skip_corrupt):
             return listing
-        found, total = inspect(listing), len(listing.names)
+        found = inspect(listing)
         if found.turned and not self.upright:
             log.warning(
                 "%d of %d images under %s have an EXIF orientation that is ignored, as papers' "
                 "loaders do: set upright=true to turn them",
-                *(found.turned, total, listing.folder),
+                *(found.turned, len(listing.names), listing.folder),
             )
         self._check_bits(found.brightest, listing.folder)
-        if not found.damaged:
-            return listing
-        count = f"{len(found.damaged)} of {total} images under {listing.folder} are damaged"
-        fault = next(iter(found.damaged.values()))
-        if not self.skip_corrupt:
-            raise DataError(f"{count}; the first: {fault}")
-        if len(found.damaged) == total:
-            raise DataError(f"all of {count}; the first: {fault}")
-        log.warning("%s and left out", count)
-        self.skipped += len(found.damaged)
-        return listing.subset([row for row in range(total) if row not in found.damaged])
+        return self.without(listing, found.damaged)
 
     def _check_bits(self, brightest: int, folder: Path) -> None:
         used = brightest.bit_length()

@@ -1,5 +1,6 @@
 """Datasets in folders and archives of files: their splits, classes and captions."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -15,9 +16,12 @@ from data.files.roots import expanded, find, looked_for
 from data.images.captions import TABLES, as_text, read_captions
 from data.images.listing import HIDDEN, Listing, subfolder
 from data.images.pixels import Pixels
+from data.images.reading import SKIP
 from data.images.split import held_out
 
 __all__ = ["Folders"]
+
+log = logging.getLogger(__name__)
 
 
 class Folders(Pixels):
@@ -40,6 +44,11 @@ class Folders(Pixels):
     test_fraction: float
     """Fraction held out if there is no test folder."""
 
+    skip_corrupt: bool
+    """Leave out files that cannot be used, and count them in `skipped`."""
+
+    skipped: int
+
     @abstractmethod
     def listed(self, folder: Path) -> Listing:
         """List the files of a folder.
@@ -55,6 +64,28 @@ class Folders(Pixels):
         Raises:
             DataError: a file is damaged; the message names it.
         """
+
+    def without(self, listing: Listing, faults: dict[int, str]) -> Listing:
+        """Leave out files that cannot be used, if that is asked for.
+
+        Args:
+            listing: of the files.
+            faults: why files cannot be used, by rows.
+
+        Raises:
+            DataError: that is not asked for, or no file is left; the message names the first.
+        """
+        if not faults:
+            return listing
+        total, first = len(listing.names), faults[min(faults)]
+        count = f"{len(faults)} of {total} {self.kind} under {listing.folder} cannot be used"
+        if len(faults) == total:  # to leave them out is no remedy
+            raise DataError(f"all of {count}; the first: {first.removesuffix(SKIP)}")
+        if not self.skip_corrupt:
+            raise DataError(f"{count}; the first: {first}")
+        log.warning("%s and are left out; the first: %s", count, first.removesuffix(SKIP))
+        self.skipped += len(faults)
+        return listing.subset([row for row in range(total) if row not in faults])
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from data.images.captions import as_strings, as_text
 from data.images.prompts import ClassCaptions, read_prompts
 from data.module import DataModule
 from data.order import Draw, mix
+from data.samples import Samples
 
 __all__ = ["PixelDataset", "Pixels", "coins"]
 
@@ -106,6 +107,16 @@ class Pixels(DataModule):
         """Pixels in [-1, 1] of samples, also of those that `compact` reduced to bytes."""
         x = batch["x"]
         return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x.float()
+
+    @abstractmethod
+    def own_files(self, folder: Path) -> Samples:
+        """Samples of a folder of files of one's own, read as those of the test split are.
+
+        Labels are -1, and captions are not read.
+
+        Raises:
+            DataError: there are none, or one of them cannot be read.
+        """
 
     @abstractmethod
     def write(self, path: Path, pixels: UInt8[Tensor, "3 *frames h w"], sample: Batch) -> None:

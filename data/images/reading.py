@@ -24,7 +24,8 @@ EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif",
 # Named one by one: Pillow would try all it knows, and run Ghostscript on PostScript.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
-REMEDY = "mend or remove it, or set skip_corrupt=True"
+SKIP = ", or set skip_corrupt=True"
+REMEDY = f"mend or remove it{SKIP}"
 
 BITS = 16
 DEEP = "16-bit colours"  # in an image's `info`

@@ -8,11 +8,17 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from data.batch import Batch
+from data.files.errors import DataError
 from data.images.clips import FPS, write_mp4
-from data.images.crop import height_width
+from data.images.crop import Crop, height_width
 from data.images.grid import grid
 from data.images.pixels import Pixels
+from data.images.reading import SKIP
+from data.videos.files import VideoFiles
+from data.videos.inspection import examined
+from data.videos.listing import list_videos
 from data.videos.sampling import Sampling
+from data.videos.squash import Squash
 
 __all__ = ["Videos"]
 
@@ -29,6 +35,18 @@ class Videos(Pixels):
     sampling: Sampling | None = None
     """Which frames of longer videos a clip has; None where videos are as long as clips."""
 
+    rate: float = FPS
+    """Frames a second of whole videos, of which clips may leave some out."""
+
+    resampled: float | None = None
+    """Frames a second that videos are brought to; None for frames as they are."""
+
+    crop: Crop | Squash | None = None
+    """How files are brought to `size`; None where samples are no files."""
+
+    data_seed: int = 0
+    """Seed of the clips that evaluation reads."""
+
     suffix = ".mp4"
     shown: ClassVar[int] = 16
     overview: ClassVar[int] = 16
@@ -42,6 +60,28 @@ class Videos(Pixels):
     def views(self) -> tuple[str, ...]:
         """Views of a clip; empty for clips that are drawn at random, which cannot be listed."""
         return () if self.sampling is not None and self.sampling.random else super().views
+
+    def own_files(self, folder: Path) -> VideoFiles:
+        listing = list_videos(folder, classes=False)
+        sampling = (self.sampling or Sampling(self.frames)).one_each
+        films, faults = examined(listing, self.channels, True, sampling, self.rate, self.resampled)
+        if faults:
+            raise DataError(faults[min(faults)].removesuffix(SKIP))
+        clips = VideoFiles(
+            listing.folder,
+            listing.names,
+            films,
+            self.resampled,
+            self.rate,
+            labels=torch.full((len(films),), -1),
+            sampling=sampling,
+            crop=self.crop or Crop(self.shape[2:]),
+            channels=self.channels,
+            data_seed=self.data_seed,
+        )
+        if not len(clips):
+            raise DataError(f"no video under {folder} has the {sampling.span} frames of a clip")
+        return clips
 
     def show(self, batch: Batch, columns: int | None = None) -> Float[Tensor, "t 3 height width"]:
         """Draw a grid of clips: a clip of grids."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from data.files.errors import DataError
 from data.images.reading import EXTENSIONS as IMAGES
+from data.images.reading import REMEDY, SKIP
 
 if TYPE_CHECKING:
     import av
 
-__all__ = ["EXTENSIONS", "REMEDY", "decoded", "frame_names", "opened"]
+__all__ = ["EXTENSIONS", "decoded", "frame_names", "opened"]
 
 EXTENSIONS = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv")
-REMEDY = "mend or remove it, or set skip_corrupt=True"
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
 def _unreadable(path: Path) -> DataError:
     return DataError(
         f"{path} is in a codec that cannot be read: convert it (ffmpeg -i {path.name} -c:v libx264 "
-        "out.mp4), or set skip_corrupt=True"
+        f"out.mp4){SKIP}"
     )
 
 

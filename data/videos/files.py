@@ -18,7 +18,7 @@ from data.videos.clips import Clips
 from data.videos.film import Film, read_frames
 from data.videos.inspection import Films
 
-__all__ = ["VideoFiles", "count"]
+__all__ = ["VideoFiles"]
 
 
 class VideoFiles(Clips):
@@ -47,7 +47,7 @@ class VideoFiles(Clips):
         rate: float = FPS,
         **options: Any,
     ) -> None:
-        counts = np.array([count(film, fps) for film in films], np.int64)
+        counts = np.array([film.count(fps) for film in films], np.int64)
         super().__init__(counts, **options)
         self.folder, self.fps, self.films, self.rate = folder, fps, Films.of(films), rate
         # One array instead of many strings, whose reference counts would make every worker process
@@ -90,8 +90,3 @@ class VideoFiles(Clips):
             status = os.stat(self.path(video))
             found.append(name + f" {self.counts[video]} {status.st_mtime_ns}".encode())
         return b"\n".join(found)
-
-
-def count(film: Film, fps: float | None = None) -> int:
-    """Number of frames of a video, brought to so many a second."""
-    return len(film.times if fps is None else film.at(fps))

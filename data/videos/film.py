@@ -10,8 +10,8 @@ from jaxtyping import Bool, Int64
 from PIL import Image
 
 from data.files.errors import DataError
-from data.images.reading import convert, open_image
-from data.videos.decoding import REMEDY, decoded, frame_names, opened
+from data.images.reading import REMEDY, SKIP, convert, open_image
+from data.videos.decoding import decoded, frame_names, opened
 
 if TYPE_CHECKING:
     import av
@@ -50,6 +50,10 @@ class Film(NamedTuple):
         """Frames a second, on average; 0 for folders."""
         spent = (self.times[-1] - self.times[0]) / self.ticks if self.ticks else 0
         return (len(self.times) - 1) / spent if spent else 0.0
+
+    def count(self, fps: float | None = None) -> int:
+        """Number of frames, or of those that are shown at so many a second."""
+        return len(self.times if fps is None else self.at(fps))
 
     def at(self, fps: float) -> Int64[np.ndarray, " numbers"]:
         """Numbers of the frames that are shown every `1 / fps` seconds, from the first on."""
@@ -141,8 +145,8 @@ def read_frames(
 def _check_colour(path: Path, grey: bool, channels: int) -> None:
     if grey and channels == 3:
         raise DataError(
-            f"{path} is grey, and colour is asked for: set channels=1 to read all videos as grey, "
-            "or skip_corrupt=True to leave it out"
+            f"{path} is grey, and colour is asked for: set channels=1 to read all videos as grey"
+            f"{SKIP}"
         )
 
 

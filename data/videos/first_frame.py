@@ -1,6 +1,7 @@
 """Clips with their first frame given, to go on from."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from data.batch import Batch
@@ -54,6 +55,9 @@ class FirstFrame(Videos):
 
     def load(self, split: str) -> "FirstFrameClips":
         return FirstFrameClips(self.source.dataset_of(split))
+
+    def own_files(self, folder: Path) -> "FirstFrameClips":
+        return FirstFrameClips(self.source.own_files(folder))
 
     def example(self, n: int) -> Batch:
         return with_first(self.source.example(n))

@@ -1,6 +1,5 @@
 """Videos in folders of one's own: files, and folders of frames."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,14 @@ from data.images.folders import Folders
 from data.images.listing import Listing
 from data.values import check_positive
 from data.videos.base import Videos
-from data.videos.files import VideoFiles, count
+from data.videos.files import VideoFiles
 from data.videos.film import Film
-from data.videos.inspection import inspect
+from data.videos.inspection import examined
 from data.videos.listing import list_videos
 from data.videos.sampling import Sampling
 from data.videos.squash import Squash
 
 __all__ = ["VideoFolder"]
-
-log = logging.getLogger(__name__)
 
 
 class VideoFolder(Folders, Videos):
@@ -172,37 +169,9 @@ class VideoFolder(Folders, Videos):
         Raises:
             DataError: a video cannot be read as asked for; the message names the first.
         """
-        films, total = inspect(listing, self.channels, self.verify), len(listing.names)
-        faults = films.damaged
-        for row, name in enumerate(listing.names):
-            path = str(listing.folder / name)
-            if row not in faults:
-                self._films[path] = films[row]
-                if (fault := self._unfit(films[row])) is not None:
-                    faults[row] = f"{path} {fault}, or set skip_corrupt=True to leave it out"
-        if not faults:
-            return listing
-        count = f"{len(faults)} of {total} videos under {listing.folder} cannot be used"
-        first = faults[min(faults)]
-        if not self.skip_corrupt or len(faults) == total:
-            raise DataError(f"{count}; the first: {first}")
-        log.warning("%s and are left out; the first: %s", count, first)
-        self.skipped += len(faults)
-        return listing.subset([row for row in range(total) if row not in faults])
-
-    def _unfit(self, film: Film) -> str | None:
-        """Explain why a sound video cannot be used, and what to do; None if it can be."""
-        if self.resampled is not None and not film.ticks:
-            return "is a folder of frames, which have no times to resample by: set resample=false"
-        if self.resampled is None and not film.steady:
-            return (
-                "has a variable frame rate: set resample=true to read its frames at "
-                f"fps={self.rate:g}"
-            )
-        frames = count(film, self.resampled)
-        if self.sampling.short == "refuse" and frames < self.sampling.span:
-            return (
-                f"has {frames} frames, and a clip spans {self.sampling.span}: ask for fewer, set "
-                "short=drop or short=repeat"
-            )
-        return None
+        films, faults = examined(
+            listing, self.channels, self.verify, self.sampling, self.rate, self.resampled
+        )
+        paths = [str(listing.folder / name) for name in listing.names]
+        self._films |= dict(zip(paths, films, strict=True))
+        return self.without(listing, faults)

@@ -16,9 +16,11 @@ from data.files.cache import cached, content_key
 from data.files.errors import DataError
 from data.files.roots import cache_folder
 from data.images.listing import Listing
+from data.images.reading import SKIP
 from data.videos.film import Film, film_of
+from data.videos.sampling import Sampling
 
-__all__ = ["Films", "inspect"]
+__all__ = ["Films", "examined", "inspect"]
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,49 @@ class Films(NamedTuple):
         return Film(
             self.times[inside], self.keys[inside], float(self.ticks[row]), bool(self.counted[row])
         )
+
+
+def examined(
+    listing: Listing,
+    channels: int,
+    decode: bool,
+    sampling: Sampling,
+    rate: float,
+    resampled: float | None,
+) -> tuple[list[Film], dict[int, str]]:
+    """Find the frames of every video, and which videos no clip can be cut from.
+
+    Args:
+        listing: of the videos.
+        channels, decode: as for `inspect`.
+        sampling: of the clips.
+        rate: frames a second of the clips, in messages.
+        resampled: frames a second that videos are brought to; None for frames as they are.
+
+    Returns:
+        Facts about all videos, and faults, by rows of the listing.
+    """
+    films = inspect(listing, channels, decode)
+    faults = films.damaged
+    for row, name in enumerate(listing.names):
+        if row not in faults and (fault := _unfit(films[row], sampling, rate, resampled)):
+            faults[row] = f"{listing.folder / name} {fault}{SKIP}"
+    return [films[row] for row in range(len(listing.names))], faults
+
+
+def _unfit(film: Film, sampling: Sampling, rate: float, resampled: float | None) -> str | None:
+    """Explain why a sound video cannot be used, and what to do; None if it can be."""
+    if resampled is not None and not film.ticks:
+        return "is a folder of frames, which have no times to resample by: set resample=false"
+    if resampled is None and not film.steady:
+        return f"has a variable frame rate: set resample=true to read its frames at fps={rate:g}"
+    frames = film.count(resampled)
+    if sampling.short == "refuse" and frames < sampling.span:
+        return (
+            f"has {frames} frames, and a clip spans {sampling.span}: ask for fewer, set "
+            "short=drop or short=repeat"
+        )
+    return None
 
 
 def inspect(listing: Listing, channels: int, decode: bool) -> Films:

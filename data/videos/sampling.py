@@ -1,6 +1,6 @@
 """Sampling of clips: which frames of a video a clip has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -77,6 +77,11 @@ class Sampling:
     def span(self) -> int:
         """Frames from the first of a clip to its last, both counted; fewest of a spread clip."""
         return self.frames if self.clips in SPREAD else (self.frames - 1) * self.stride + 1
+
+    @property
+    def one_each(self) -> "Sampling":
+        """One clip of each video: its beginning, unless clips are spread over videos."""
+        return replace(self, clips="first") if self.clips in WINDOWS else self
 
     def places(self, counts: Int64[np.ndarray, " videos"]) -> Int64[np.ndarray, "clips 2"]:
         """Videos of the clips, and frames at which they begin, before those that are drawn.

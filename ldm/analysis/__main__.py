@@ -11,7 +11,7 @@ python -m ldm.analysis encode run=runs/demo/digits files=pictures output=latents
 python -m ldm.analysis decode run=runs/demo/digits latents=latents.safetensors output=decoded
 
 write files. In every analysis, split=train names another split, and files=... a folder of images
-instead, whose labels are condition.label=... or else 0, 1, and so on.
+instead, or of videos and folders of frames, whose labels are condition.label=... or else 0, 1, ...
 """
 
 import sys

@@ -1,5 +1,6 @@
 """Data to latents in a file, latents in a file to data, and both at once."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ldm.training.latents import Latents
 
 __all__ = ["decode", "encode", "reconstruct"]
 
-BATCH = 64  # samples at once
+BATCH, NUMBERS = 64, 64 * 3 * 256**2  # most samples at once, and numbers in their `x`
 
 
 def encode(parts: Parts, own: dict[str, Any], asked: dict[str, Any]) -> Path:
@@ -36,7 +37,7 @@ def encode(parts: Parts, own: dict[str, Any], asked: dict[str, Any]) -> Path:
     check_writable(output)
     batch = _data(parts, own, asked)
     generators, found = sample_generators(own.get("seed", 0), range(len(batch["x"]))), []
-    for part, chosen in _parts(batch):
+    for part, chosen in _parts(parts, batch):
         found.append(Latents(parts.tokenizer).read(part, generators[chosen]))
     latent = torch.cat([one for one, _ in found])
     told = {key: torch.cat([kept[key] for _, kept in found]) for key in found[0][1]}
@@ -77,9 +78,9 @@ def reconstruct(parts: Parts, own: dict[str, Any], asked: dict[str, Any]) -> Pat
     check_exact(output)
     batch, found = _data(parts, own, asked), []
     with torch.no_grad():
-        for part, _ in _parts(batch):
-            found.append(parts.tokenizer.reconstruct(part)[0])
-    again = {key: torch.cat([one[key] for one in found]).cpu() for key in found[0]}
+        for part, _ in _parts(parts, batch):
+            found.append(_on_cpu(parts.tokenizer.reconstruct(part)[0]))
+    again = {key: torch.cat([one[key] for one in found]) for key in found[0]}
     kept = {key: value for key, value in batch.items() if key not in again}
     facts = {"run": parts.config.run, "n": len(batch["x"])}
     write_exact(output, lambda folder: parts.data.save(folder, {**kept, **again}), **facts)
@@ -89,10 +90,10 @@ def reconstruct(parts: Parts, own: dict[str, Any], asked: dict[str, Any]) -> Pat
 @torch.no_grad()
 def _write(parts: Parts, output: Path, latent: Tensor, told: Batch) -> Path:
     found = []
-    for part, _ in _parts({**told, "latent": latent}):
-        some = part.pop("latent")
-        found.append(parts.tokenizer.decode(parts.tokenizer.denormalize(some, part), part))
-    decoded = {key: torch.cat([one[key] for one in found]).cpu() for key in found[0]}
+    for part, _ in _parts(parts, {**told, "latent": latent}):
+        raw = parts.tokenizer.denormalize(part.pop("latent"), part)
+        found.append(_on_cpu(parts.tokenizer.decode(raw, part)))
+    decoded = {key: torch.cat([one[key] for one in found]) for key in found[0]}
     facts = {"run": parts.config.run, "n": len(latent)}
     write_exact(output, lambda folder: parts.data.save(folder, {**told, **decoded}), **facts)
     return output
@@ -102,9 +103,14 @@ def _data(parts: Parts, own: dict[str, Any], asked: dict[str, Any]) -> Batch:
     return read_data(parts, own.get("n", 64), own.get("files"), own.get("split", "test"), **asked)
 
 
-def _parts(batch: Batch):
+def _on_cpu(batch: Batch) -> Batch:
+    return {key: x.cpu() for key, x in batch.items()}
+
+
+def _parts(parts: Parts, batch: Batch):
     """Split a batch into small ones on this process's device, each with its place."""
     n = len(next(iter(batch.values())))
-    for start in tracked("batches", range(0, n, BATCH)):
-        chosen = slice(start, start + BATCH)
+    size = max(1, min(BATCH, NUMBERS // math.prod(parts.data.shape)))
+    for start in tracked("batches", range(0, n, size)):
+        chosen = slice(start, start + size)
         yield {key: x[chosen].to(distributed.device()) for key, x in batch.items()}, chosen

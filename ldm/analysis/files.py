@@ -3,17 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from data import Batch, Images
+from data import Batch
 from data.files.whole import write_whole
-from data.images.crop import Crop
-from data.images.files import ImageFiles
-from data.images.listing import list_images
+from data.images.pixels import Pixels
 from ldm.config.signatures import ConfigError
 from ldm.run.parts import Parts
 
@@ -23,33 +20,31 @@ __all__ = ["load_latents", "read_data", "save_latents"]
 def read_data(
     parts: Parts, n: int, files: str | None = None, split: str = "test", **asked: Any
 ) -> Batch:
-    """Read the first samples of a split, or of a folder of images, as the run's networks see them.
+    """Read the first samples of a split, or of a folder of files, as the run's networks see them.
 
     Args:
         parts: of the run.
         n: largest number of samples.
-        files: folder of images, which are resized and cropped as those of the test split; None for
-            the run's own data.
+        files: folder of images, or of videos and folders of frames, resized and cropped as those of
+            the test split; of videos, the first frames. None for the run's own data.
         split: of the run's own data.
-        **asked: what images of one's own are said to be: `label=3`; else their labels are 0, 1, ...
+        **asked: what files of one's own are said to be: `label=3`; else their labels are 0, 1, ...
 
     Raises:
-        ConfigError: files are given to a run of other data than images.
-        DataError: the folder holds no images, or there is no such split.
+        ConfigError: files are given to a run of other data than images and videos.
+        DataError: the folder holds none, one cannot be read, or there is no such split.
     """
     data = parts.data
     if files is None:
         dataset = data.dataset_of(split)
         return dataset.__getitems__(list(range(min(n, len(dataset)))))
-    if not isinstance(data, Images):
-        raise ConfigError(f"{data.name} holds no images: files=... is for runs of images")
-    listing = list_images(Path(files).expanduser())
-    count = min(n, len(listing.names))
-    crop = getattr(data, "crops", {}).get("test") or Crop(data.shape[1:])
-    labels = torch.full((len(listing.names),), -1)
-    own = ImageFiles(listing.folder, listing.names, labels, crop, data.channels)
-    told = data.requests(range(count), 0, **asked)
-    return {"x": own.__getitems__(list(range(count)))["x"], **told}
+    if not isinstance(data, Pixels):
+        raise ConfigError(f"{data.name} holds no images or videos: files=... is for runs of such")
+    own = data.own_files(Path(files).expanduser())
+    rows = list(range(min(n, len(own))))
+    told = data.requests(rows, 0, **asked)
+    found = own.__getitems__(rows)
+    return {**told, **{key: x for key, x in found.items() if key not in ("label", *asked)}}
 
 
 def save_latents(path: Path, latent: Float[Tensor, "n ..."], told: Batch, space: str) -> None:

@@ -81,7 +81,7 @@ def cut(path):
 
 def test_damaged_files_are_reported_before_training(pictures):
     cut(pictures / "train" / "dog" / "1.png")
-    with pytest.raises(DataError, match=r"1 of 6 images .* are damaged; .*dog/1\.png is not"):
+    with pytest.raises(DataError, match=r"1 of 6 images .* cannot be used; .*dog/1\.png is not"):
         folder(pictures).setup()
     with pytest.raises(DataError, match=r"dog/1\.png is not a sound image"):
         folder(pictures, verify=False).train_dataset[4]
@@ -132,7 +132,7 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 def test_a_folder_of_damaged_files_only_is_refused_even_with_skip_corrupt(tmp_path, picture):
     cut(picture(tmp_path / "0.png"))
-    with pytest.raises(DataError, match="all of 1 of 1 images"):
+    with pytest.raises(DataError, match=r"all of 1 of 1 images .*: mend or remove it$"):
         folder(tmp_path, skip_corrupt=True).setup()
 
 

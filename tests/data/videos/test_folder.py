@@ -193,6 +193,14 @@ def test_what_cannot_be_used_is_refused_by_name_or_left_out_and_counted(
     assert only(data)["label"].tolist() == [0, 0, 0, 1, 1]
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_where_no_video_can_be_used_it_is_not_advised_to_leave_them_out(pets, skip):
+    data = videos(pets, frames=100, skip_corrupt=skip)
+    with pytest.raises(DataError, match="all of 6 of 6 videos under ") as caught:
+        data.prepare_data()
+    assert str(caught.value).endswith("ask for fewer, set short=drop or short=repeat")
+
+
 def test_short_videos_are_dropped_or_repeat_their_last_frame(pets, faults, seen):
     faults["short"]()
     assert len(videos(pets, short="drop").train_dataset) == 5
