@@ -7,7 +7,7 @@ import torch
 import yaml
 from shipped import IMAGES, SIZED, splits_without_files
 
-from data import Degraded, FirstFrame
+from data import Degraded, FirstFrame, VideoFolder
 from data.graphs.base import Graphs
 from data.images.folders import Folders
 from data.molecules.base import Molecules
@@ -18,6 +18,7 @@ from ldm.run.parts import Parts, build_data, build_guidance, build_part, build_s
 from ldm.run.sampling import check_sampler
 from ldm.run.stages import build_training
 from ldm.spaces import Flat
+from ldm.training import PriorTraining
 
 
 def check(config):
@@ -29,6 +30,8 @@ def check(config):
             training = build_training(parts, stage)
         training.configure_optimizers()
         assert training.samples >= training.batch_size
+        learned = isinstance(training, PriorTraining) and training.latents.learned
+        assert data.views or not (learned and config.trainer.cache_latents), "it would be refused"
     if parts.prior is not None:
         if config.sampler.get("steps", 0) > 3:
             config.sampler.steps = 3  # a first, an inner and a last one
@@ -75,7 +78,7 @@ def test_every_row_of_a_table_composes(name):
 
 @pytest.mark.parametrize("name", [name for name in members("experiment") if not is_row(name)])
 def test_every_experiment_builds(name, request, monkeypatch):
-    for kind in (Degraded, FirstFrame, Graphs, Molecules):
+    for kind in (Degraded, FirstFrame, Graphs, Molecules, VideoFolder):
         monkeypatch.setattr(kind, "requests", requests_without_files)
     monkeypatch.setattr(Folders, "splits", splits_without_files)
     config = compose([f"experiment={name}"])

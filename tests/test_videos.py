@@ -2,19 +2,30 @@
 
 import json
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pages
 import pytest
+import torch
+from embedded import Letters
+from torch import nn
 
 import sample
 import train
+from data.images.clips import write_mp4
+from data.videos.film import film_of
+from ldm.conditioning import TextEncoder
 from ldm.config.compose import compose
+from ldm.hub import weights
+from ldm.networks.images.unet import UNet
+from ldm.run.loading import load_run
 
 PAGE = pages.ROOT / "docs" / "videos.md"
 COMMANDS = [words[1:] for words in map(shlex.split, pages.commands(PAGE))]
 LVDM = [words for words in COMMANDS if "lvdm" in " ".join(words)]
 WF_VAE = [words for words in COMMANDS if "wf_vae" in " ".join(words)]
+MAGIC = [words for words in COMMANDS if "magicvideo" in " ".join(words)]
 NETWORK = "={width: 32, multipliers: [1], blocks: 1, attention: [1], heads: 1}"
 SMALL = f"""
     data=moving_digits data.digits=1 data.size=8 data.frames=64 data.clips=2 data.test_clips=2
@@ -34,7 +45,9 @@ SMALL_WF_VAE = """
 """
 
 
-@pytest.mark.parametrize("words", [words for words in [*LVDM, *WF_VAE] if "describe=true" in words])
+@pytest.mark.parametrize(
+    "words", [words for words in [*LVDM, *WF_VAE, *MAGIC] if "describe=true" in words]
+)
 def test_experiments_that_are_described_compose(words):
     assert compose(words[1:]).describe
 
@@ -49,6 +62,56 @@ def test_a_run_on_64_frames_draws_longer_clips_as_the_page_says(tmp_path, monkey
     clips = np.load("long/samples.npz")["arr_0"]
     assert clips.shape == (1, 128, 8, 8, 3)
     assert clips.std() > 0
+
+
+UNET = {"width": 32, "multipliers": [1], "attention": [1], "heads": 2}
+OF_UNET = "={width: 32, multipliers: [1], attention: [1], heads: 2}"
+SMALL_MAGIC = f"""
+    data.size=8 data.workers=0 data.test_fraction=0.3 "stages=[tokenizer, prior]"
+    tokenizer.checkpoint=null tokenizer.encoder.width=32 tokenizer.encoder.multipliers=[1,2]
+    tokenizer.training.samples=2 tokenizer.training.batch_size=2
+    tokenizer.training.loss.perceptual=null tokenizer.training.adversarial=null
+    "prior.prediction{OF_UNET}" "prior.interpolation{OF_UNET}" prior/conditioning=minilm
+    prior.conditioning.text.pooled=false prior.training.samples=2 prior.training.batch_size=2
+    prior.training.ema=0 prior.training.optimizer.lr=1e-12 sampler.steps=1 trainer=cpu
+    trainer.pictures=0
+"""
+
+
+def test_a_prior_of_images_is_lifted_to_clips_and_drawn_from_as_the_page_says(
+    tmp_path, monkeypatch
+):
+    """Both networks equal the one that they start from, on each frame of a still clip."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("__call__", "check", "identity"):
+        monkeypatch.setattr(TextEncoder, name, getattr(Letters, name))
+    _, lift, draw = MAGIC
+    options = dict(word.split("=", 1) for word in lift[2:])
+    image = nn.ModuleDict({"backbone": UNet([4, 8, 8], **UNET, text_shape=[16, 384])})
+    for parameter in image.parameters():
+        nn.init.normal_(parameter, std=0.1)  # a new network's output is zero
+    path = Path(options["prior.checkpoint"], "prior", "model.safetensors")
+    weights.save(path, image, {"space": "Flat(4, 8, 8)"})
+    Path(options["data.root"]).mkdir()
+    for number in range(3):
+        pixels = torch.randint(256, (3, 1, 1, 1)).expand(-1, 61 + number, 16, 16).byte()
+        clip = Path(options["data.root"], f"{number}.mp4")
+        write_mp4(clip, pixels.transpose(0, 1), 25)
+        clip.with_suffix(".txt").write_text(f"clip {number}")
+    train.main([*lift[1:], *shlex.split(SMALL_MAGIC)])
+    prior = load_run(lift[1].replace("experiment=", "runs/"), []).prior
+    x, t = torch.randn(2, 4, 8, 8), torch.tensor([10, 900])
+    told = {"text": torch.randn(2, 16, 384), "text_mask": torch.ones(2, 16, dtype=torch.bool)}
+    with torch.no_grad():
+        expected = image["backbone"](x, t, **told)[:, :, None]
+        assert expected.abs().max() > 0.01
+        for part, frames in ((prior.keys, 16), (prior.between, 5)):
+            still = x[:, :, None].expand(-1, -1, frames, -1, -1)
+            found = part.denoise(still, t, {**told, "fps": torch.tensor([8.0, 25.0])}).eps
+            torch.testing.assert_close(found, expected.expand_as(found), rtol=0, atol=1e-4)
+    sample.main(draw[1:])
+    assert np.load("dog/samples.npz")["arr_0"].shape == (1, 61, 8, 8, 3)
+    assert film_of(Path("dog/00000.mp4"), 3).rate == pytest.approx(8)
 
 
 def test_wf_vae_is_trained_and_scored_in_chunks_as_the_page_says(tmp_path, monkeypatch):

@@ -24,7 +24,8 @@ def start_from(
 
     Args:
         checkpoint: as for `ldm.hub.checkpoints.resolve`.
-        model: changed in place.
+        model: changed in place. Its `starting(state)`, if it has one, says which of its tensors
+            begin as those of the file.
         stage: as for `ldm.hub.checkpoints.resolve`.
         resize_classes: fit class tables of other sizes. Classes that both have keep their rows, the
             last row remains that of no class, and the rows of new classes stay as they are.
@@ -44,6 +45,7 @@ def start_from(
         module = PUBLISHED[name].module
         state = published_state(name, model, path)
         state = {f"{module}.{key}".lstrip("."): value for key, value in state.items()}
+    state = getattr(model, "starting", dict)(state)
     own = model.state_dict()
     shared = [key for key in own if key in state]
     if not any(key in state for key, _ in model.named_parameters()):

@@ -32,16 +32,20 @@ class FrameConditional(Denoiser):
     While samples are drawn, the noise of given frames falls with that of the others, as that of
     their own latents does, which is what the unconditional prediction reads.
 
+    Without noise levels, frames are given as they are, beside the noisy clip, all of whose noise is
+    then to be predicted (as MagicVideo interpolates between key frames).
+
     Args:
         backbone: `backbone(noisy, t, frames=..., frames_given=..., frames_level=..., **condition)`,
-            see `WithFrames`; frames that are given replace noisy ones.
+            see `WithFrames`; noised frames that are given replace noisy ones.
         process: a diffusion in steps, of latents `(channels, frames, ...)`.
         objective: regression on the noise, whose level differs between frames.
         conditioning: conditions of a clip.
         places: positions of the frames that are given together; negative ones count from the end.
         chance: probability that a training clip is given them.
-        levels: number of noise levels, from 0, at which training noises given frames.
-        level: that at which sampling does.
+        levels: number of noise levels, from 0, at which training noises given frames; None for
+            frames that are given as they are.
+        level: that at which sampling does, if there are levels.
 
     Raises:
         ValueError: the process does not run in steps, or not in as many as there are levels; the
@@ -59,9 +63,11 @@ class FrameConditional(Denoiser):
         conditioning: Conditioning | None = None,
         places: Sequence[int] = (0,),
         chance: float = 0.5,
-        levels: int = 250,
+        levels: int | None = 250,
         level: int = 100,
     ) -> None:
+        noised = levels is not None
+        level, levels = (level, levels) if noised else (0, 1)
         if not isinstance(process, GaussianDiffusion) or not 0 <= level < levels <= process.steps:
             raise ValueError(
                 f"given frames are noised to one of the steps of a GaussianDiffusion: got level="
@@ -76,7 +82,7 @@ class FrameConditional(Denoiser):
         if not 0 <= chance <= 1:
             raise ValueError(f"frames are given with a probability in [0, 1], got {chance}")
         super().__init__(backbone, process, objective, WithFrames(conditioning or Conditioning()))
-        self.chance, self.levels, self.level = chance, levels, level
+        self.chance, self.noised, self.levels, self.level = chance, noised, levels, level
         self.given = torch.zeros(process.space.shape[1], dtype=torch.bool, device="cpu")
         self.given[list(places)] = True
 
@@ -94,12 +100,12 @@ class FrameConditional(Denoiser):
         eps, eps_given = (
             process.space.random(n, generator, device, latent.dtype) for _ in range(2)
         )
-        frames = process.mix(latent, eps_given, level)
+        frames = process.mix(latent, eps_given, level) if self.noised else latent
         told = {**condition, "frames": frames, "frames_given": given, "frames_level": level}
         told = self.conditioning.drop(self.conditioning.read(told), generator)
         noisy = process.mix(latent, eps, t)
         output = self.backbone(noisy, t, **told)
-        target = torch.where(_at_frames(given, latent), eps_given, eps)
+        target = torch.where(_at_frames(given, latent) & self.noised, eps_given, eps)
         return {"loss": self.objective.squared_error(output, process, latent, target, noisy, t)}
 
     def complete(
@@ -126,7 +132,7 @@ class FrameConditional(Denoiser):
         level = torch.full((n,), self.level, device=frames.device)
         told = {
             **condition,
-            "frames": self.process.noise(frames, level, generator),
+            "frames": self.process.noise(frames, level, generator) if self.noised else frames,
             "frames_given": given.expand(n, -1),
             "frames_level": level,
         }

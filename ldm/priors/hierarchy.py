@@ -5,6 +5,7 @@ section 3.3.
 """
 
 import copy
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -22,8 +23,8 @@ from ldm.spaces import Flat, Space
 
 __all__ = ["Hierarchy"]
 
-KEYS, BETWEEN = 4, 3
-"""Latents of a window of keys, and latents that are filled in between two keys, as published."""
+BETWEEN = 3
+"""Latents that are filled in between two keys, as published."""
 
 STRIDE = BETWEEN + 1
 
@@ -31,12 +32,12 @@ STRIDE = BETWEEN + 1
 class Hierarchy(Prior):
     """Draws every fourth latent of a clip, window after window, and fills in the three between.
 
-    The prediction network draws a window of four key latents: the first one given none, each that
-    follows given the last key of the one before. The interpolation network, given two keys that
-    follow each other, draws the latents between them. Both are networks of windows, so the length
-    of clips changes nothing that is learned, and the memory is that of one window, whatever the
-    length: a clip of `z` latents has `ceil((z + 3) / 4)` keys, which take `ceil((keys - 4) / 3)`
-    windows after the first. A longer clip begins as a shorter one does.
+    The prediction network draws a window of key latents, four as published: the first one given
+    none, each that follows given the last key of the one before. The interpolation network, given
+    two keys that follow each other, draws the latents between them. Both are networks of windows,
+    so the length of clips changes nothing that is learned, and the memory is that of one window,
+    whatever the length: a clip of `z` latents has `ceil((z + 3) / 4)` keys, which take
+    `ceil((keys - 4) / 3)` windows after the first. A longer clip begins as a shorter one does.
 
     The networks are trained side by side, on windows of the same clips; neither's loss depends on
     the other's weights, so with an optimizer that treats numbers one by one, as Adam does, each is
@@ -44,18 +45,20 @@ class Hierarchy(Prior):
     script fills in a third of the gaps and cuts its clips short. Here all gaps are filled in.
 
     Args:
-        prediction: network of 4 latents, see `FrameConditional`.
+        prediction: network of a window of keys, see `FrameConditional`.
         interpolation: network of 5 latents.
         process: of latents of a clip, `(channels, length, ...)`.
         objective: of both.
         conditioning: conditions of a clip, which all its windows are told.
-        first: probability that a training window of keys is given the first.
+        first: probability that a training window of keys is given the first; 0 for a network that
+            draws the keys of a whole clip, and no longer ones (as MagicVideo's).
         ends: probability that a training window of 5 latents is given the first and the last.
         levels, level: see `FrameConditional`.
+        keys: latents of a window of keys.
 
     Raises:
-        ValueError: as for `FrameConditional`, or the latents are no grid; in training, clips are
-            shorter than four keys reach.
+        ValueError: as for `FrameConditional`, or the latents are no grid, or are more than a window
+            of keys reaches over that is never given one; in training, clips are shorter than that.
     """
 
     conditioning: Conditioning  # ty: ignore[incompatible-mutable-override]  never None here
@@ -69,16 +72,23 @@ class Hierarchy(Prior):
         conditioning: Conditioning | None = None,
         first: float = 0.5,
         ends: float = 0.9,
-        levels: int = 250,
+        levels: int | None = 250,
         level: int = 100,
+        keys: int = 4,
     ) -> None:
         super().__init__()
         if not isinstance(process.space, Flat) or len(process.space.shape) < 2:
             raise ValueError(f"latents follow each other on grids of reals, not in {process.space}")
+        self.window, self.reach = keys, (keys - 1) * STRIDE + 1
+        if not first and process.space.shape[1] > self.reach:
+            raise ValueError(
+                f"keys are drawn given none (first=0), so that clips have at most {self.reach} "
+                f"latents, found {process.space}: ask for fewer frames, data.frames=..."
+            )
         self.clips, self.conditioning = process.space, conditioning or Conditioning()
         common = objective, self.conditioning
-        keys, between = (_of_window(process, frames) for frames in (KEYS, STRIDE + 1))
-        self.keys = FrameConditional(prediction, keys, *common, (0,), first, levels, level)
+        sparse, between = (_of_window(process, frames) for frames in (keys, STRIDE + 1))
+        self.keys = FrameConditional(prediction, sparse, *common, (0,), first, levels, level)
         self.between = FrameConditional(
             interpolation, between, *common, (0, -1), ends, levels, level
         )
@@ -95,13 +105,12 @@ class Hierarchy(Prior):
         generator: Generators = None,
     ) -> dict[str, Float[Tensor, " n"]]:
         n, length = len(latent), latent.shape[2]
-        reach = (KEYS - 1) * STRIDE + 1
-        if length < reach:
+        if length < self.reach:
             raise ValueError(
-                f"{KEYS} keys reach over {reach} latents, and clips have {length}: train on longer "
-                f"ones, data.frames=..."
+                f"{self.window} keys reach over {self.reach} latents, and clips have {length}: "
+                f"train on longer ones, data.frames=..."
             )
-        keys = latent[:, :, :reach:STRIDE]
+        keys = latent[:, :, : self.reach : STRIDE]
         last = length - (STRIDE + 1)
         start = (uniform((n,), generator, latent.device) * (last + 1)).long().clamp(max=last)
         places = start[:, None] + torch.arange(STRIDE + 1, device=latent.device)
@@ -144,6 +153,14 @@ class Hierarchy(Prior):
         self.network_calls = calls
         return torch.cat(latents, 2)[:, :, :length]
 
+    def starting(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Give both networks the weights of a prior of one, such as one of images."""
+        found = {}
+        for key, x in state.items():
+            places = ("keys.", "between.") if key.startswith("backbone.") else ("",)
+            found |= {place + key: x for place in places}
+        return found
+
     def brief(self) -> "Hierarchy":
         brief = copy.copy(self)
         brief.conditioning = self.conditioning.brief()
@@ -161,7 +178,7 @@ class Hierarchy(Prior):
 
     def _following(self, key: Float[Tensor, "n c 1 ..."], *how) -> Float[Tensor, "n c keys ..."]:
         """The window of keys that begins with this one."""
-        rest = key.new_zeros(*key.shape[:2], KEYS - 1, *key.shape[3:])
+        rest = key.new_zeros(*key.shape[:2], self.window - 1, *key.shape[3:])
         frames = torch.cat([key, rest], 2)
         return self.keys.complete(frames, self.keys.given.to(key.device), *how)
 

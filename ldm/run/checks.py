@@ -158,7 +158,8 @@ def _check_prior_training(parts: Parts, name: str, training: PriorTraining) -> N
     elif parts.config.trainer.cache_latents and not data.views:
         raise ConfigError(
             f"{data.name} has too many views of a sample to cache their latents: set "
-            f"trainer.cache_latents=false, or, for random crops, data.crop=center"
+            f"trainer.cache_latents=false, or, for random crops, data.crop=center, or, for random "
+            f"clips, data.clips=windows"
         )
     _check_measured(parts, name)
     if training.model.conditioning is not None:

@@ -115,6 +115,21 @@ def test_a_completed_clip_keeps_what_is_given_and_its_network_reads_it_noised():
     assert 0.7 < noise.std() < 1.3
 
 
+def test_without_levels_frames_are_given_as_they_are_beside_a_clip_whose_noise_is_its_own():
+    def exact(noisy, t, frames, frames_given, **_):
+        assert torch.equal(frames, latent)
+        alpha, sigma = (one.view(-1, 1, 1, 1, 1) for one in told.process.alpha_sigma(t))
+        return (noisy - alpha * latent) / sigma
+
+    plain = {"places": (0, -1), "levels": None}
+    told, latent = prior(Recorder(exact), chance=1.0, **plain), SPACE.random(8, generator())
+    assert told.loss(latent, {}, generator())["loss"].max() < 1e-3
+    drawn = prior(Recorder(), **plain)
+    kept = drawn.complete(latent, drawn.given, {}, DDIM(3), generator())
+    assert torch.equal(kept[:, :, [0, -1]], latent[:, :, [0, -1]])
+    assert all(torch.equal(read["frames"], latent) for _, _, read in drawn.backbone.read)
+
+
 def guided(told, scale, given):
     """A prediction from fixed noisy latents."""
     frames = SPACE.random(2, generator())

@@ -113,6 +113,27 @@ def test_training_reads_every_fourth_latent_and_any_five_that_follow_each_other(
     assert of_windows["frames_given"].unique(dim=0).tolist() == [[True, False, False, False, True]]
 
 
+def test_a_window_may_hold_all_keys_of_a_clip_and_no_longer_ones_are_then_drawn():
+    """As MagicVideo: 16 key frames and three between each two are 61 frames."""
+    prior = hierarchy(61, keys=16, first=0.0)
+    drawn = prior.sample(1, {}, DDIM(5), generator())
+    assert torch.allclose(drawn[0, 0, :, 0], torch.arange(61) / 10, atol=5e-3)
+    assert len(prior.keys.backbone.read) == 5
+    assert len(prior.between.backbone.read) == 15 * 5
+    assert prior.loss(drawn, {}, generator())["interpolation"].isfinite().all()
+    with pytest.raises(ValueError, match=r"at most 61 latents, found .*62.*ask for fewer frames"):
+        hierarchy(62, keys=16, first=0.0)
+
+
+def test_a_training_starts_from_a_prior_of_one_network():
+    process = GaussianDiffusion(Flat([2, 16, 1]))
+    prior = Hierarchy(nn.Linear(2, 1), nn.Linear(2, 1), process, Regression())
+    started = prior.starting({"backbone.bias": torch.tensor([7.0]), "other": torch.zeros(1)})
+    assert started.keys() == {"keys.backbone.bias", "between.backbone.bias", "other"}
+    prior.load_state_dict({"between.backbone.bias": started["between.backbone.bias"]}, strict=False)
+    assert prior.between.backbone.bias.item() == 7
+
+
 def test_each_network_is_trained_by_its_own_loss_alone():
     prior, latent = hierarchy(16), torch.randn(2, 2, 16, 1)
     losses = prior.loss(latent, {}, generator())

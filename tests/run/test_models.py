@@ -53,6 +53,16 @@ def test_the_data_alone_say_what_edges_are(name):
     assert [one.orders for one in found] == [orders] * 3
 
 
+@pytest.mark.parametrize("backbone", ["space_time_dit_s_2", "magicvideo"])
+def test_networks_that_extend_those_of_images_are_handed_what_these_are(backbone):
+    groups = ["data=moving_digits", "data.digits=1", "tokenizer=kl_f8_frames", "prior=ldm"]
+    groups += [f"prior/backbone={backbone}", "sampler=ddim", "eval=none", "run=runs/test"]
+    groups += ["prior.backbone.heads=8"]
+    config = compose([*groups, "data.size=64"])
+    built = build_models(config, build_data(config), ["prior"], "meta")["prior"].backbone
+    assert len(built.y_embedder.embedding_table.weight) == 10 + 1
+
+
 def test_a_network_reads_the_time_in_the_unit_of_its_process():
     for name in ("egnn", "ponita", "atom_transformer"):
         backbone = f"prior/backbone={name}"

@@ -7,7 +7,7 @@ initial weights and conditions are those of the transformers of images.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from einops import rearrange
 from jaxtyping import Float
@@ -36,7 +36,7 @@ class SpaceTime(DiT):
         patch: int = 2,
         patch_frames: int = 1,
         attention: Literal["factorised", "full"] = "factorised",
-        **options: Any,
+        **options,
     ) -> None:
         self.patch_frames, self.factorised = patch_frames, attention == "factorised"
         super().__init__(shape, patch, **options)

@@ -5,7 +5,6 @@ section 3.4 (VideoVAE). Where the layers stand is as recalled.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch.nn.functional as F
 from einops import rearrange
@@ -44,7 +43,7 @@ class Decoder(compvis.Decoder):
         width: int = 128,
         multipliers: Sequence[int] = (1, 2, 4, 4),
         heads: int = 8,
-        **options: Any,
+        **options,
     ) -> None:
         super().__init__(in_channels, out_channels, width, multipliers, **options)
         wide = [multipliers[-1], *reversed(multipliers[1:])]

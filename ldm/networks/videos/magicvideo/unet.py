@@ -91,10 +91,11 @@ class LiftedUNet(UNet):
     between key frames.
 
     Args:
-        shape: shape of one latent, `(channels, frames, height, width)`; clips have just so many
-            frames. Sides may be any multiples of `2 ** (len(multipliers) - 1)`.
+        shape: shape of one latent, `(channels, frames, height, width)`. Sides may be any multiples
+            of `2 ** (len(multipliers) - 1)`.
         mask: of attention over time, `causal`, or `printed` for the paper's formula.
-        fps: True to be told the frame rate, frames a second.
+        frames: of the clips that it denoises; None for those of `shape`.
+        fps_shape: of the frame rate of a clip, a number; None for a network that is told none.
         given: True to be given frames.
         **options: of `UNet`.
 
@@ -111,16 +112,18 @@ class LiftedUNet(UNet):
         self,
         shape: Sequence[int] = (4, 16, 32, 32),
         mask: Mask = "causal",
-        fps: bool = False,
+        frames: int | None = None,
+        fps_shape: Sequence[int] | None = None,
         given: bool = False,
-        **options: Any,
+        **options,
     ) -> None:
         if len(shape) != 4:
             raise ValueError(
                 f"it denoises latents (channels, frames, height, width), found {tuple(shape)}: "
                 f"choose data and a tokenizer of videos"
             )
-        channels, self.frames, *sides = shape
+        channels, length, *sides = shape
+        self.frames, fps = frames or length, fps_shape is not None
         self.styled = partial(DirectedStyle, frames=self.frames, mask=mask)
         super().__init__([channels, *sides], **options)
         self.told["fps"], self.widened = fps, given

@@ -54,7 +54,7 @@ def inputs(n: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("mask", ["causal", "printed"])
 def test_a_clip_is_at_first_denoised_frame_by_frame(mask):
     (x, t, text), image = inputs(), parent()
-    net = lifted(mask=mask, fps=True, given=True)
+    net = lifted(mask=mask, fps_shape=[], given=True)
     given = torch.tensor([[True, False, True]]).expand(2, -1)
     told = {"fps": torch.tensor([3.0, 8.0]).double(), "frames": x, "frames_given": given}
     found = net(x, t, text=text, **told)
@@ -156,7 +156,7 @@ def test_further_channels_are_part_of_one_convolution():
 def test_stable_diffusions_unet_takes_so_many_more_parameters():
     sizes = {"width": 320, "multipliers": [1, 2, 4, 4], "attention": [1, 2, 4], "heads": 8}
     with torch.device("meta"):
-        net = LiftedUNet([4, 16, 32, 32], **sizes, text_shape=[77, 768], fps=True)
+        net = LiftedUNet([4, 16, 32, 32], **sizes, text_shape=[77, 768], fps_shape=[])
         image = UNet([4, 32, 32], **sizes, text_shape=[77, 768])
     old = set(dict(image.named_parameters()))
     new = {name: p.numel() for name, p in net.named_parameters() if name not in old}
@@ -176,7 +176,7 @@ def test_stable_diffusions_unet_takes_so_many_more_parameters():
     [
         (lambda: LiftedUNet([4, 4, 4], **SMALL), "denoises latents .* found"),
         (lambda: lifted()(inputs()[0][:, :, :2], inputs()[1]), "clips of 3 latents, found 2"),
-        (lambda: lifted(fps=True)(*inputs()[:2], text=inputs()[2]), "built for fps, found none"),
+        (lambda: lifted(fps_shape=[])(*inputs()[:2], text=inputs()[2]), "built for fps, found no"),
         (
             lambda: lifted()(*inputs()[:2], text=inputs()[2], frames=inputs()[0]),
             "given=False, found frames",
