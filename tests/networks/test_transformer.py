@@ -7,17 +7,19 @@ import torch.nn.functional as F
 from ldm.networks.transformer import Block, attention
 
 
-def test_attention_agrees_with_the_fused_kernel_in_value_and_gradient():
+@pytest.mark.parametrize("tokens", [24, 40, 520])
+def test_attention_agrees_with_the_fused_kernel_in_value_and_gradient(tokens):
     torch.manual_seed(0)
-    q, k, v = torch.randn(3, 2, 4, 24, 16).unbind()
-    weight = torch.randn(2, 4, 24, 16)
+    q, k, v = torch.randn(3, 2, 4, tokens, 16).unbind()
+    weight = torch.randn(2, 4, tokens, 16)
     results = []
     for attend, dtype in (
         (F.scaled_dot_product_attention, torch.float32),
         (attention, torch.bfloat16),
     ):
         inputs = [x.to(dtype).requires_grad_() for x in (q, k, v)]
-        out = attend(*inputs)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            out = attend(*inputs)
         gradients = torch.autograd.grad((out.float() * weight).sum(), inputs)
         results.append([x.float() for x in (out, *gradients)])
     for expected, got in zip(*results, strict=True):
