@@ -13,10 +13,13 @@ from ldm.config.sweeps import key_of, name_of
 from ldm.run.changes import flat
 from ldm.run.folder import Run, read_config, write_config
 
-__all__ = ["checked", "claim", "counts", "derived", "folder_of", "settings"]
+__all__ = ["checked", "claim", "counts", "derived", "drawing", "folder_of", "settings"]
 
 SETTINGS = ("eval", "sampler", "sampling", "guidance", "data")
 """Parts of the configuration that an evaluation may change; weights and machine are not its own."""
+
+DRAWING = ("sampler", "guidance", "process.sample_eps")
+"""Parts of a stage that matter to its samples alone; the first two are also the experiment's."""
 
 MACHINE = (".workers", "eval.batch_size", "sampling.compile")
 """Ends of keys that scores do not depend on."""
@@ -60,10 +63,16 @@ def checked(name: str) -> str:
 
 def settings(config: DictConfig) -> dict[str, Any]:
     """Settings that scores depend on, beside the weights, by their full keys."""
-    own = [f"{name}.{key}" for name in config.stages for key in ("sampler", "guidance")]
-    plain = {key: OmegaConf.select(config, key) for key in (*SETTINGS, *own)}
-    found = flat(OmegaConf.to_container(OmegaConf.create(plain)))
+    kept = {**drawing(config), **{key: config[key] for key in SETTINGS if key in config}}
+    found = flat(OmegaConf.to_container(OmegaConf.create(kept)))
     return {key: value for key, value in found if counts(key)}
+
+
+def drawing(config: DictConfig) -> DictConfig:
+    """Settings by which latents are drawn: sampler, guidance, and the times that sampling spans."""
+    keys = [f"{name}.{key}" for name in config.stages for key in DRAWING]
+    plain = {key: OmegaConf.select(config, key) for key in (*DRAWING[:2], *keys)}
+    return OmegaConf.create({key: value for key, value in plain.items() if value is not None})
 
 
 def claim(folder: Path, config: DictConfig) -> None:

@@ -137,10 +137,11 @@ class PairScores(Metric):
     Frames of clips count as images. `compute` returns `psnr`, the mean over images, infinite if any
     pair is equal; `psnr_pooled`, from the mean squared error of all images, never above `psnr`;
     `ssim`, unless images are smaller than its window; `ms_ssim`, unless they are smaller than 161
-    pixels; `lpips`, if a distance is given; and `flicker` of clips of two frames or more.
+    pixels; the means of the given distances; and `flicker` of clips of two frames or more.
 
     Args:
-        distance: maps two batches of images in [-1, 1] to one number per pair, such as LPIPS.
+        **distances: by their names, each a map of two batches of images in [-1, 1] to one number
+            per pair, such as LPIPS.
 
     Example:
         >>> metric = PairScores()
@@ -152,10 +153,19 @@ class PairScores(Metric):
 
     full_state_update = False
 
-    def __init__(self, distance: nn.Module | None = None) -> None:
+    def __init__(self, **distances: nn.Module) -> None:
         super().__init__()
-        self.distance = distance
-        for name in ("n", "squared_error", "psnr", "ssim", "ms_ssim", "lpips", "clips", "flicker"):
+        self.distances = nn.ModuleDict(distances)
+        for name in (
+            "n",
+            "squared_error",
+            "psnr",
+            "ssim",
+            "ms_ssim",
+            *distances,
+            "clips",
+            "flicker",
+        ):
             zero = torch.tensor(0.0, dtype=torch.float64)
             self.add_state(name, default=zero, dist_reduce_fx="sum")
 
@@ -176,9 +186,10 @@ class PairScores(Metric):
         side = min(x.shape[-2:])
         self.ssim += ssim(x, y).sum() if side >= SSIM_WINDOW else torch.nan
         self.ms_ssim += ms_ssim(x, y).sum() if side >= SMALLEST else torch.nan
-        if self.distance is not None:
+        for name, distance in self.distances.items():
             with torch.no_grad():
-                self.lpips += self.distance(from_uint8(x), from_uint8(y)).double().sum()
+                total = distance(from_uint8(x), from_uint8(y)).double().sum()
+            setattr(self, name, getattr(self, name) + total)
 
     def compute(self) -> dict[str, Tensor]:
         """Return the scores; raises ValueError before the first pair."""
@@ -191,8 +202,7 @@ class PairScores(Metric):
         for name in ("ssim", "ms_ssim"):
             if not (total := getattr(self, name)).isnan():
                 scores[name] = total / self.n
-        if self.distance is not None:
-            scores["lpips"] = self.lpips / self.n
+        scores |= {name: getattr(self, name) / self.n for name in self.distances}
         if self.clips:
             scores["flicker"] = self.flicker / self.clips
         return scores

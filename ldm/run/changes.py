@@ -10,30 +10,31 @@ from ldm.config.lineage import lineage
 from ldm.config.signatures import ConfigError
 from ldm.config.validate import locate
 
-__all__ = ["changes", "flat"]
+__all__ = ["changes", "differences", "flat"]
 
-NO_MATTER = (".workers", ".resize_classes")
+NO_MATTER = (".workers", ".resize_classes", ".process.sample_eps")
 """Ends of the keys that a begun stage does not depend on."""
 
 
 def changes(before: DictConfig, now: DictConfig, stage: str) -> list[tuple[str, Any, Any]]:
-    """Differences in settings that affect what a stage learns: full key, old and new value.
+    """Differences in settings that affect what a stage learns: see `differences`."""
+    old, new = (
+        OmegaConf.masked_copy(one, ["seed", "data", *lineage(one, stage)]) for one in (before, now)
+    )
+    return [one for one in differences(old, new) if not one[0].endswith(NO_MATTER)]
+
+
+def differences(before: DictConfig, now: DictConfig) -> list[tuple[str, Any, Any]]:
+    """Differences between two configurations: full key, old and new value.
 
     A key that only one of both has, such as one of a newer version, has the default value of its
     constructor in the other.
     """
-    old, new = _settings(before, stage), _settings(now, stage)
+    old, new = (dict(flat(OmegaConf.to_container(one))) for one in (before, now))
     pairs = (
         (key, _value(old, before, key), _value(new, now, key)) for key in sorted(old.keys() | new)
     )
     return [(key, one, other) for key, one, other in pairs if one != other]
-
-
-def _settings(config: DictConfig, stage: str) -> dict[str, Any]:
-    """Settings that affect what a stage learns, by their full keys."""
-    kept = OmegaConf.masked_copy(config, ["seed", "data", *lineage(config, stage)])
-    plain = OmegaConf.to_container(kept)
-    return {key: value for key, value in flat(plain) if not key.endswith(NO_MATTER)}
 
 
 def _value(settings: dict[str, Any], config: DictConfig, key: str) -> Any:

@@ -1,16 +1,20 @@
 """Published tables beside runs that are complete, reduced, or not there."""
 
 import json
+import re
 import shutil
 
 import pytest
 from omegaconf import ListConfig, OmegaConf
 
-from eval import reproduce as module
-from eval.reproduce import TABLES, main, record, reproduce
-from ldm.config.compose import ConfigError, compose
+from eval import published as module
+from eval.published import TABLES, columns
+from eval.reproduce import main, record, reproduce
+from eval.scorers import SCORERS
+from eval.scorers.videos.protocols import PROTOCOLS
+from ldm.config.compose import ConfigError, compose, overridden
 from ldm.config.groups import members
-from ldm.run.folder import Run
+from ldm.run.folder import Run, write_config
 
 ALL = sorted(path.stem for path in TABLES.glob("*.yaml"))
 
@@ -93,9 +97,11 @@ def test_every_table_is_printed_with_its_rows(tmp_path, monkeypatch, capsys, nam
     for row in source.rows:
         assert row.name in out
         assert set(row.published) <= set(source.columns)
-        for value in row.published.values():
+        for column in columns(source):
+            value = row.published.get(column.name, 0)
             numbers = value if isinstance(value, ListConfig) else [value]
-            assert "±".join(f"{number:.4g}" for number in numbers) + " / " in out
+            words = "±".join(f"{number:.4g}" for number in numbers)
+            assert value == 0 or words + (" / " if column.metric else " ") in out
     recorded = TABLES / "recorded" / f"{name}.json"
     kept = json.loads(recorded.read_text()) if recorded.is_file() else {}
     baselines = sum(row.experiment is None for row in source.rows)
@@ -105,11 +111,57 @@ def test_every_table_is_printed_with_its_rows(tmp_path, monkeypatch, capsys, nam
     assert out.count("not run") == configured - len(kept)
 
 
-@pytest.mark.parametrize("name", ["pvdm", "lvdm", "lfdm"])
-def test_columns_of_videos_are_named_as_the_scores_of_their_protocols(name):
+PRODUCERS = {
+    r"psnr|ssim|lpips(_vgg)?|rfid(_train)?|rinception_score|codebook_(usage|perplexity)": (
+        "reconstructions"
+    ),
+    r"rfid_(gsq|compvis|va_vae)": "rfid_protocols",
+    r"s?fid|inception_score|precision|recall": "samples",
+    rf"[fk]vd_({'|'.join(PROTOCOLS)})|is_c3d_ucf101": "fvd",
+    rf"r[fk]vd_({'|'.join(PROTOCOLS)})": "rfvd",
+    r"log_likelihood|elbo|kl|reconstruction": "elbo",
+    r"nll(_per_dim)?": "likelihood",
+    r"nll_kernel|nll(_per_dim)?_of_the_law": "references",
+    r"(atom|molecule)_stability|validity|valid_unique": "molecules",
+    r"property_mae(_floor|_shuffled|_atoms)?": "property",
+    r"mmd2_(degree|clustering|orbit)_padded": "graph_discrepancies",
+    r"validity|corrected_(uniqueness|novelty|nspdk_mmd2)": "molecule_graphs",
+    r"corrected_fcd": "fcd",
+}
+"""Scorers by the names of the scores in tables that they record."""
+
+
+def producers(metric):
+    return {one for names, one in PRODUCERS.items() if re.fullmatch(names, metric)}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_column_is_a_score_that_a_scorer_records_or_is_published_only(name):
     table = OmegaConf.load(TABLES / f"{name}.yaml")
-    (protocol,) = compose([f"experiment={table.rows[0].experiment}"]).eval.protocols
-    assert f"fvd_{protocol}" in table.columns
+    assert set(table.get("metrics", {})) <= set(table.columns)
+    for column in columns(table):
+        if column.metric is not None:
+            assert producers(column.metric), f"nothing records {column.metric}"
+            assert producers(column.metric) <= set(SCORERS)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_evaluation_that_training_ends_with_records_the_columns_of_a_row(name):
+    table = OmegaConf.load(TABLES / f"{name}.yaml")
+    rows = [row for row in reversed(table.rows) if row.experiment]
+    for row in {tuple(row.published): row for row in rows}.values():
+        evaluation = compose([f"experiment={row.experiment}"]).eval
+        for column in columns(table):
+            if column.name in row.published and not column.protocol and column.metric is not None:
+                known = ELSEWHERE.get((name, column.name))
+                found = producers(column.metric) & set(evaluation.scorers)
+                assert found or known, f"{row.experiment} does not record {column.metric}"
+
+
+ELSEWHERE = {
+    ("glad_molecules", "corrected_fcd"): "by a file of the network alone",
+}
+"""Columns that take an evaluation of their own."""
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -190,6 +242,97 @@ def test_other_splits_of_the_same_points_are_no_change_of_scale(table, experimen
     run.metrics.write_text(json.dumps({"psnr": 1.0}))
     (row,) = reproduce("some", table)
     assert row["scale"] == "full scale"
+
+
+@pytest.fixture
+def of(table):
+    """`of(columns, metrics, experiment)`: sets the one row's experiment, and the columns."""
+
+    def write(columns, metrics, experiment):
+        row = {"name": "ours", "experiment": experiment, "published": {}}
+        made = {"title": "", "protocol": "", "columns": columns, "metrics": metrics, "rows": [row]}
+        OmegaConf.save(made, module.TABLES / "some.yaml")
+        return table
+
+    return write
+
+
+def evaluated(run, config, protocols, *, name=None, **scores):
+    """Write an evaluation of a run: its own, or a further one with its configuration."""
+    folder = run.folder if name is None else run.evaluations / name
+    if name is not None:
+        write_config(folder / "config.yaml", config)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.json").write_text(json.dumps({**scores, "protocol": protocols}))
+
+
+def trained(runs, experiment, *overrides):
+    config = compose([f"experiment={experiment}", *overrides])
+    run = Run(runs / experiment)
+    run.keep_config("prior", config)
+    return run, config
+
+
+def test_a_column_is_the_score_that_the_table_says_by_the_protocol_that_it_says(of):
+    metrics = {"short": {"metric": "fvd_pvdm", "frames": 16}}
+    metrics |= {"long": {"metric": "fvd_pvdm", "frames": 128}, "is": "rinception_score", "no": None}
+    runs = of(["short", "long", "is", "no"], metrics, "pvdm/ucf101_l")
+    run, config = trained(runs, "pvdm/ucf101_l")
+    scores = {"fvd_pvdm": 400.0, "rinception_score": 7.0, "no": 1.0}
+    evaluated(run, config, {"fvd_pvdm": {"frames": 16}}, **scores)
+    assert reproduce("some", runs)[0]["ours"] == {"short": [400.0], "is": [7.0]}
+    config = overridden(config, ["data.frames=128", "eval.frames=128"])
+    evaluated(run, config, {"fvd_pvdm": {"frames": 128}}, name="long", fvd_pvdm=700.0)
+    (row,) = reproduce("some", runs)
+    assert row["ours"] == {"short": [400.0], "long": [700.0], "is": [7.0]}
+    assert row["scale"] == "full scale"
+
+
+GUIDED = ["guidance.scale=1.5", "guidance.channels=3"]
+
+
+def test_a_row_that_is_guided_is_an_evaluation_of_the_run_that_trained_its_prior(of):
+    runs = of(["fid"], {}, "dit/xl_2_7m_cfg15")
+    run, config = trained(runs, "dit/xl_2_7m", "prior.training.samples=512")
+    evaluated(run, config, {}, fid=9.0)
+    assert reproduce("some", runs)[0]["scale"] == "not run"
+    evaluated(run, overridden(config, ["guidance.scale=4"]), {}, name="strong", fid=5.0)
+    assert reproduce("some", runs)[0]["scale"] == "not run"
+    evaluated(run, overridden(config, GUIDED), {}, name="sweep/guided", fid=2.0)
+    (row,) = reproduce("some", runs)
+    assert row["ours"] == {"fid": [2.0]}
+    assert row["scale"] == "reduced scale: prior.training.samples=512 (1792000000)"
+
+
+def test_the_evaluation_most_like_the_experiments_is_taken(of):
+    runs = of(["fid"], {}, "dit/xl_2_7m_cfg15")
+    run, config = trained(runs, "dit/xl_2_7m")
+    guided = overridden(config, GUIDED)
+    evaluated(run, overridden(guided, ["eval.samples=100"]), {}, name="a_few", fid=50.0)
+    evaluated(run, guided, {}, name="all", fid=2.0)
+    other = overridden(guided, ["data.root=elsewhere"])
+    evaluated(run, other, {}, name="0_other_images", fid=90.0, sfid=4.0)
+    assert reproduce("some", runs)[0]["ours"] == {"fid": [2.0]}
+
+
+def test_a_row_of_another_sampler_or_span_of_times_is_one_too(of):
+    runs = of(["fid"], {}, "sit/b_2_sde_kl")
+    run, config = trained(runs, "sit/b_2")
+    by_sde = ["sampler=flow_sde", "sampler.steps=250", "sampler.form=sbdm"]
+    evaluated(run, overridden(config, by_sde), {}, name="unfit", fid=35.0)
+    assert reproduce("some", runs)[0]["scale"] == "not run"
+    by_sde.append("prior.process.sample_eps=1e-3")
+    evaluated(run, overridden(config, by_sde), {}, name="sde", fid=33.0)
+    (row,) = reproduce("some", runs)
+    assert (row["ours"], row["scale"]) == ({"fid": [33.0]}, "full scale")
+
+
+def test_a_run_that_was_sampled_otherwise_says_how(of):
+    runs = of(["fid"], {}, "dit/xl_2_7m")
+    run, config = trained(runs, "dit/xl_2_7m", "sampler.steps=10")
+    evaluated(run, config, {}, fid=30.0)
+    (row,) = reproduce("some", runs)
+    assert row["scale"] == "reduced scale: sampler.steps=10 (250)"
 
 
 def test_an_unknown_table_is_refused(capsys):

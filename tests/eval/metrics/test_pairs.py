@@ -72,7 +72,7 @@ def test_a_perceptual_distance_gets_pixels_in_minus_one_to_one():
             return (x - y).abs().flatten(1).amax(1)
 
     x, y = torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.full((4, 3, 8, 8), 255).byte()
-    metric = PairScores(Distance())
+    metric = PairScores(lpips=Distance())
     metric.update(x, y)
     scores = metric.compute()
     assert scores["lpips"] == 2
@@ -163,6 +163,6 @@ def test_black_and_white_clips_have_the_scores_that_evaluators_of_videos_give():
 @pytest.mark.skipif(cached("alexnet") is None, reason="AlexNet's weights are not here")
 def test_black_and_white_clips_have_the_perceptual_distance_that_evaluators_of_videos_give():
     black = torch.zeros(1, 3, 2, 64, 64, dtype=torch.uint8)
-    metric = PairScores(LPIPS("alex"))
+    metric = PairScores(lpips=LPIPS("alex"))
     metric.update(black + 255, black)
     assert metric.compute()["lpips"].item() == pytest.approx(0.81401, abs=1e-4)

@@ -9,8 +9,8 @@ from small_qm9 import expect_small, write_archive
 from data import QM9, Digits
 from eval.evaluation import Evaluation
 from eval.extractors.property_regressor import PropertyRegressor, Settings
+from eval.published import TABLES
 from eval.record import Record
-from eval.reproduce import TABLES
 from eval.scorers.molecules import PropertyErrors
 from ldm.config.compose import ConfigError
 from ldm.priors import Prior
