@@ -76,6 +76,19 @@ class Alignment(nn.Module):
             nll: reconstruction loss.
             last_layer: weight of the encoder's last layer.
         """
+        features, z = self.compared(x, latent)
+        loss = marginal_cosine(z, features, self.margins[0])
+        loss = loss + marginal_distance_matrix(z, features, self.margins[1])
+        ratio = vavae_ratio(gradient_norm(nll, last_layer), gradient_norm(loss, last_layer))
+        weight = self.weight * ratio
+        return weight * loss, {"alignment": loss.detach(), "alignment_weight": weight}
+
+    def compared(self, x: Float[Tensor, "b c height width"], latent: Grid) -> tuple[Tensor, Tensor]:
+        """Compute features of images, and the map of their latents.
+
+        Raises:
+            ValueError: they have different grids.
+        """
         features, z = self.frozen[0].grid_of(x).float(), self.project(latent).float()
         if features.shape != z.shape:
             raise ValueError(
@@ -83,8 +96,4 @@ class Alignment(nn.Module):
                 f"of {tuple(features.shape[2:])}: set `side` of the features to the latents' sides "
                 f"times the patch"
             )
-        loss = marginal_cosine(z, features, self.margins[0])
-        loss = loss + marginal_distance_matrix(z, features, self.margins[1])
-        ratio = vavae_ratio(gradient_norm(nll, last_layer), gradient_norm(loss, last_layer))
-        weight = self.weight * ratio
-        return weight * loss, {"alignment": loss.detach(), "alignment_weight": weight}
+        return features, z

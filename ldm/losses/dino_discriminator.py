@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ldm.losses.dinov2 import DINOv2, normalized
 from ldm.networks.images.augmentation import augmented, check_augmentations
+from ldm.networks.images.layers import check_images
 
 __all__ = ["DINODiscriminator"]
 
@@ -76,7 +77,8 @@ class DINODiscriminator(nn.Module):
         self.frozen = [features]  # a list, so neither a submodule nor saved
         self.heads = nn.ModuleList(self._head(features.width) for _ in DEPTHS)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b logits"]:
+    def forward(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b logits"]:
+        check_images(x, "the discriminator", "for clips set training.adversarial.frames=every")
         x = (x + 1) / 2
         if self.training:
             x = augmented(x, self.augment)

@@ -96,3 +96,18 @@ class Extended(Windowed):
             calls += self.network_calls
         self.network_calls = calls
         return latent[:, :, : self.windows * length]
+
+    def _bind(self, x: Tensor, condition: dict[str, Tensor]) -> tuple[Process, Tensor]:
+        """Bind the process to a window's context.
+
+        Raises:
+            ValueError: the points are clips of several windows, which only `sample` draws.
+        """
+        length = self.process.space.shape[1]
+        if x.shape[2] != length:
+            raise ValueError(
+                f"an Extended prior knows windows of {length} latents one by one, and how it draws "
+                f"longer clips has no density and no inverse: give clips of one window "
+                f"(data.frames=...), or train ldm.priors.Successive; got {x.shape[2]} latents"
+            )
+        return super()._bind(x, condition)

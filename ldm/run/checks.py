@@ -118,10 +118,9 @@ def _example_told(
 
 
 def check_tokenizer_losses(parts: Parts, name: str, training: TokenizerTraining) -> None:
-    """Compute the loss, and the logits of discriminators, once on meta tensors.
+    """Compute the loss, the logits of discriminators and what is aligned, once on meta tensors.
 
-    Discriminators may start late in training. Those on frozen networks, which are not moved to the
-    meta device, are left out.
+    Discriminators may start late in training.
 
     Raises:
         ConfigError: a loss or a discriminator is not for data of this shape.
@@ -130,14 +129,17 @@ def check_tokenizer_losses(parts: Parts, name: str, training: TokenizerTraining)
     (first,) = training.first
     shape = parts.data.shape if first is None else first.space.shape
     x = torch.zeros(2, *shape, device="meta")  # a batch normalisation needs two
-    rehearsed = [] if loss is None else [("loss", loss, (x, x))]
+    latent = torch.zeros(2, *training.model.bottleneck.space.shape, device="meta")
+    rehearsed = [("loss", loss, lambda loss: loss(x, x))]
     adversaries = getattr(training.adversarial, "parts", {"": training.adversarial})
     for key, one in adversaries.items():
-        if one is not None and not one.frozen:
-            rehearsed.append((f"adversarial.parts.{key}" if key else "adversarial", one, (x,)))
-    for key, module, given in rehearsed:
+        rehearsed.append((f"adversarial{key and f'.parts.{key}'}", one, lambda one: one(x)))
+    rehearsed.append(("alignment", training.alignment, lambda one: one.compared(x, latent)))
+    for key, module, call in rehearsed:
+        if module is None:
+            continue
         try:
-            on_meta(module, lambda module, given=given: module(*given))
+            on_meta(module, call)
         except (RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"{name}.training.{key} does not fit {parts.data.name}: {error}"

@@ -17,18 +17,20 @@ def on_meta(module: nn.Module, call: Callable[[Any], T]) -> T:
     """Call a function of a module whose weights are replaced by meta tensors: nothing is computed.
 
     Args:
-        module: on any device; it is not changed.
+        module: on any device; it is not changed. Networks in a list `frozen`, which are no
+            submodules, are part of it.
         call: called with the module; its other inputs must be on the meta device.
 
     Raises:
         ValueError, RuntimeError: the inputs do not fit the module.
     """
-    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    meta = {f"module.{name}": tensor.detach().to("meta") for name, tensor in state.items()}
+    whole = nn.ModuleList([module, *getattr(module, "frozen", [])])
+    state = {**dict(whole.named_parameters()), **dict(whole.named_buffers())}
+    meta = {f"whole.{name}": tensor.detach().to("meta") for name, tensor in state.items()}
     for name, tensor in state.items():
-        meta[f"module.{name}"].requires_grad_(tensor.requires_grad)
+        meta[f"whole.{name}"].requires_grad_(tensor.requires_grad)
     try:
-        return functional_call(_Call(module, call), meta, ())
+        return functional_call(_Call(whole, call), meta, ())
     except RuntimeError as error:
         if "Invalid channel dimensions" not in str(error):  # all that torch says on this device
             raise
@@ -48,9 +50,9 @@ def without_weights(module: nn.Module) -> nn.Module:
 
 
 class _Call(nn.Module):
-    def __init__(self, module: nn.Module, call: Callable[[nn.Module], Any]) -> None:
+    def __init__(self, whole: nn.ModuleList, call: Callable[[nn.Module], Any]) -> None:
         super().__init__()
-        self.module, self.call = module, call
+        self.whole, self.call = whole, call
 
     def forward(self) -> Any:
-        return self.call(self.module)
+        return self.call(self.whole[0])

@@ -5,6 +5,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from data.batch import Batch
+from ldm.bottlenecks import Encoded, Variational
+from ldm.randomness import Generators
 from ldm.tokenizers.tokenizer import Tokenizer
 
 __all__ = ["Framewise", "FramewiseEncoded"]
@@ -45,6 +48,18 @@ class FramewiseEncoded(Tokenizer):
     def features(encoder: nn.Module, x: Tensor, **context: Tensor) -> Tensor:
         """Features `(b, in_channels, t, h', w')` of clips."""
         return framewise(encoder, x)
+
+    def encode(self, batch: Batch, generator: Generators = None) -> Encoded:
+        """Raw latents of a batch, with codes, losses, stats and context; losses as of images.
+
+        The divergence of a posterior is that of a frame, in nats, averaged over the frames of a
+        clip, so that its weight means the same as in training on images.
+        """
+        encoded = super().encode(batch, generator)
+        if not isinstance(self.bottleneck, Variational):
+            return encoded  # losses of quantisers are averages already
+        losses = {name: loss / batch["x"].shape[2] for name, loss in encoded.losses.items()}
+        return encoded._replace(losses=losses)
 
 
 class Framewise(FramewiseEncoded):

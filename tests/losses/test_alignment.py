@@ -2,11 +2,17 @@
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.testing import assert_close
 
+from ldm.config.compose import ConfigError, compose
 from ldm.losses import Alignment
 from ldm.losses.alignment import marginal_cosine, marginal_distance_matrix
+from ldm.run.checks import check_tokenizer_losses
+from ldm.run.models import build_models
+from ldm.run.parts import Parts, build_data
+from ldm.run.stages import build_training
 
 
 class Features(nn.Module):
@@ -74,3 +80,17 @@ def test_another_grid_is_refused():
     latent = encoder(x)
     with pytest.raises(ValueError, match=r"a grid of \(4, 4\) .* on one of \(2, 2\)"):
         Alignment(4, Features())(x, latent, latent.sum(), encoder.weight)
+
+
+def test_latents_on_another_grid_than_features_are_refused_before_training(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        Image.new("RGB", (9, 9)).save(tmp_path / split / "0.png")
+    groups = ["data=image_folder", f"data.root={tmp_path}", "data.size=128", "tokenizer=va_vae"]
+    config = compose([*groups, "stages=[tokenizer]", "run=unused", "eval=none"])
+    data = build_data(config)
+    parts = Parts(config, data, build_models(config, data, ["tokenizer"], "meta"))
+    with torch.device("meta"):
+        training = build_training(parts, "tokenizer")
+    with pytest.raises(ConfigError, match=r"training\.alignment does not fit .*\(8, 8\) cannot be"):
+        check_tokenizer_losses(parts, "tokenizer", training)

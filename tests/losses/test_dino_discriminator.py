@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from ldm.losses import DINODiscriminator, dino_discriminator
+from ldm.losses import Adversarial, DINODiscriminator, dino_discriminator
 from ldm.networks.images.vision_transformer import VisionTransformer
+from ldm.run.rehearsal import on_meta
 
 
 class Narrow(VisionTransformer):
@@ -52,6 +53,21 @@ def test_gradients_reach_the_image_and_the_heads_and_the_features_are_not_saved(
     (features,) = discriminator.frozen
     assert all(p.grad is None for p in features.parameters())
     assert all(name.startswith("heads.") for name in discriminator.state_dict())
+
+
+def test_it_is_rehearsed_on_meta_tensors_with_its_features_where_they_are(make):
+    adversarial = Adversarial(make(), "hinge", "hinge", 0.1)
+    (features,) = adversarial.frozen
+    before = features.pos_embed
+
+    def rehearsed(*shape: int) -> torch.Tensor:
+        return on_meta(adversarial, lambda one: one(torch.zeros(2, *shape, device="meta")))
+
+    assert rehearsed(3, 28, 28).is_meta
+    assert rehearsed(1, 28, 28).shape == (2, 5 * (1 + 4 + 16))
+    with pytest.raises((RuntimeError, ValueError)):
+        rehearsed(4, 28, 28)
+    assert features.pos_embed is before
 
 
 def test_images_are_augmented_only_while_training(make):

@@ -6,9 +6,9 @@ from torch import nn
 
 from ldm.objectives import Regression
 from ldm.priors import Denoiser, Extended
-from ldm.processes import GaussianDiffusion
+from ldm.processes import GaussianDiffusion, LinearFlow
 from ldm.randomness import sample_generators
-from ldm.samplers import DDIM, DDPM
+from ldm.samplers import DDIM, DDPM, Likelihood
 from ldm.spaces import Flat
 from ldm.tensors import like
 
@@ -51,6 +51,24 @@ def test_longer_clips_begin_as_shorter_ones_and_the_first_window_as_that_of_a_de
     assert torch.equal(drawn(extended(1)), alone)
     assert torch.equal(drawn(extended(3))[:, :, :8], drawn(extended(2)))
     assert torch.equal(drawn(extended(2))[:, :, :4], alone)
+
+
+def test_clips_of_several_windows_have_no_density_and_one_window_has_that_of_a_denoiser():
+    window = torch.randn(2, 1, 4, generator=torch.Generator().manual_seed(0))
+    process = LinearFlow(WINDOW)
+    alone, prior = (
+        kind(Constant(), process, Regression("velocity")) for kind in (Denoiser, Extended)
+    )
+    expected = alone.log_prob(window, {}, Likelihood(2))
+    assert torch.equal(prior.log_prob(window, {}, Likelihood(2)), expected)
+    clip = torch.cat([window, window], 2)
+    for asked in (
+        lambda prior: prior.log_prob(clip, {}, Likelihood(2)),
+        lambda prior: prior.bound(clip, {}),
+        lambda prior: prior.transport(clip, {}, DDIM(2)),
+    ):
+        with pytest.raises(ValueError, match=r"no density and no inverse: .* got 8 latents"):
+            asked(extended(2))
 
 
 def test_windows_that_do_not_go_on_are_refused():

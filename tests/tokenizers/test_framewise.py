@@ -9,6 +9,8 @@ from ldm.config.compose import ConfigError, compose
 from ldm.config.groups import members
 from ldm.hub.checkpoints import load_into
 from ldm.hub.weights import save
+from ldm.losses import ReconstructionLoss
+from ldm.losses.frames import every_frame
 from ldm.networks.images import compvis, gsq
 from ldm.networks.images.layers import check_grid
 from ldm.networks.images.patchgan import PatchGAN
@@ -53,6 +55,21 @@ def test_every_frame_is_encoded_and_decoded_as_an_image(gradients):
             assert_close(raw[:, :, frame], of_images.encode({"x": x[:, :, frame]}).raw)
             assert_close(back[:, :, frame], of_images.decode(latent[:, :, frame])["x"])
     assert back.shape == x.shape
+
+
+def test_the_loss_of_a_clip_is_that_of_its_frames_as_images():
+    of_clips, of_images = gaussian(Framewise, [3, 4, 4]), gaussian(Tokenizer, [4, 4])
+    x = clips().double()
+    (images,) = every_frame(x)
+
+    def gradient(tokenizer: Tokenizer, data: torch.Tensor, **options) -> torch.Tensor:
+        encoded = tokenizer.encode({"x": data})
+        back = tokenizer.decode(tokenizer.bottleneck.mode(encoded.raw))["x"]
+        compared = ReconstructionLoss("l1", reduction="sum", **options)(data, back)["pixel"]
+        loss = compared + 10 * encoded.losses["kl"]
+        return torch.autograd.grad(loss, tokenizer.encoder.conv_in.weight)[0]
+
+    assert_close(gradient(of_clips, x, frames="every"), gradient(of_images, images))
 
 
 def test_gradients_reach_the_encoder_through_all_frames():
@@ -125,6 +142,16 @@ def test_a_loss_or_discriminator_of_images_is_refused_for_clips_before_training(
     message = rf"training\.{part} does not fit .*{reader}.* set training\.{part}\.frames=every"
     with pytest.raises(ConfigError, match=message):
         check_losses("tokenizer=kl_f8_frames", f"tokenizer.training.{part}.frames=null")
+
+
+def test_a_discriminator_on_frozen_features_is_refused_for_clips_before_training():
+    part = "tokenizer.training.adversarial.discriminator"
+    dino = ["tokenizer=kl_f8_frames", f"{part}={{_target_: ldm.losses.DINODiscriminator}}"]
+    dino += [f"~{part}.width", f"~{part}.layers"]
+    check_losses(*dino)
+    message = r"training\.adversarial does not fit .*the discriminator reads images, .*frames=every"
+    with pytest.raises(ConfigError, match=message):
+        check_losses(*dino, "tokenizer.training.adversarial.frames=null")
 
 
 def test_an_encoder_of_images_points_to_this_tokenizer_for_clips():
