@@ -13,6 +13,7 @@ from ldm.hub.compvis import autoencoder_from_compvis
 from ldm.hub.diffusers import autoencoder_from_diffusers, dit_from_diffusers
 from ldm.hub.edm import SCHEDULE, edm_from_published
 from ldm.hub.gsq import gsq_from_authors, gsq_sizes
+from ldm.hub.lfdm import lfdm_from_authors
 from ldm.hub.lvdm import lvdm_from_authors
 from ldm.hub.published import PUBLISHED, fetch
 from ldm.hub.pvdm import pvdm_from_authors
@@ -25,9 +26,9 @@ __all__ = ["EDM", "LAYOUTS", "Found", "read_layout"]
 
 LAYOUTS = (
     *("diffusers", "compvis", "taming", "gsq", "wf_vae"),
-    *("ldm", "dit", "sit", "lightningdit", "pvdm", "lvdm", "edm"),
+    *("ldm", "dit", "sit", "lightningdit", "pvdm", "lvdm", "lfdm", "edm"),
 )
-CLIPS = {"pvdm": pvdm_from_authors, "lvdm": lvdm_from_authors}
+CLIPS = {"pvdm": pvdm_from_authors, "lvdm": lvdm_from_authors, "lfdm": lfdm_from_authors}
 """Layouts of priors of clips, whose files do not tell all sizes, and how they are converted."""
 MODEL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 CONFIG = "config.json"

@@ -13,6 +13,7 @@ from ldm.hub.compvis import autoencoder_to_compvis
 from ldm.hub.edm import edm_to_published
 from ldm.hub.gsq import gsq_sizes, gsq_to_authors
 from ldm.hub.layouts import EDM
+from ldm.hub.lfdm import lfdm_to_authors
 from ldm.hub.lvdm import lvdm_to_authors
 from ldm.hub.pvdm import pvdm_to_authors
 from ldm.hub.unet import unet_to_compvis
@@ -24,6 +25,7 @@ from ldm.networks.images.lightningdit import LightningDiT
 from ldm.networks.images.unet import UNet
 from ldm.networks.molecules.egnn_denoiser import EGNNDenoiser
 from ldm.networks.videos.haar import SCALES
+from ldm.networks.videos.lfdm.unet import FlowUNet
 from ldm.networks.videos.lvdm.unet import SpaceTimeUNet
 from ldm.networks.videos.triplane import TriplaneUNet
 from ldm.networks.videos.wf_vae import Encoder as WFEncoder
@@ -48,11 +50,24 @@ LEARNED = {
     "ldm": (UNet, GaussianDiffusion, ("eps", "v")),
     "pvdm": (TriplaneUNet, GaussianDiffusion, ("eps",)),
     "lvdm": (SpaceTimeUNet, GaussianDiffusion, ("eps",)),
+    "lfdm": (FlowUNet, GaussianDiffusion, ("eps",)),
 }
 """Network, process and targets of the priors that a layout is for."""
 
-CONVERTED = {"ldm": unet_to_compvis, "pvdm": pvdm_to_authors, "lvdm": lvdm_to_authors}
+CONVERTED = {
+    "ldm": unet_to_compvis,
+    "pvdm": pvdm_to_authors,
+    "lvdm": lvdm_to_authors,
+    "lfdm": lfdm_to_authors,
+}
 """How networks are renamed whose authors have other names."""
+
+WITHOUT = {
+    "pvdm": ("classes", "without classes"),
+    "lvdm": ("told", "without texts"),
+    "lfdm": ("nearest", "with upsampling=deconvolution"),
+}
+"""What a network must not have for a layout, by its attribute and in words."""
 
 
 def export_weights(
@@ -148,10 +163,9 @@ def _state(model: nn.Module, layout: str) -> tuple[dict[str, Tensor], list[str]]
                 f"{' or '.join(targets)}"
             )
         if layout in CONVERTED:
-            if layout == "pvdm" and backbone.classes:
-                raise ConfigError("pvdm is the layout of a network without classes")
-            if layout == "lvdm" and backbone.told:
-                raise ConfigError("lvdm is the layout of a network without texts")
+            attribute, words = WITHOUT.get(layout, ("", ""))
+            if getattr(backbone, attribute, False):
+                raise ConfigError(f"{layout} is the layout of a network {words}")
             state = CONVERTED[layout](backbone.state_dict())
             return {key: x.contiguous() for key, x in state.items()}, []
         if backbone.frequency_shift or backbone.norm_eps != 1e-6:

@@ -129,7 +129,7 @@ class FlowUNet(nn.Module):
         text = 0 if text_shape is None else text_shape[-1]
         condition = time + text
         widths = [width * one for one in multipliers]
-        self.text = text
+        self.text, self.nearest = text, upsampling == "nearest"
         self.null = nn.Parameter(torch.randn(1, text)) if null_text else None
         self.bias = TimeBias()
         self.stem = nn.Conv3d(3 + appearance_shape[0], width, (1, 7, 7), padding=(0, 3, 3))
