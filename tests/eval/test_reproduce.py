@@ -158,6 +158,18 @@ def test_the_evaluation_that_training_ends_with_records_the_columns_of_a_row(nam
                 assert found or known, f"{row.experiment} does not record {column.metric}"
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_rows_of_one_experiment_with_other_numbers_say_why(name):
+    published = {}
+    for row in OmegaConf.load(TABLES / f"{name}.yaml").rows:
+        if row.experiment is not None and not re.search(r"README|ours|in PyTorch", row.name):
+            for column, value in row.published.items():
+                known = published.setdefault((row.experiment, column), value)
+                assert known == pytest.approx(value, rel=5e-3), (
+                    f"{row.name}: {column} of {row.experiment} is {known}, too"
+                )
+
+
 ELSEWHERE = {
     ("glad_molecules", "corrected_fcd"): "by a file of the network alone",
 }
