@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from data.files.cache import content_key
-from ldm.conditioning.pretrained import read_tokenizer, reading, tokenized
+from ldm.hub.pretrained import read_tokenizer, reading, tokenized
 from ldm.hub.weights import fingerprint
 
 __all__ = ["Embedded", "TextEncoder"]

@@ -14,7 +14,7 @@ from data import Batch
 from data.files.cache import content_key
 from data.images.captions import as_strings
 from ldm.conditioning.condition import Condition
-from ldm.conditioning.pretrained import read_tokenizer, tokenized
+from ldm.hub.pretrained import read_tokenizer, tokenized
 
 __all__ = ["Tokens"]
 

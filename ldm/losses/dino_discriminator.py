@@ -49,7 +49,7 @@ class DINODiscriminator(nn.Module):
     averaging areas, and shifted to ImageNet's mean. The features are neither trained nor saved.
 
     Args:
-        weights: file of DINOv2's weights; by default a cached one.
+        weights: DINOv2's, see `DINOv2`.
         augment: names in `AUGMENTATIONS`.
         side: of the resized image, in pixels.
 

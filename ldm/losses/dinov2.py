@@ -5,6 +5,7 @@ Darcet et al., "Vision Transformers Need Registers", 2024.
 """
 
 import os
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from ldm.hub.dinov2 import read_dinov2
 from ldm.hub.published import fetch
 from ldm.hub.weights import put, read_state
 from ldm.networks.images.vision_transformer import SIZES, VisionTransformer
@@ -19,6 +21,7 @@ from ldm.networks.images.vision_transformer import SIZES, VisionTransformer
 __all__ = ["DINOv2", "PatchFeatures", "normalized"]
 
 PUBLISHED = {"S": ("dinov2_vits14_reg", 4), "L": ("dinov2_vitl14", 0)}  # names, and registers
+FILES = (".pth", ".pt", ".safetensors", ".bin")  # ends of their names
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels in [0, 1]
 
 
@@ -29,7 +32,9 @@ class DINOv2(VisionTransformer):
 
     Args:
         size: "S" with four registers or "L" without; `VisionTransformer` has other sizes.
-        weights: file of the authors' weights; by default a cached one, see `ldm.hub.published`.
+        weights: file of the authors' weights; or folder of such a network of the library
+            transformers, or its name on the Hugging Face hub; by default a cached file of the
+            authors, see `ldm.hub.published`.
 
     Raises:
         BadCheckpoint: weights are missing, damaged or belong to another network.
@@ -59,8 +64,12 @@ class DINOv2(VisionTransformer):
 
     def load(self) -> None:
         """Read the published weights into the module; the constructor has done it, off meta."""
-        path = fetch(self.name, self.weights)
-        state = read_state(path)
+        given = Path(self.weights or "")
+        if self.weights is None or given.is_file() or given.suffix in FILES:
+            path = fetch(self.name, self.weights)
+            state = read_state(path)
+        else:
+            path, state = given, read_dinov2(str(self.weights))
         state.pop("mask_token", None)  # of training alone
         put(state, self, path, reader=f"DINOv2 ({self.name})")
 

