@@ -107,6 +107,7 @@ class Ring(NamedTuple):
         shortest, longest: their lengths.
         angles: in [-pi, pi].
         order: which code has each angle.
+        sorted: coordinates of the codes in that order, which is that in which they are read.
     """
 
     codes: Float[Tensor, "v 2"]
@@ -114,19 +115,22 @@ class Ring(NamedTuple):
     longest: float
     angles: Float[Tensor, " v"]
     order: Int[Tensor, " v"]
+    sorted: Float[Tensor, "2 v"]
 
 
 def _ring(codes: Float[Tensor, "v 2"]) -> Ring | None:
     for ring in rings:
         if ring.codes.device == codes.device and torch.equal(ring.codes, codes):
             return ring
-    shortest, longest = (x.item() for x in codes.norm(dim=1).aminmax())
+    x, y = codes.T.contiguous()
+    shortest, longest = (square.sqrt().item() for square in (x * x).add_(y * y).aminmax())
     if not longest - shortest <= ROUND * shortest or shortest == 0:
         return None
-    angles = torch.atan2(codes[:, 1], codes[:, 0])
+    angles = torch.atan2(y, x)
     # numpy sorts several times as fast as torch.
     order = torch.from_numpy(np.argsort(angles.cpu().numpy())).to(codes.device)
-    rings.append(Ring(codes, shortest, longest, angles[order], order))
+    coordinates = torch.stack([x.take(order), y.take(order)])
+    rings.append(Ring(codes, shortest, longest, angles.take(order), order, coordinates))
     return rings[-1]
 
 
@@ -136,27 +140,49 @@ def ring_search(queries: Float[Tensor, "n 2"], ring: Ring) -> Int[Tensor, " n"]:
     With lengths p and r and an angle a between them, |q - c|^2 = (p - r)^2 + 4 p r sin^2(a / 2):
     the code of the nearest angle bounds the angles of all codes that can be as near.
     """
+    tile = TILE.get(queries.device.type, DEVICE_TILE)
+    # In the order of their angles, neighbours read the same part of the ring.
+    order = torch.atan2(queries[:, 1], queries[:, 0]).argsort()
+    found = torch.cat([_search_ring(part, ring) for part in queries[order].split(tile)])
+    return found.scatter(0, order, found)
+
+
+def _search_ring(queries: Float[Tensor, "n 2"], ring: Ring) -> Int[Tensor, " n"]:
     count = len(ring.codes)
     length, angle = queries.norm(dim=1), torch.atan2(queries[:, 1], queries[:, 0])
     above = torch.searchsorted(ring.angles, angle) % count
-    first = ring.codes[ring.order[above]]
     least = (length - length.clamp(ring.shortest, ring.longest)).square()
     slack = 1e-14 * (length + ring.longest).square()  # of rounding
-    sine = ((queries - first).square().sum(1) - least + slack) / (4 * length * ring.shortest)
+    every = torch.arange(len(queries), device=queries.device)
+    sine = (_distance(queries, every, ring, above) - least + slack) / (4 * length * ring.shortest)
     reach = 2 * sine.clamp(0, 1).sqrt().asin() + 1e-14
     reach = reach.nan_to_num(torch.pi)  # the origin is as far from all angles
     begin = _place(ring.angles, angle - reach)
     sizes = _place(ring.angles, angle + reach, right=True) - begin
     near = sizes <= NEAR
-    result = begin.new_empty(len(queries))
     if not near.all():
+        result = begin.new_empty(len(queries))
         result[~near] = block_search(queries[~near], ring.codes)
-    sizes = sizes[near]
-    query = torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
-    within = torch.arange(len(query), device=sizes.device) - (sizes.cumsum(0) - sizes)[query]
-    candidate = ring.order[(begin[near][query] + within) % count]
-    result[near] = _decide(queries[near], ring.codes[:, None], query, candidate)
-    return result
+        if near.any():
+            result[near] = _search_ring(queries[near], ring)
+        return result
+    query = every.repeat_interleave(sizes)
+    # Places count on from where those of the query begin.
+    place = torch.arange(len(query), device=query.device)
+    place = place.add_((begin - sizes.cumsum(0) + sizes).take(query)).remainder_(count)
+    distance = _distance(queries, query, ring, place)
+    return _first(len(queries), query, distance, ring.order.take(place))
+
+
+def _distance(
+    queries: Float[Tensor, "n 2"], query: Int[Tensor, " k"], ring: Ring, place: Int[Tensor, " k"]
+) -> Float[Tensor, " k"]:
+    """Squared distances of queries from the codes at places of the ring."""
+    x, y = (
+        codes.take(place).sub_(own.take(query))  # faster than by indices in brackets
+        for codes, own in zip(ring.sorted, queries.T.contiguous(), strict=True)
+    )
+    return x.square_().add_(y.square_())
 
 
 def _place(angles: Tensor, angle: Tensor, right: bool = False) -> Int[Tensor, " n"]:
@@ -244,8 +270,12 @@ def _decide(queries, blocks, query, block):
         least, position = squares.amin(1), squares.argmin(1)  # argmin: the first of equal ones
         distance.append(least)
         index.append(b * size + position)
-    distance, index = torch.cat(distance), torch.cat(index)
-    least = distance.new_full((len(queries),), torch.inf).scatter_reduce(0, query, distance, "amin")
+    return _first(len(queries), query, torch.cat(distance), torch.cat(index))
+
+
+def _first(count: int, query: Tensor, distance: Tensor, index: Tensor) -> Int[Tensor, " count"]:
+    """The lowest of the nearest indices of each of so many queries."""
+    least = distance.new_full((count,), torch.inf).scatter_reduce(0, query, distance, "amin")
     none = torch.iinfo(torch.int64).max
-    index = torch.where(distance == least[query], index, none)
-    return index.new_full((len(queries),), none).scatter_reduce(0, query, index, "amin")
+    index = torch.where(distance == least.take(query), index, none)
+    return index.new_full((count,), none).scatter_reduce(0, query, index, "amin")
