@@ -1,8 +1,12 @@
 """Clips of several windows, through the commands: their length is that of the data."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import sample
 from ldm.config.compose import ConfigError, compose
@@ -11,6 +15,7 @@ from ldm.run.folder import Run
 from ldm.run.loading import load_run
 from ldm.run.models import build_models
 from ldm.run.parts import build_data
+from ldm.run.sampling import draw
 
 SMALL = [
     "data.size=16",
@@ -33,6 +38,8 @@ PLAIN = [  # a prior of clips of one length, on an autoencoder of convolutions
     *("prior.backbone.attention=[1]", "sampler.steps=2", "eval=none"),
 ]
 
+EXTENDED = ["prior._target_=ldm.priors.Extended", "+prior.window=4"]
+
 
 def begun(folder, *settings):
     """A run with the weights that it begins with, made not zero."""
@@ -53,6 +60,12 @@ def begun(folder, *settings):
 def run(tmp_path_factory):
     """PVDM on moving digits."""
     return begun(tmp_path_factory.mktemp("run"), "experiment=pvdm/moving_digits", *SMALL)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A prior of clips of one window."""
+    return begun(tmp_path_factory.mktemp("plain"), *PLAIN)
 
 
 def drawn(run, tmp_path, frames, *overrides):
@@ -85,9 +98,59 @@ def test_parts_are_handed_the_sizes_of_a_window(run):
     assert torch.equal(back[:, :, :2], first.reconstruct({"x": clip["x"][:, :, :2]})[0]["x"])
 
 
-def test_a_prior_of_single_windows_goes_on_by_overlapping_ones(tmp_path):
-    plain = begun(tmp_path / "run", *PLAIN)
-    extended = ["prior._target_=ldm.priors.Extended", "+prior.window=4"]
-    short, long = drawn(plain, tmp_path, None), drawn(plain, tmp_path, 32, *extended)
+class LiveMemory(TorchDispatchMode):
+    """Counts the bytes of all tensors that are made and not yet freed, and their peak."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        for x in tree_leaves(found):
+            if isinstance(x, torch.Tensor) and x.untyped_storage()._cdata not in self.known:
+                storage = x.untyped_storage()
+                self.known.add(storage._cdata)
+                self._change(storage.nbytes())
+                weakref.finalize(storage, self._freed, storage._cdata, storage.nbytes())
+        return found
+
+    def _change(self, size: int) -> None:
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+    def _freed(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self._change(-size)
+
+
+def test_live_memory_is_counted_by_the_byte():
+    with LiveMemory() as memory:
+        x = torch.ones(1000)
+        y = x * 2
+        del x
+        z = y.view(10, 100) + 1  # a view has no memory of its own
+        del y
+    assert (memory.now, memory.peak) == (z.nbytes, 8000)
+
+
+def test_the_memory_of_sampling_does_not_grow_with_the_length_of_clips(plain):
+    few = [*EXTENDED, "+prior.resamplings=1", "sampler.steps=1"]
+    peaks = {}
+    for frames in (32, 64):
+        parts = load_run(plain, [*few, f"data.frames={frames}"])
+        with LiveMemory() as memory:
+            drawn = draw(parts, [0], seed=0)
+        peaks[frames] = memory.peak
+    assert drawn.batch["x"].shape[2] == 64
+    assert peaks[64] < 1.1 * peaks[32]
+    with torch.no_grad(), LiveMemory() as whole:  # it would, if the windows were decoded at once
+        parts.tokenizer.decoder.network(drawn.latent)
+    assert whole.peak > 2 * peaks[32]
+
+
+def test_a_prior_of_single_windows_goes_on_by_overlapping_ones(plain, tmp_path):
+    short, long = drawn(plain, tmp_path, None), drawn(plain, tmp_path, 32, *EXTENDED)
     assert (short.shape[1], long.shape[1]) == (16, 32)
     assert np.array_equal(long[:, :16], short)
