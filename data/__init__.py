@@ -38,6 +38,7 @@ from data.videos.base import Videos
 from data.videos.first_frame import FirstFrame
 from data.videos.folder import VideoFolder
 from data.videos.hdf5 import VideoHDF5
+from data.videos.jitter import Jitter
 from data.videos.moving_digits import MovingDigits
 from data.videos.moving_mnist import MovingMNIST
 from data.videos.subjects import MHAD, MUG, NATOPS
@@ -75,6 +76,7 @@ __all__ = [
     "ImageNet",
     "ImageShards",
     "Images",
+    "Jitter",
     "MeshDensity",
     "Molecules",
     "MovingDigits",

@@ -52,7 +52,13 @@ NUMBERS |= {"tokenizer.encoder", "tokenizer.decoder", "data.stride", "data.train
 NUMBERS |= {"prior.told", "data.frames"}
 HALVED = "pvdm_s"  # a backbone whose parameters are counted in test_published_sizes
 WF_VAES = {"wf_vae_m", "wf_vae_l", "wf_vae_l_c16", "causal_vae"}  # tokenizers counted there
-CLIPS = {"sky_timelapse", "taichi_hd", "ucf101"}  # data that hand nothing over but their shape
+CLIPS = {
+    "sky_timelapse",
+    "taichi_hd",
+    "ucf101",
+    "mhad",
+    "natops",
+}  # data that hand nothing over but their shape
 
 
 def is_row(name):
@@ -153,11 +159,14 @@ def test_every_sampler_draws_from_the_prior_it_is_for(name, priors):
     check_sampler(config, "prior", *priors[kind])
 
 
+ASKED = {"root": "somewhere", "degradation": "{_target_: data.images.masks.Masked}"}
+
+
 @pytest.mark.parametrize("group", ["data", "eval", "trainer", "logger"])
 def test_every_other_member_is_what_it_says(group):
     for name in members(group):
-        asks = "root: ???" in (CONFIGS / group / f"{name}.yaml").read_text()
-        extra = ["data.root=somewhere"] if asks else []
+        text = (CONFIGS / group / f"{name}.yaml").read_text()
+        extra = [f"data.{key}={given}" for key, given in ASKED.items() if f"{key}: ???" in text]
         config = compose(["experiment=demo/digits", f"{group}={name}", *extra])
         if group == "logger":
             assert all("_target_" in node for node in (config.logger or {}).values())

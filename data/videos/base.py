@@ -16,6 +16,7 @@ from data.images.pixels import Pixels
 from data.images.reading import SKIP
 from data.videos.files import VideoFiles
 from data.videos.inspection import examined
+from data.videos.jitter import Jitter
 from data.videos.listing import list_videos
 from data.videos.sampling import Sampling
 from data.videos.squash import Squash
@@ -34,6 +35,9 @@ class Videos(Pixels):
 
     sampling: Sampling | None = None
     """Which frames of longer videos a clip has; None where videos are as long as clips."""
+
+    jitter: Jitter | None = None
+    """Random changes of the colours of training clips; None for none."""
 
     rate: float = FPS
     """Frames a second of whole videos, of which clips may leave some out."""
@@ -58,8 +62,9 @@ class Videos(Pixels):
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Views of a clip; empty for clips that are drawn at random, which cannot be listed."""
-        return () if self.sampling is not None and self.sampling.random else super().views
+        """Views of a clip; empty for random frames or colours, which cannot be listed."""
+        drawn = self.sampling is not None and self.sampling.random
+        return () if drawn or self.jitter is not None else super().views
 
     def own_files(self, folder: Path) -> VideoFiles:
         listing = list_videos(folder, classes=False)

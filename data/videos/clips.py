@@ -14,6 +14,7 @@ from torch import Tensor
 from data.images.crop import Crop
 from data.images.pixels import PixelDataset
 from data.order import Draw, mix
+from data.videos.jitter import Jitter
 from data.videos.sampling import Sampling
 from data.videos.squash import Squash
 
@@ -33,6 +34,7 @@ class Clips(PixelDataset):
         crop: brings a frame to its size.
         channels: 1 for grey, 3 for colour.
         data_seed: of clips read in order.
+        jitter: changes the colours of the clips of draws; None to leave them.
         flip, captions, width: as for `PixelDataset`; captions are of videos.
     """
 
@@ -44,6 +46,7 @@ class Clips(PixelDataset):
         crop: Crop | Squash,
         channels: int = 3,
         data_seed: int = 0,
+        jitter: Jitter | None = None,
         flip: bool = False,
         captions: Sequence[str] = (),
         width: int = 0,
@@ -53,7 +56,7 @@ class Clips(PixelDataset):
         texts = [captions[video] for video in videos] if captions else ()
         super().__init__(labels[videos], flip, texts, width)
         self.sampling, self.crop, self.channels = sampling, crop, channels
-        self.data_seed = data_seed
+        self.data_seed, self.jitter = data_seed, jitter
 
     @abstractmethod
     def read(self, video: int, numbers: Sequence[int]) -> Sequence[Image.Image]:
@@ -81,10 +84,15 @@ class Clips(PixelDataset):
                 levels = np.asarray(self.crop(frame), np.float32)
                 white = 1 if frame.mode == "F" else 255
                 row[:] = levels.reshape(row.shape) * np.float32(2 / white) - 1
-        return torch.from_numpy(out.clip(-1, 1)).permute(0, 4, 1, 2, 3).contiguous()
+        x = torch.from_numpy(out.clip(-1, 1)).permute(0, 4, 1, 2, 3).contiguous()
+        for clip, draw in zip(x, draws, strict=True):
+            if self.jitter is not None and draw.seed is not None:
+                clip.copy_(self.jitter(clip, draw.seed))
+        return x
 
     def digest(self) -> str:
         options = f"{self.sampling} {self.crop} {self.channels} {self.flip} {self.data_seed} "
+        options += f"{self.jitter} " if self.jitter is not None else ""
         digest = hashlib.sha256(options.encode())
         source = self.source()
         digest.update(source if isinstance(source, bytes) else str(source).encode())

@@ -38,7 +38,8 @@ class FirstFrame(Videos):
         self.source = source
         self.channels, self.size, self.frames = source.channels, source.size, source.frames
         self.fps, self.flip, self.held = source.fps, source.flip, source.held
-        self.sampling = source.sampling  # clips that are drawn at random are never cached
+        # Clips that are drawn at random, and random colours, are never cached.
+        self.sampling, self.jitter = source.sampling, source.jitter
         self.class_names, self.class_captions = source.class_names, source.class_captions
 
     @property

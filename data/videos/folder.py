@@ -16,6 +16,7 @@ from data.videos.base import Videos
 from data.videos.files import VideoFiles
 from data.videos.film import Film
 from data.videos.inspection import examined
+from data.videos.jitter import Jitter
 from data.videos.listing import list_videos
 from data.videos.sampling import Sampling
 from data.videos.squash import Squash
@@ -41,6 +42,7 @@ class VideoFolder(Folders, Videos):
         resize: "bilinear" or "adm", see `Crop`: the frame is resized to cover `size`, and cropped
             at the centre; "squash" changes its shape, see `Squash`.
         flip: mirror training clips at random.
+        jitter: changes the colours of training clips at random, see `Jitter`.
         classes: whether the first folders are classes.
         train: name of the folder of training videos, or several that it may have.
         test: the same of the test split.
@@ -77,6 +79,7 @@ class VideoFolder(Folders, Videos):
         short: str = "refuse",
         resize: str = "bilinear",
         flip: bool = False,
+        jitter: Jitter | None = None,
         classes: bool = True,
         train: str | Sequence[str] = Folders.train_folders,
         test: str | Sequence[str] = Folders.test_folders,
@@ -100,7 +103,8 @@ class VideoFolder(Folders, Videos):
         self.root, self.size, self.channels, self.frames = root, size, channels, frames
         self.sampling = Sampling(frames, stride, clips, step, short)
         self.crop = Squash(size) if resize == "squash" else Crop(size, resize=resize)
-        self.flip, self.in_classes, self.data_seed = flip, classes, data_seed
+        self.flip, self.jitter = flip, jitter
+        self.in_classes, self.data_seed = classes, data_seed
         self.train_folders = (train,) if isinstance(train, str) else tuple(train)
         self.test_folders = (test,) if isinstance(test, str) else tuple(test)
         self.rate, self.resampled = fps, fps if resample else None
@@ -129,6 +133,7 @@ class VideoFolder(Folders, Videos):
             channels=self.channels,
             data_seed=self.data_seed,
             flip=self.flip and split == "train",
+            jitter=self.jitter if split == "train" else None,
             captions=listing.captions,
             width=self.text_width,
         )
