@@ -229,3 +229,29 @@ def unet(
         attention_head_dim=head_width,
         **{"out_channels": 4, "layers_per_block": 1, "sample_size": 8, **options},
     )
+
+
+WORDS = ["<pad>", "<bos>", "!", "a", "digit", "seven", "the", "three", "<eos>"]
+"""Those that `write_tokenizer` knows, by their numbers."""
+
+
+def write_tokenizer(path, **options):
+    """Write a tokenizer of a few words to a folder, as transformers does."""
+    import tokenizers
+    import transformers
+
+    words = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="!")
+    )
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    words.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 8)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        bos_token="<bos>",
+        eos_token="<eos>",
+        pad_token="<pad>",
+        unk_token="!",
+        **options,
+    ).save_pretrained(path)

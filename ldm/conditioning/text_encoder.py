@@ -99,6 +99,14 @@ class TextEncoder:
         """Copy of the encoder that reads no files: its embeddings are zeros, of the same shapes."""
         return Blank(self.model, self.length, self.width, masked=self.masked)
 
+    def read(self) -> tuple[Any, Any]:
+        """Read the tokenizer and the network of transformers.
+
+        Raises:
+            BadCheckpoint: see `check`.
+        """
+        return self._tokenizer, self._network
+
     def check(self) -> None:
         """Read the files.
 
@@ -106,7 +114,7 @@ class TextEncoder:
             BadCheckpoint: transformers is not installed, files are missing, damaged or cannot be
                 downloaded, or their hidden states have another width.
         """
-        _ = self._tokenizer, self._network
+        self.read()
 
     @cached_property
     def identity(self) -> str:

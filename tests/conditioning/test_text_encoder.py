@@ -6,6 +6,7 @@ import time
 
 import pytest
 import torch
+from authors import write_tokenizer
 
 from ldm.conditioning import TextEncoder
 from ldm.hub.weights import BadCheckpoint
@@ -14,7 +15,6 @@ transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
 CPU = torch.device("cpu")
-WORDS = ["<pad>", "<bos>", "!", "a", "digit", "seven", "the", "three", "<eos>"]
 SIZES = {"vocab_size": 9, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 3}
 SIZES |= {"num_attention_heads": 2, "max_position_embeddings": 12}
 TOKENS = {"bos_token_id": 1, "eos_token_id": 8, "pad_token_id": 0}
@@ -56,23 +56,6 @@ def folder(tmp_path_factory):
         return made[kind]
 
     return make
-
-
-def write_tokenizer(path):
-    words = tokenizers.Tokenizer(
-        tokenizers.models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="!")
-    )
-    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    words.post_processor = tokenizers.processors.TemplateProcessing(
-        single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 8)]
-    )
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words,
-        bos_token="<bos>",
-        eos_token="<eos>",
-        pad_token="<pad>",
-        unk_token="!",
-    ).save_pretrained(path)
 
 
 def encoder(path, **options) -> TextEncoder:

@@ -11,6 +11,7 @@ from diffusers import (
     LDMPipeline,
     ModelMixin,
     SchedulerMixin,
+    StableDiffusionPipeline,
     UNet2DModel,
     VQModel,
 )
@@ -28,6 +29,7 @@ from ldm.objectives import LearnedVariance, Regression
 from ldm.priors import Denoiser
 from ldm.processes import GaussianDiffusion
 from ldm.run.exchange.schedules import PREDICTIONS, to_scheduler
+from ldm.run.exchange.stable_diffusion import clip_of, to_stable_diffusion
 from ldm.run.exchange.unet_to_diffusers import to_unet
 from ldm.run.parts import Parts
 from ldm.samplers import DDPM
@@ -229,16 +231,20 @@ def _scheduler(parts: Parts, prior: Denoiser) -> SchedulerMixin:
     return scheduler
 
 
+Pipeline = DiTPipeline | LDMPipeline | StableDiffusionPipeline
+
+
 def to_pipeline(
     parts: Parts,
-) -> tuple[DiTPipeline | LDMPipeline | dict[str, ModelMixin | SchedulerMixin], list[str]]:
+) -> tuple[Pipeline | dict[str, ModelMixin | SchedulerMixin], list[str]]:
     """Convert a tokenizer and a prior to a pipeline that draws the same samples.
 
-    U-Nets that are told a class or a text have no pipeline in diffusers that needs nothing else, so
-    their parts are returned by their names.
+    U-Nets that are told a class, or a text by another encoder than CLIP, have no pipeline in
+    diffusers that needs nothing else, so their parts are returned by their names.
 
     Raises:
-        ConfigError: see `to_network` and `to_autoencoder`.
+        ConfigError: see `to_network`, `to_autoencoder` and `to_stable_diffusion`.
+        BadCheckpoint: files of the text encoder are missing or damaged.
     """
     network, scheduler, said = to_network(parts, parts.stage)
     vae = to_autoencoder(parts.tokenizer, normalized=True)
@@ -252,4 +258,6 @@ def to_pipeline(
     said.append(f"draws as here with num_inference_steps={steps}, guidance_scale={scale:g}")
     if isinstance(network, DiTTransformer2DModel):
         return DiTPipeline(network, vae, scheduler), said
+    if isinstance(vae, AutoencoderKL) and (clip := clip_of(parts.prior.conditioning)) is not None:
+        return to_stable_diffusion(vae, network, scheduler, clip), said
     return {"vae": vae, "unet": network, "scheduler": scheduler}, said
