@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from data.images.reading import REMEDY, SKIP
 if TYPE_CHECKING:
     import av
 
-__all__ = ["EXTENSIONS", "decoded", "frame_names", "opened"]
+__all__ = ["EXTENSIONS", "decoded", "frame_names", "opened", "reformatter"]
 
 EXTENSIONS = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv")
 
@@ -77,6 +77,13 @@ def decoded(
                     raise DataError(f"{path} is damaged at frame {number}: {REMEDY}")
                 yield number if wanted is None else frame.pts, frame
                 number += 1
+
+
+def reformatter() -> Callable[..., "av.VideoFrame"]:
+    """Build what converts frames to other formats of pixels, prepared once for frames alike."""
+    from av.video.reformatter import VideoReformatter
+
+    return VideoReformatter().reformat
 
 
 def frame_names(folder: Path) -> list[str]:

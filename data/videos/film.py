@@ -11,7 +11,7 @@ from PIL import Image
 
 from data.files.errors import DataError
 from data.images.reading import REMEDY, SKIP, convert, open_image
-from data.videos.decoding import decoded, frame_names, opened
+from data.videos.decoding import decoded, frame_names, opened, reformatter
 
 if TYPE_CHECKING:
     import av
@@ -131,9 +131,10 @@ def read_frames(
     last = max(wanted)
     key = int(np.flatnonzero(film.keys[: numbers[0] + 1])[-1]) if film.keys[0] else 0
     start = int(film.times[key]) if key and not film.counted else None
+    to_colour = reformatter()
     for time, frame in decoded(path, start, None if film.counted else wanted):
         if time in wanted:  # an array first: PyAV's own way to an image is seven times slower
-            image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+            image = Image.fromarray(to_colour(frame, format="rgb24").to_ndarray())
             found[time] = image if channels == 3 else image.convert("L")
         if time >= last:
             break
