@@ -4,6 +4,7 @@ import json
 import shlex
 from pathlib import Path
 
+import av
 import numpy as np
 import pages
 import pytest
@@ -15,6 +16,8 @@ import sample
 import train
 from data.images.clips import write_mp4
 from data.videos.film import film_of
+from eval.extractors import MotionClassifier
+from eval.extractors.trained import Settings
 from ldm.conditioning import TextEncoder
 from ldm.config.compose import compose
 from ldm.hub import weights
@@ -120,3 +123,26 @@ def test_wf_vae_is_trained_and_scored_in_chunks_as_the_page_says(tmp_path, monke
     train.main([*words[1:], *shlex.split(SMALL_WF_VAE)])
     metrics = json.loads((tmp_path / "runs" / "wf_vae_digits" / "metrics.json").read_text())
     assert {"psnr", "ssim", "flicker"} <= {name.split("/")[-1] for name in metrics}
+
+
+SMALL_DEMO = """
+    data.clips=100 data.test_clips=20 tokenizer.training.samples=16 tokenizer.training.schedule=null
+    prior.training.samples=64 prior.training.batch_size=32 prior.training.schedule=null
+    prior.backbone.width=32 prior.backbone.depth=1 prior.backbone.heads=1
+    sampler.steps=2 eval.samples=20 trainer.pictures=0
+"""
+
+
+def test_the_demo_ends_with_a_film_of_its_samples_and_how_they_move(tmp_path, monkeypatch):
+    (words,) = [words for words in COMMANDS if "experiment=demo/moving_digits" in words]
+    few = Settings(feature_size=8, width=2, samples=128)
+    monkeypatch.setattr(MotionClassifier, "default", few)
+    monkeypatch.setenv("LDM_CACHE", str(tmp_path / "cache"))
+    run = tmp_path / "run"
+    train.main([*words[1:], f"run={run}", *shlex.split(SMALL_DEMO)])
+    scores = json.loads((run / "metrics.json").read_text())
+    assert scores.keys() >= {"psnr", "speed_w1", "speed_w1_floor", "label_accuracy"}
+    with av.open(str(run / "samples.mp4")) as film:
+        frames = [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
+    assert len(frames) == 8
+    assert np.stack(frames).std(0).max() > 0
