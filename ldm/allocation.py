@@ -14,8 +14,8 @@ def keep_freed_memory() -> bool:
     """Keep up to 1 GiB of freed memory for the next block, where the C library is glibc.
 
     By default glibc gives large blocks back to the system at once, and the system clears the pages
-    of each new one. Networks on a CPU ask for the same blocks at every step, so that this takes a
-    tenth of their time and more. What the environment sets of glibc's own options stays.
+    of each new one. Networks on a CPU ask for the same blocks at every step, so that this took a
+    tenth of a small transformer's training. What the environment sets of glibc's own options stays.
 
     Returns:
         Whether anything was set.
