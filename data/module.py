@@ -139,7 +139,7 @@ class DataModule(ABC):
         if asked:
             raise DataError(
                 f"samples of {self.name} cannot be asked for {', '.join(asked)}: they have "
-                f"{'a label' if self.classes else 'no conditions'}"
+                f"{' and '.join(f'a {key}' for key in self.told) or 'no conditions'}"
             )
         if label is not None and not self.classes:
             raise DataError(f"label={label}, but {self.name} has no classes")
@@ -197,6 +197,11 @@ class DataModule(ABC):
     def test_dataset(self) -> Samples:
         """Held-out samples for evaluation."""
         return self.load("test")
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Keys of the conditions that samples can be asked for by a value of one's own."""
+        return ("label",) if self.classes else ()
 
     @property
     def classes(self) -> int:

@@ -48,6 +48,10 @@ class Pixels(DataModule):
         return self.class_captions.width if self.class_captions else 0
 
     @property
+    def told(self) -> tuple[str, ...]:
+        return (*super().told, *(("text",) if self.text_width else ()))
+
+    @property
     def views(self) -> tuple[str, ...]:
         """Views of a sample: plain, and with `flip` also mirrored."""
         return ("plain", "mirrored") if self.flip else ("plain",)

@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from data.files.errors import DataError
 
@@ -75,7 +75,9 @@ def open_image(file: Path | BytesIO, name: str | None = None) -> Image.Image:
         raise
     except Exception as error:  # decoders raise whatever the damage leads them to
         formats = ", ".join(FORMATS)
-        raise DataError(f"{name} is not a sound image of {formats} ({error}): {REMEDY}") from error
+        # Pillow's own words name an object in memory.
+        reason = "of none" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"{name} is not a sound image of {formats} ({reason}): {REMEDY}") from error
 
 
 def read_image(

@@ -195,8 +195,16 @@ def put(
         model.load_state_dict(state)
     except RuntimeError as error:
         # Torch names every parameter, of which there may be thousands.
-        reason = " ".join(str(error).split())[:500]
-        raise BadCheckpoint(f"{path} does not fit {reader}: {reason}") from error
+        lacks, more = (
+            [key for key in own if key not in state],
+            [key for key in state if key not in own],
+        )
+        found = [f"lacks {few(lacks)}"] * bool(lacks) + [f"has {few(more)} besides"] * bool(more)
+        reason = " and ".join(found) or " ".join(str(error).split())[:500]
+        raise BadCheckpoint(
+            f"{path} does not fit {reader}: it {reason}: give weights of such a model, or choose "
+            f"the parts that it was trained with"
+        ) from error
 
 
 def load_averaged(path: Path, model: nn.Module) -> None:

@@ -89,6 +89,15 @@ def test_weights_of_another_model_are_refused(file, other):
         load(file, other)
 
 
+def test_what_weights_of_another_model_lack_and_have_is_counted_not_listed(file):
+    other = nn.ModuleDict({f"part{k}": nn.Linear(1, 1) for k in range(50)})
+    with pytest.raises(BadCheckpoint) as refusal:
+        load(file, other)
+    message = str(refusal.value)
+    assert "lacks part0.weight, part0.bias, part1.weight and 97 more and has " in message
+    assert "and 4 more besides: give weights of such a model, or choose the parts" in message
+
+
 def test_weights_of_other_sizes_are_named_with_both_shapes(file):
     other = nn.Sequential(nn.Linear(3, 5))
     with pytest.raises(BadCheckpoint, match=r"0\.weight is \(4, 3\) in the file and \(5, 3\) in"):

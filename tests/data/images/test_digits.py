@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from data import Digits
+from data import DataError, Digits
 
 
 def test_the_split_is_fixed_stratified_and_complete():
@@ -26,3 +27,9 @@ def test_pixels_have_17_levels_from_minus_one_to_one():
 def test_shape_classes_and_name():
     data = Digits()
     assert (data.shape, data.classes, data.name) == ((1, 8, 8), 10, "digits")
+
+
+def test_what_can_be_asked_for_is_said():
+    for captions, known in ((False, "a label"), (True, "a label and a text")):
+        with pytest.raises(DataError, match=rf"cannot be asked for prompt: they have {known}$"):
+            Digits(captions=captions).requests([0], 0, prompt="a seven")

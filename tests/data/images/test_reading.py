@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -138,3 +139,8 @@ def test_colours_that_cannot_be_converted_are_refused_by_name(tmp_path):
     Image.new("LAB", (4, 4)).save(tmp_path / "lab.tiff")
     with pytest.raises(DataError, match=r"lab\.tiff is in colours of LAB: convert them to RGB"):
         read_image(tmp_path / "lab.tiff", channels=1)
+
+
+def test_content_without_a_name_of_its_own_is_called_by_the_name_given():
+    with pytest.raises(DataError, match=r"^a\.tar/3\.jpg is not a sound image of .* \(of none\)"):
+        open_image(BytesIO(b"nothing"), "a.tar/3.jpg")
