@@ -17,6 +17,7 @@ from ldm.run.models import build_models
 from ldm.run.parts import Parts, build_data, build_guidance, build_part, build_sampler
 from ldm.run.sampling import check_sampler
 from ldm.run.stages import build_training
+from ldm.samplers.spacing import spaced
 from ldm.spaces import Flat
 from ldm.training import PriorTraining
 
@@ -178,3 +179,23 @@ def test_configurations_of_samplers_and_guidance_are_their_own_parts():
     config = compose(["experiment=demo/digits", "guidance.scale=3", "sampler.steps=7"])
     assert build_sampler(config).steps == 7
     assert build_guidance(config).scale == 3
+
+
+def test_churches_are_drawn_at_the_times_that_400_steps_are_to_their_authors():
+    sampler = compose(["experiment=ldm/lsun_churches"]).sampler
+    times = spaced(sampler.spacing, 1000, sampler.steps, sampler.offset)
+    assert times.flip(0).tolist() == [t + 1 for t in range(0, 1000, 1000 // 400)]
+
+
+@pytest.mark.parametrize(
+    "name", ["ldm/imagenet_f4", "stable_diffusion/v1_5", "pvdm/ucf101_l", "lvdm/ucf101"]
+)
+def test_averages_of_latent_diffusion_begin_with_a_small_decay(name):
+    assert compose([f"experiment={name}"]).prior.training.ema_warmup is True
+
+
+def test_there_is_one_preparation_of_openimages():
+    first_stage = compose(["experiment=compvis/kl_f8"]).data
+    named = ["data=openimages", "tokenizer=kl_f8", "stages=[tokenizer]", "run=unused", "eval=none"]
+    assert first_stage == compose(named).data
+    assert (first_stage.short_side, first_stage.flip) == (384, False)
