@@ -71,7 +71,7 @@ class Evaluation(Scorer):
                 raise ConfigError(
                     f"{place}.{key} is of no use to the scorers {', '.join(_names(scorers))}: it "
                     f"is for {', '.join(others)}; list one of these in {place}.scorers, or leave "
-                    f"it out"
+                    f"it out, ~{place}.{key}"
                 )
             if not takers and not others:
                 known = kinds or map(_parameters, SCORERS.values())
