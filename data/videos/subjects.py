@@ -115,16 +115,22 @@ class MUG(Subjects):
 class MHAD(Subjects):
     """27 actions of eight people: 431 training videos of four of them (Chen et al., 2015).
 
+    Classes have the names of UTD-MHAD's own list, in its order, which LFDM is told.
+
     Videos are `root/**/a<action>_s<subject>_t<trial>`, folders of frames, or the `_color.avi` of
     UTD-MHAD itself, with `cropped=false`.
     """
 
     class_names = (
-        *("swipe left", "swipe right", "wave", "clap", "throw", "arm cross", "basketball shoot"),
-        *("draw x", "draw circle clockwise", "draw circle counter clockwise", "draw triangle"),
-        *("bowling", "boxing", "baseball swing", "tennis swing", "arm curl", "tennis serve"),
-        *("push", "knock", "catch", "pickup and throw", "jog", "walk", "sit to stand"),
-        *("stand to sit", "lunge", "squat"),
+        *("right arm swipe to the left", "right arm swipe to the right", "right hand wave"),
+        *("two hand front clap", "right arm throw", "cross arms in the chest", "basketball shoot"),
+        *("right hand draw x", "right hand draw circle (clockwise)"),
+        *("right hand draw circle (counter clockwise)", "draw triangle", "bowling (right hand)"),
+        *("front boxing", "baseball swing from right", "tennis right hand forehand swing"),
+        *("arm curl (two arms)", "tennis serve", "two hand push", "right hand knock on door"),
+        *("right hand catch an object", "right hand pick up and throw", "jogging in place"),
+        *("walking in place", "sit to stand", "stand to sit", "forward lunge (left foot forward)"),
+        "squat (two arms stretch out)",
     )
     pattern = r"(?:.*/)?a(?P<kind>\d+)_s(?P<subject>\d+)_t\d+(?:_color)?(?:\.\w+)?"
     trained = (1, 2, 3, 5)

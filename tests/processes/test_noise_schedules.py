@@ -3,8 +3,11 @@
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from hydra.utils import instantiate
 
+from ldm.config.compose import compose
 from ldm.processes.noise_schedules import cosine, linear, polynomial_2, scaled_linear
+from ldm.spaces import Flat
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,22 @@ from ldm.processes.noise_schedules import cosine, linear, polynomial_2, scaled_l
 )
 def test_the_cumulative_signal_is_the_published_one(betas, step, published):
     assert (1 - betas).cumprod(0)[step].item() == pytest.approx(published, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "published"),
+    [
+        ("pvdm/ucf101_l", {499: 0.115845, 999: 1.42304e-4}),
+        ("lvdm/ucf101", {249: 0.537, 999: 6.687e-4}),
+        ("lvdm/text", {999: 4.660e-3}),
+        ("lfdm/mug", {499: 0.49384, 999: 2.43e-10}),
+    ],
+)
+def test_experiments_of_videos_end_at_their_published_signal(experiment, published):
+    node = compose([f"experiment={experiment}"]).prior.process
+    signal = instantiate(node, space=Flat([1])).alpha_bar
+    for step, value in published.items():
+        assert signal[step].item() == pytest.approx(value, rel=2e-3)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_actions_are_read_from_folders_and_from_whole_videos(tmp_path, still, vi
     assert people(data, "train") == ["a1_s1_t1", "more/a3_s5_t4_color.avi"]
     assert data.train_dataset.labels.tolist() == [0, 2]
     text = data.test_dataset.__getitems__([0])["text"][0]
-    assert bytes(text[text > 0].byte().tolist()) == b"squat"
+    assert bytes(text[text > 0].byte().tolist()) == b"squat (two arms stretch out)"
     assert (data.classes, data.sampling.clips, data.shape) == (27, "jittered", (3, 4, 16, 16))
 
 
