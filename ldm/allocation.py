@@ -1,4 +1,4 @@
-"""What the C library does with memory that is freed."""
+"""Allocation of memory by the C library: freed blocks are kept for the next step."""
 
 import ctypes
 import os

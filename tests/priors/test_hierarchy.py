@@ -114,7 +114,7 @@ def test_training_reads_every_fourth_latent_and_any_five_that_follow_each_other(
 
 
 def test_a_window_may_hold_all_keys_of_a_clip_and_no_longer_ones_are_then_drawn():
-    """As MagicVideo: 16 key frames and three between each two are 61 frames."""
+    """Sixteen key frames and three between each two are 61 frames, as in MagicVideo."""
     prior = hierarchy(61, keys=16, first=0.0)
     drawn = prior.sample(1, {}, DDIM(5), generator())
     assert torch.allclose(drawn[0, 0, :, 0], torch.arange(61) / 10, atol=5e-3)

@@ -1,4 +1,4 @@
-"""What is measured of sampled clips on published networks: distances, and an inception score."""
+"""Measures of sampled clips on published networks: distances, and an inception score."""
 
 import sys
 import warnings

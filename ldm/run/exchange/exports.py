@@ -67,7 +67,7 @@ WITHOUT = {
     "lvdm": ("told", "without texts"),
     "lfdm": ("nearest", "with upsampling=deconvolution"),
 }
-"""What a network must not have for a layout, by its attribute and in words."""
+"""Features that a network must not have for a layout, by its attribute and in words."""
 
 
 def export_weights(
@@ -201,7 +201,7 @@ def _wf_vae(model: nn.Module) -> dict[str, Tensor]:
 
 
 TOKENIZERS = {"gsq": _gsq, "wf_vae": _wf_vae}
-"""What makes the tensors of a layout of a tokenizer, but those of CompVis."""
+"""Functions that make the tensors of a layout of a tokenizer, but for those of CompVis."""
 
 
 def _compvis(model: nn.Module, layout: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What is left of images: coarse ones, ones with holes, and those of a user."""
+"""Laws of degraded images: coarse ones, ones with holes, and those of a user."""
 
 import numpy as np
 import pytest
